@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from connectors.manifest.refusal import Location, Refused, refuse
 from connectors.manifest.sources import CONNECTIONS, SOURCES
 from schemas.entities import ENTITIES, LINKS
-from schemas.model import Compartment, EntityType
+from schemas.model import Compartment, EntityType, Kind, UnknownField
 from schemas.model import Field as MasterField
 
 IntegrationKind = Literal["rest", "frontdb", "sftp_csv", "excel", "form", "queue", "webhook", "export", "files"]
@@ -82,7 +83,7 @@ class FieldMap(Block):
     codes: str | dict[str, str] | None = None
     formats: list[str] = Field(default_factory=list)
     write_format: str | None = None
-    kind: str | None = Field(default=None, alias="as")
+    kind: Kind | None = Field(default=None, alias="as")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -147,6 +148,15 @@ class Scope(Block):
     requires: list[str] = Field(default_factory=list)
 
 
+def unknown_field(entity_type: EntityType, name: str, at: Location) -> list[Refused]:
+    """Return why `name` is no field of the entity, with the nearest names; empty when it is one."""
+    try:
+        ENTITIES[entity_type].field(name)
+    except UnknownField as error:
+        return [Refused(at, str(error))]
+    return []
+
+
 class EntityMap(Block):
     """One entity that each row of the dataset describes.
 
@@ -167,9 +177,11 @@ class EntityMap(Block):
     def _known_fields(self) -> Self:
         if not self.role:
             object.__setattr__(self, "role", self.type)
-        entity = ENTITIES[self.type]
-        for name in (*self.fields, *self.required, *self.scope.requires, *(c.field for c in self.scope.where)):
-            entity.field(name)  # raises UnknownField with suggestions
+        named: list[tuple[Location, str]] = [(("fields", name), name) for name in self.fields]
+        named += [(("required", i), name) for i, name in enumerate(self.required)]
+        named += [(("scope", "requires", i), name) for i, name in enumerate(self.scope.requires)]
+        named += [(("scope", "where", i, "field"), c.field) for i, c in enumerate(self.scope.where)]
+        refuse("entity", [r for at, name in named for r in unknown_field(self.type, name, at)])
         return self
 
 
@@ -187,7 +199,9 @@ class LinkMap(Block):
         if self.link not in known:
             raise ValueError(f"unknown link {self.link!r}; links are {', '.join(known)}")
         if self.relation not in known[self.link]:
-            raise ValueError(f"{self.link} has no relation {self.relation!r}; it has {', '.join(sorted(known[self.link]))}")
+            raise ValueError(
+                f"{self.link} has no relation {self.relation!r}; it has {', '.join(sorted(known[self.link]))}"
+            )
         return self
 
 
@@ -252,15 +266,20 @@ class Dataset(Block):
     @model_validator(mode="after")
     def _roles(self) -> Self:
         roles = [e.role for e in self.entities]
-        twice = {r for r in roles if roles.count(r) > 1}
-        if twice:
-            raise ValueError(f"two entities have the role {sorted(twice)[0]!r}: give each its own `role`")
+        wrong: list[Refused] = [
+            Refused(("entities", i, "role"), f"two entities have the role {role!r}; give each its own `role`")
+            for i, role in enumerate(roles)
+            if role in roles[:i]
+        ]
         by_role = {e.role: e.type for e in self.entities}
         sides = {link.name: (link.left, link.right) for link in LINKS}
-        for link in self.links:
-            for side, wanted in zip((link.left, link.right), sides[link.link], strict=True):
-                if by_role.get(side) != wanted:
-                    raise ValueError(f"link {link.link}: {side!r} is not the role of a {wanted} in this dataset")
+        for i, link in enumerate(self.links):
+            for side, role, wanted in zip(("left", "right"), (link.left, link.right), sides[link.link], strict=True):
+                if by_role.get(role) != wanted:
+                    known = ", ".join(r for r, t in by_role.items() if t == wanted) or "none"
+                    what = f"{role!r} is not the role of a {wanted} in this dataset; roles of a {wanted}: {known}"
+                    wrong.append(Refused(("links", i, side), what))
+        refuse("dataset", wrong)
         return self
 
     def entity(self, role: str) -> EntityMap:
@@ -304,6 +323,22 @@ class Capabilities(Block):
     receipt: Literal["immediate", "later", "none"] = "immediate"
 
 
+def part_refused(part: type[BaseModel], data: dict[str, Any], at: Location) -> list[Refused]:
+    """What is wrong with a kind-specific block, placed below `at`."""
+    try:
+        part.model_validate(data)
+    except ValidationError as error:
+        return [Refused((*at, *e["loc"]), e["msg"], e["type"]) for e in error.errors()]
+    return []
+
+
+def _claim_refused(claim: str, at: Location) -> list[Refused]:
+    entity_type, _, name = claim.partition(".")
+    if entity_type not in ENTITIES:
+        return [Refused(at, f"{claim!r} names no field; write entity.field, e.g. person.phone")]
+    return unknown_field(entity_type, name, at)
+
+
 class Manifest(Block):
     """One system.
 
@@ -333,22 +368,22 @@ class Manifest(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        CONNECTIONS[self.kind].model_validate(self.connection)
-        for dataset in self.datasets:
-            SOURCES[self.kind].model_validate(dataset.source)
-            for entity in dataset.entities:
-                if entity.scope.members == "all" and not self.capabilities.create:
-                    raise ValueError(f"dataset {dataset.name}: scope `members: all` needs `capabilities: {{create: true}}`")
+        wrong = part_refused(CONNECTIONS[self.kind], self.connection, ("connection",))
         names = [d.name for d in self.datasets]
-        if len(set(names)) != len(names):
-            raise ValueError("two datasets have the same name")
-        for claim in self.authority:
-            entity, _, name = claim.partition(".")
-            if entity not in ENTITIES:
-                raise ValueError(f"authority {claim!r}: write entity.field, e.g. person.phone")
-            ENTITIES[entity].field(name)  # type: ignore[index]
+        for i, dataset in enumerate(self.datasets):
+            wrong += part_refused(SOURCES[self.kind], dataset.source, ("datasets", i, "source"))
+            if dataset.name in names[:i]:
+                wrong.append(Refused(("datasets", i, "name"), f"two datasets have the name {dataset.name!r}"))
+            for j, entity in enumerate(dataset.entities):
+                if entity.scope.members == "all" and not self.capabilities.create:
+                    at: Location = ("datasets", i, "entities", j, "scope", "members")
+                    wrong.append(Refused(at, "`members: all` creates records; set `capabilities: {create: true}` too"))
+        for i, claim in enumerate(self.authority):
+            wrong += _claim_refused(claim, ("authority", i))
         if self.kind == "export" and self.capabilities.read != "none":
-            raise ValueError("a one-way export has no read path: set `capabilities: {read: none}`")
+            at = ("capabilities", "read")
+            wrong.append(Refused(at, "a one-way export has no read path; set `capabilities: {read: none}`"))
+        refuse("manifest", wrong)
         return self
 
     def dataset(self, name: str) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -28,21 +29,25 @@ class OAuth2(Part):
     scope: str | None = None
 
 
+HeaderRole = Literal["app_key", "timestamp", "nonce", "signature"]
+
+APP_KEY_HEADERS: Mapping[HeaderRole, str] = {
+    "app_key": "X-App-Key",
+    "timestamp": "X-Timestamp",
+    "nonce": "X-Nonce",
+    "signature": "X-Signature",
+}
+"""The usual header names; a system may have its own."""
+
+
 class AppKey(Part):
-    """AppKey + timestamp + nonce + HMAC over `method\\npath\\nsorted query\\ntimestamp\\nnonce\\nsha256(body) hex`."""
+    r"""AppKey + timestamp + nonce + HMAC over `method\npath\nsorted query\ntimestamp\nnonce\nsha256(body) hex`."""
 
     type: Literal["appkey"]
     app_key: str
     secret: str
     algorithm: Literal["hmac-sha256", "hmac-sm3"] = "hmac-sha256"
-    headers: dict[Literal["app_key", "timestamp", "nonce", "signature"], str] = Field(
-        default_factory=lambda: {
-            "app_key": "X-App-Key",
-            "timestamp": "X-Timestamp",
-            "nonce": "X-Nonce",
-            "signature": "X-Signature",
-        }
-    )
+    headers: dict[HeaderRole, str] = Field(default_factory=lambda: dict(APP_KEY_HEADERS))
 
 
 class NoAuth(Part):
