@@ -1,0 +1,70 @@
+"""Raw rows: everything a source delivers becomes text in an Arrow table, before anyone interprets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+
+import pyarrow as pa
+
+from schemas.records import PLACE, REJECT_SCHEMA
+
+
+def text(value: object) -> str | None:
+    """Return a database or spreadsheet value as text: ISO times, shortest numbers, `true`/`false`, NULL for None."""
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            midnight = value.time() == time.min
+            return value.date().isoformat() if midnight else value.replace(tzinfo=None).isoformat(sep=" ")
+        case date() | time():
+            return value.isoformat()
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case Decimal():
+            return format(value.normalize(), "f")
+        case bytes():
+            return value.hex()
+        case _:
+            return str(value)
+
+
+def texts(values: Sequence[object]) -> pa.StringArray:
+    """Return a column of values as text; columns that are text already are taken as they are."""
+    try:
+        return pa.array(values, pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return pa.array([text(v) for v in values], pa.string())
+
+
+def table(columns: Mapping[str, pa.Array], places: pa.Array) -> pa.Table:
+    """Return a page's table: the columns and `_place`."""
+    return pa.table({**columns, PLACE: places})
+
+
+def drop_repeats(rows: pa.Table) -> tuple[pa.Table, int]:
+    """Drop rows that the channel delivered again, and say how many.
+
+    The last of several identical rows stays: between them the record may have had another value and got the first back.
+    """
+    names = [name for name in rows.column_names if name != PLACE]
+    numbered = rows.append_column("#", pa.array(range(rows.num_rows), pa.int64()))
+    kept = numbered.group_by(names).aggregate([("#", "max")]).column("#_max")
+    if len(kept) == rows.num_rows:
+        return rows, 0
+    return rows.take(kept.sort()), rows.num_rows - len(kept)
+
+
+def empty(columns: Sequence[str]) -> pa.Table:
+    """Return a page's table without rows."""
+    return pa.schema([(name, pa.string()) for name in (*columns, PLACE)]).empty_table()
+
+
+def rejects(found: Sequence[Mapping[str, str | None]], system: str, dataset: str) -> pa.Table:
+    """Return a reject table from the few rows that a reader refused; keys not given are NULL."""
+    rows = [{"system_id": system, "dataset": dataset, **one} for one in found]
+    return pa.Table.from_pylist([{name: row.get(name) for name in REJECT_SCHEMA.names} for row in rows], REJECT_SCHEMA)

@@ -1,0 +1,112 @@
+"""Comparing what a system holds now with what was meant to be written (回读核对).
+
+The comparison is made on canonical values after the same `decode` that every pull uses: a target that trims, pads or
+re-formats a value is not at fault, one that drops or truncates it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from connectors.manifest.model import Manifest
+from connectors.mapping import decode
+from schemas.model import EntityType
+from schemas.records import RECORD_COLUMNS, Change
+
+FAR_DAY = "9999-12-31"
+"""Day of reading handed to `decode`: whether a date lies in the future is of no interest here."""
+
+Records = Mapping[tuple[str, str], Mapping[str, str | None]]
+"""(record_key, role) -> field -> canonical value."""
+
+
+def compare(
+    manifest: Manifest, dataset: str, role: str, changes: Sequence[Change], rows: pa.Table
+) -> dict[str, tuple[bool, list[str]]]:
+    """Return change_id -> (all changed fields hold the new value, names of the fields that do not).
+
+    A record that is not among the rows, or has no key yet, gives (False, []). Fields that the system does not take
+    (`direction: in`) are not compared, since nothing was written to them.
+
+    Args:
+        manifest: the system's manifest.
+        dataset: name of the dataset that rows and changes belong to.
+        role: role of the entity within the row; changes of other roles are left out.
+        changes: what was written; a created record carries the key that the system gave it.
+        rows: raw rows as `read_back` returned them.
+    """
+    held = records(manifest, dataset, rows)
+    entity = manifest.dataset(dataset).entity(role)
+    answer: dict[str, tuple[bool, list[str]]] = {}
+    for change in changes:
+        if change.role != role:
+            continue
+        found = held.get((change.record_key, role)) if change.record_key else None
+        if found is None:
+            answer[change.change_id] = (False, [])
+            continue
+        wanted = {
+            c.field: c.new for c in change.changes if c.field in entity.fields and entity.fields[c.field].writable
+        }
+        differing = [name for name, value in wanted.items() if found[name] != value]
+        answer[change.change_id] = (not differing, differing)
+    return answer
+
+
+def differences(
+    manifest: Manifest, dataset: str, sent: pa.Table, held: pa.Table, columns: Sequence[str] | None = None
+) -> dict[str, list[str] | None]:
+    """Compare rows as they were sent with rows as they are held now, for receipts that come later.
+
+    Args:
+        sent: raw rows that were written, with their key columns; columns of the dataset may be missing.
+        held: raw rows read back.
+        columns: compare only fields of these columns; default: those that `sent` has.
+
+    Returns:
+        record_key -> names of the fields that differ ([] = all equal; None = the system does not hold the record).
+    """
+    spec = manifest.dataset(dataset)
+    chosen = set(columns if columns is not None else sent.column_names)
+    compared = {
+        (entity.role, name)
+        for entity in spec.entities
+        for name, mapped in entity.fields.items()
+        if mapped.writable and mapped.column[0] in chosen
+    }
+    missing = [c for c in spec.columns if c not in sent.column_names]
+    for column in missing:
+        sent = sent.append_column(column, pa.nulls(sent.num_rows, pa.string()))
+    meant, found = records(manifest, dataset, sent), records(manifest, dataset, held)
+    present = {key for key, _ in found}
+    answer: dict[str, list[str] | None] = {}
+    for (key, role), values in meant.items():
+        other = found.get((key, role), {})
+        differing = [name for name, value in values.items() if (role, name) in compared and other.get(name) != value]
+        answer[key] = [*(answer.get(key) or []), *differing] if key in present else None
+    return answer
+
+
+def records(manifest: Manifest, dataset: str, rows: pa.Table) -> Records:
+    """Return the canonical values of rows by (record key, role), also of fields that are only written."""
+    if rows.num_rows == 0:
+        return {}
+    decoded = decode(rows, manifest, dataset, FAR_DAY, written_too=True)
+    front = {name for name, _ in RECORD_COLUMNS}
+    return {
+        (record["record_key"], record["role"]): {k: v for k, v in record.items() if k not in front}
+        for table in _mapped_only(manifest, dataset, decoded.tables)
+        for record in table.to_pylist()
+    }
+
+
+def _mapped_only(manifest: Manifest, dataset: str, tables: Mapping[EntityType, pa.Table]) -> list[pa.Table]:
+    """Tables without the many master fields that this system does not have."""
+    front = [name for name, _ in RECORD_COLUMNS]
+    result = []
+    for entity_type, table in tables.items():
+        entities = [e for e in manifest.dataset(dataset).entities if e.type == entity_type]
+        result.append(table.select([*front, *dict.fromkeys(f for e in entities for f in e.fields)]))
+    return result
