@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from connectors.manifest.model import CodeMap
 from connectors.manifest.problem import Problem
 from connectors.manifest.refusal import Location
-from schemas.codes import code_set
+from schemas.codes import code_set, fold
 from schemas.model import Field
 
 BOOLEANS = frozenset(code_set("boolean").codes)
@@ -42,6 +42,7 @@ def code_map_problems(
         for code in table.write:
             if code not in known:
                 yield Problem((*write_at, code), f"{field.code_set or field.kind} has no code {code!r}", _hint(known))
+    yield from _folded(codes_at, table)
     for code, spelling in table.write.items():
         if spelling not in table.codes:
             what = f"{spelling!r} is written but not among `codes`, so it could not be read back"
@@ -73,6 +74,15 @@ def _ambiguous(at: Location, table: CodeMap, *, in_place: bool) -> Iterator[Prob
             what = f"{len(several)} spellings mean {code!r} ({_list(several)})"
             remedy = f'say which one to write: `write: {{"{code}": {several[0]}}}`'
             yield Problem(at, what, f"move the map to `code_maps` and {remedy}" if in_place else remedy)
+
+
+def _folded(at: Location, table: CodeMap) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for spelling, code in table.codes.items():
+        other = seen.setdefault(fold(spelling), spelling)
+        if table.codes[other] != code:
+            what = f"{spelling!r} and {other!r} are the same spelling but mean {code!r} and {table.codes[other]!r}"
+            yield Problem((*at, spelling), what, "spellings are compared without width, blanks and case; keep one")
 
 
 def _lossy(at: Location, table: CodeMap, known: frozenset[str], *, in_place: bool) -> Iterator[Problem]:

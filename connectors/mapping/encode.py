@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from connectors.manifest.model import EntityMap, FieldMap, Manifest
 from connectors.mapping.errors import Inexpressible, Problem
+from connectors.mapping.values import CODED
 
 Speller = Callable[[str], str | None]
 """Canonical value -> raw text; None when the system has no spelling for it."""
@@ -85,12 +86,18 @@ def speller(manifest: Manifest, entity: EntityMap, name: str) -> Speller:
     kind = mapped.kind or manifest.master_field(entity.type, name).kind
     table = manifest.code_map(mapped)
     if table is not None:
-        return table.reverse().get
+        reverse = table.reverse()
+        return reverse.get if kind in CODED else lambda value: _reworded(value, reverse, table.codes)
     if kind in {"date", "datetime"}:
         default = ISO_DATE if kind == "date" else ISO_TIME
         form = mapped.write_format or (mapped.formats[0] if mapped.formats else default)
         return lambda value: _dated(value, form)
     return lambda value: value
+
+
+def _reworded(value: str, reverse: Mapping[str, str], codes: Mapping[str, str]) -> str | None:
+    # A text that the map does not have stands for itself, unless it would be read back as something else.
+    return reverse.get(value, value if value not in codes else None)
 
 
 def _dated(value: str, form: str) -> str | None:

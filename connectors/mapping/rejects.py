@@ -8,8 +8,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.mapping.reasons import reason
 from schemas.records import REJECT_SCHEMA
-from schemas.values import reason
 
 Level = Literal["value", "record", "warning"]
 

@@ -6,7 +6,8 @@ column often is a person's residence, a house's address and an address record at
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import pyarrow as pa
@@ -16,6 +17,15 @@ from connectors.manifest.model import EntityMap, FieldMap, Manifest
 from connectors.mapping.rows import NOTHING, blank_to_null, texts
 from schemas.model import Kind
 from schemas.values import ValueOptions, normalise
+
+CODED: frozenset[Kind] = frozenset({"code", "boolean"})
+"""Kinds that translate by their code map themselves; there the map decides alone."""
+
+MEASURED: frozenset[Kind] = frozenset({"text", "name", "address", "region"})
+"""Kinds whose declared length limits the canonical value."""
+
+MAY_LIE_AHEAD = ("_end", "_expiry", "departure_date")
+"""Endings of the fields whose date is right in the future; every other date after the pull is a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +61,34 @@ class Reader:
         kind = mapped.kind or declared.kind
         table = self.manifest.code_map(mapped)
         options = ValueOptions(
+            length=declared.length if kind in MEASURED else None,
+            scale=declared.scale,
             date_formats=tuple(mapped.formats),
+            latest=None if name.endswith(MAY_LIE_AHEAD) else self.today,
             code_set=declared.code_set,
             code_map=table.codes if table is not None else None,
         )
-        codes = tuple(table.codes.items()) if table is not None else None
-        about = (declared.code_set, declared.length, declared.scale, tuple(mapped.formats), codes)
-        return self._normalised((kind, tuple(mapped.column), mapped.join, mapped.value, *about), kind, mapped, options)
+        codes = tuple(table.codes.items()) if table is not None else ()
+        case = (kind, tuple(mapped.column), mapped.join, mapped.value, codes, replace(options, code_map=None))
+        translate = table.codes if table is not None and kind not in CODED else None
+        return self._normalised(case, kind, mapped, options, translate)
 
     def time(self, column: str, formats: list[str]) -> Normalised:
         """Return a column of times (ISO, local time of the source)."""
         options = ValueOptions(date_formats=tuple(formats))
-        return self._normalised(("datetime", column, tuple(formats)), "datetime", FieldMap(column=[column]), options)
+        return self._normalised(("datetime", column, options), "datetime", FieldMap(column=[column]), options, None)
 
-    def _normalised(self, case: tuple[object, ...], kind: Kind, mapped: FieldMap, options: ValueOptions) -> Normalised:
+    def _normalised(
+        self,
+        case: tuple[object, ...],
+        kind: Kind,
+        mapped: FieldMap,
+        options: ValueOptions,
+        translate: Mapping[str, str] | None,
+    ) -> Normalised:
         if case not in self.known:
-            answer = normalise(kind, self._raw(mapped), options)
+            raw = self._raw(mapped)
+            answer = normalise(kind, _translated(raw, translate) if translate else raw, options)
             self.known[case] = Normalised(*(_array(answer, name) for name in ("value", "issue", "warning")))
         return self.known[case]
 
@@ -79,6 +101,13 @@ class Reader:
         filled = [blank_to_null(part) for part in parts]
         joined = pc.binary_join_element_wise(*filled, mapped.join, null_handling="skip")
         return pc.if_else(pc.equal(joined, ""), NOTHING, joined)
+
+
+def _translated(raw: pa.StringArray, table: Mapping[str, str]) -> pa.StringArray:
+    """Spellings that the table has become its values, others stay: for kinds that have no code set."""
+    coded = raw.dictionary_encode()
+    meant = [None if text is None else table.get(text.strip(), text) for text in coded.dictionary.to_pylist()]
+    return pa.array(meant, pa.string()).take(coded.indices)
 
 
 def _array(table: pa.Table, name: str) -> pa.StringArray:
