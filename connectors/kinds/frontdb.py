@@ -1,0 +1,418 @@
+"""Front-end exchange database (前置库): two staging tables beside the system's own database.
+
+The system puts changed rows into its out table (rising sequence number, operation I/U/D, sync flag 0); we read them and
+set the flag to 1. We put rows into its in table; its gatekeeper (摆渡程序) takes them over and sets the flag to 1, or to 2
+or 9 with an error text. Seen in the field and survived here: rows sent again, rows that become visible after a later
+sequence number was read, flags that nobody clears, a reader that dies between reading and flagging.
+
+The SQL is SQLAlchemy Core and names no dialect, since the same shape stands on PostgreSQL, MySQL, Oracle and 达梦.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from connectors import raw
+from connectors.base import Check, ConnectorError, Context, LoginRefused, Malformed, NotAllowed, Unreachable
+from connectors.kinds.frontdb_check import check_columns
+from connectors.manifest.model import Manifest
+from connectors.manifest.sources import FrontdbConnection, FrontdbSource
+from connectors.mapping.rows import raw_key
+from connectors.outgoing import Outgoing, prepare, record_key
+from connectors.readback import compare, differences
+from schemas.records import Change, Outcome, Page
+
+WAITING, DONE = "0", "1"
+"""Values of the sync flag: not yet taken over, taken over. Everything else is a refusal (2 = 失败, 9 = 无法匹配)."""
+
+PAGE_ROWS = 20_000
+CHUNK = 500
+"""Values in one IN list; Oracle takes at most 1,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Staging:
+    """The two staging tables of a dataset."""
+
+    source: FrontdbSource
+    columns: tuple[str, ...]
+    out: sa.TableClause
+    into: sa.TableClause | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the gatekeeper wrote beside one of our rows."""
+
+    flag: str
+    error: str
+    key: tuple[str, ...]
+
+
+class FrontdbConnector:
+    """One system behind a front-end database.
+
+    `push` waits up to `wait_seconds` for the gatekeeper; what is not answered by then is `sent`, with the row's GUID as
+    receipt, and `follow_up` asks again in a later run.
+    """
+
+    def __init__(self, manifest: Manifest, context: Context, *, wait_seconds: float = 5.0, poll: float = 0.05) -> None:
+        self.manifest, self.context = manifest, context
+        self._wait, self._poll = wait_seconds, poll
+        self._connection = FrontdbConnection.model_validate(context.variables.resolve(manifest, manifest.connection))
+        try:
+            # hide_parameters: a database error repeats the values of the row otherwise, and they are personal.
+            self._engine = sa.create_engine(self._connection.url, hide_parameters=True, pool_pre_ping=True)
+        except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:
+            remedy = "Give the URL as dialect+driver://user:password@host:port/database and install its driver."
+            raise LoginRefused(manifest.id, "connection.url", "the database URL cannot be used", remedy) from error
+        self._staging = {d.name: self._tables(d.name) for d in manifest.datasets}
+
+    def close(self) -> None:
+        """Release connections."""
+        self._engine.dispose()
+
+    def check(self) -> Check:
+        """Try the login and look for each staging table and its columns."""
+        lines: list[tuple[str, bool, str]] = []
+        try:
+            with self._engine.connect():
+                lines.append(("connect", True, "login accepted"))
+            inspector = sa.inspect(self._engine)
+            for name, staging in self._staging.items():
+                lines += check_columns(inspector, self._connection.schema_name, name, staging.source, staging.columns)
+        except exc.SQLAlchemyError as error:
+            lines.append(("connect", False, self._error("connection.url", error).what))
+        return Check(tuple(lines))
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def pull(self, dataset: str, cursor: str | None) -> Iterator[Page]:
+        """Yield rows behind the sequence number `cursor`, and rows before it that nobody has flagged.
+
+        A page's rows are flagged only when the caller asks for the next page, that is after it has stored this one.
+        """
+        staging = self._staging[dataset]
+        sequence = staging.out.c[staging.source.sequence]
+        position = int(cursor) if cursor else None
+        if position is not None:
+            yield from self._pages(dataset, self._stragglers(staging, position), fixed=cursor)
+        while True:
+            query = self._select(staging).order_by(sequence).limit(PAGE_ROWS)
+            rows = self._fetch(staging, query if position is None else query.where(sequence > position))
+            if not rows:
+                return
+            position = int(rows[-1][0])
+            yield from self._pages(dataset, rows, fixed=str(position))
+            if len(rows) < PAGE_ROWS:
+                return
+
+    def read_back(self, dataset: str, record_keys: Sequence[str]) -> pa.Table:
+        """Return the newest row of the out table for each of these keys."""
+        rows = self._newest(dataset, record_keys)
+        return self._page(dataset, rows, None).rows if rows else raw.empty(self._staging[dataset].columns)
+
+    def _newest(self, dataset: str, record_keys: Sequence[str]) -> list[Sequence[Any]]:
+        staging, spec = self._staging[dataset], self.manifest.dataset(dataset)
+        keys = list(dict.fromkeys(raw_key(self.manifest, spec, key) for key in record_keys))
+        newest: dict[tuple[Any, ...], Sequence[Any]] = {}
+        width = len(spec.key)
+        for begin in range(0, len(keys), CHUNK):
+            wanted = _is_one_of([staging.out.c[name] for name in spec.key], keys[begin : begin + CHUNK])
+            query = self._select(staging).where(wanted).order_by(staging.out.c[staging.source.sequence])
+            newest |= {tuple(row[3 : 3 + width]): row for row in self._fetch(staging, query)}
+        return list(newest.values())
+
+    def _stragglers(self, staging: _Staging, position: int) -> list[Sequence[Any]]:
+        """Rows up to the cursor that were never read: committed late, or read by a run that died.
+
+        Where a newer row of the same key exists, the older one would bring back an old value: it is only flagged.
+        """
+        source, out = staging.source, staging.out
+        sequence, flag = out.c[source.sequence], out.c[source.sync_flag]
+        query = self._select(staging).where(sequence <= position, flag == WAITING).order_by(sequence)
+        rows = self._fetch(staging, query)
+        if not rows:
+            return []
+        width = len(self._key(staging))
+        keys = [tuple(row[3 : 3 + width]) for row in rows]
+        latest: dict[tuple[Any, ...], int] = {}
+        columns = [out.c[name] for name in self._key(staging)]
+        for begin in range(0, len(keys), CHUNK):
+            found = sa.select(*columns, sa.func.max(sequence)).where(_is_one_of(columns, keys[begin : begin + CHUNK]))
+            latest |= {tuple(row[:-1]): int(row[-1]) for row in self._fetch(staging, found.group_by(*columns))}
+        current = [row for row, key in zip(rows, keys, strict=True) if int(row[0]) >= latest.get(key, 0)]
+        overtaken = [row[1] for row, key in zip(rows, keys, strict=True) if int(row[0]) < latest.get(key, 0)]
+        self._flag(staging, overtaken)
+        return current
+
+    def _pages(self, dataset: str, rows: list[Sequence[Any]], fixed: str | None) -> Iterator[Page]:
+        for begin in range(0, len(rows), PAGE_ROWS):
+            part = rows[begin : begin + PAGE_ROWS]
+            yield self._page(dataset, part, fixed)
+            self._flag(self._staging[dataset], [row[1] for row in part])
+
+    def _page(self, dataset: str, rows: Sequence[Sequence[Any]], cursor: str | None) -> Page:
+        staging, spec = self._staging[dataset], self.manifest.dataset(dataset)
+        values = list(zip(*rows, strict=True))
+        sequence, _, operation = (raw.texts(values[i]) for i in range(3))
+        columns = {name: raw.texts(values[3 + i]) for i, name in enumerate(staging.columns)}
+        places = pc.binary_join_element_wise(staging.source.out_table, sequence, "#")
+        removed = pc.equal(pc.fill_null(operation, ""), "D")
+        rejects = raw.rejects([], self.manifest.id, dataset)
+        flag = spec.deleted.column
+        if flag is not None and flag != staging.source.operation:
+            columns[flag] = pc.if_else(removed, spec.deleted.values[0], columns[flag])
+        table = raw.table(columns, places)
+        if flag is None and pc.any(removed).as_py():
+            reason = "系统删除了该行，但清单没有声明删除标志（deleted）"
+            gone = [{"place": place, "level": "record", "rule": "frontdb.delete_unmapped", "reason": reason}
+                    for place in places.filter(removed).to_pylist()]  # fmt: skip
+            rejects = raw.rejects(gone, self.manifest.id, dataset)
+            table = table.filter(pc.invert(removed))
+        table, repeated = raw.drop_repeats(table)
+        return Page(dataset, table, cursor, rejects, duplicates=repeated)
+
+    def _flag(self, staging: _Staging, row_ids: Sequence[str]) -> None:
+        """Set the sync flag of these rows, by row id: by number range rows not yet visible would be flagged unread."""
+        source, out = staging.source, staging.out
+        row_id, flag = out.c[source.row_id], out.c[source.sync_flag]
+        try:
+            with self._engine.begin() as connection:
+                for begin in range(0, len(row_ids), CHUNK):
+                    chunk = row_ids[begin : begin + CHUNK]
+                    done = sa.update(out).where(row_id.in_(chunk), flag == WAITING).values({source.sync_flag: DONE})
+                    connection.execute(done)
+        except exc.SQLAlchemyError as error:
+            raise self._error(source.out_table, error) from error
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def push(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Insert one row per change, wait for the gatekeeper, read back what it took over."""
+        ready, refused = prepare(
+            self.manifest, changes, whole_rows=False, writable=lambda name: self._staging[name].into is not None
+        )
+        yield from refused
+        for name in dict.fromkeys(one.change.dataset for one in ready):
+            yield from self._push(name, [one for one in ready if one.change.dataset == name])
+
+    def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
+        """Ask again about rows that were only `sent`: (change_id, receipt) pairs, the receipt being the row's GUID."""
+        left = dict(pending)
+        for name, staging in self._staging.items():
+            if staging.into is None or not left:
+                continue
+            answers = self._answers(name, list(left.values()))
+            here = {change_id: receipt for change_id, receipt in left.items() if receipt in answers}
+            left = {change_id: receipt for change_id, receipt in left.items() if receipt not in answers}
+            yield from self._follow(name, here, answers)
+        for change_id, receipt in left.items():
+            yield Outcome(change_id, "no_answer", "receipt_unknown", "入库表中已没有这一行", receipt)
+
+    def _push(self, name: str, ready: Sequence[Outgoing]) -> Iterator[Outcome]:
+        before = self._last_sequence(name)
+        guids = {one.change.change_id: guid_of(one.change.key) for one in ready}
+        self._insert(name, ready, guids)
+        waited = 0.0
+        while True:
+            answers = self._answers(name, list(guids.values()))
+            if all(a.flag != WAITING for a in answers.values()) or waited >= self._wait:
+                break
+            self.context.sleep(self._poll)
+            waited += self._poll
+        by_role: dict[str, list[Change]] = {}
+        for one in ready:
+            answer = answers[guids[one.change.change_id]]
+            settled = self._settled(one.change.change_id, guids[one.change.change_id], answer)
+            if settled is not None:
+                yield settled
+                continue
+            key = record_key(self.manifest, name, answer.key)
+            by_role.setdefault(one.change.role, []).append(replace(one.change, record_key=key))
+        for role, accepted in by_role.items():
+            yield from self._verify(name, role, accepted, guids, before)
+
+    def _verify(
+        self, name: str, role: str, accepted: Sequence[Change], guids: Mapping[str, str], before: int
+    ) -> Iterator[Outcome]:
+        keys = [change.record_key or "" for change in accepted]
+        rows = self._newest(name, keys)
+        table = self._page(name, rows, None).rows if rows else raw.empty(self._staging[name].columns)
+        width = len(self.manifest.dataset(name).key)
+        shown = {record_key(self.manifest, name, [str(k) for k in row[3 : 3 + width]]): int(row[0]) for row in rows}
+        result = compare(self.manifest, name, role, accepted, table)
+        for change in accepted:
+            equal, fields = result[change.change_id]
+            fresh = shown.get(change.record_key or "", 0) > before
+            yield self._compared(change.change_id, guids[change.change_id], change.record_key, equal, fresh, fields)
+
+    def _follow(self, name: str, here: Mapping[str, str], answers: Mapping[str, _Answer]) -> Iterator[Outcome]:
+        accepted: dict[str, str] = {}
+        for change_id, receipt in here.items():
+            settled = self._settled(change_id, receipt, answers[receipt])
+            if settled is None:
+                accepted[change_id] = receipt
+            else:
+                yield settled
+        if not accepted:
+            return
+        keys = {c: record_key(self.manifest, name, answers[r].key) for c, r in accepted.items()}
+        held = self.read_back(name, list(keys.values()))
+        sent = self._sent_rows(name, list(accepted.values()))
+        for change_id, receipt in accepted.items():
+            row, written = sent[receipt]
+            fields = differences(self.manifest, name, row, held, written).get(keys[change_id])
+            yield self._compared(change_id, receipt, keys[change_id], fields == [], fields is not None, fields or [])
+
+    @staticmethod
+    def _settled(change_id: str, receipt: str, answer: _Answer) -> Outcome | None:
+        """The outcome where the gatekeeper has not accepted the row (yet)."""
+        if answer.flag == WAITING:
+            return Outcome(change_id, "sent", "waiting", "前置库尚未处理", receipt)
+        if answer.flag != DONE:
+            message = f"前置库退回（标志{answer.flag}）：{answer.error or '未说明原因'}"
+            return Outcome(change_id, "rejected", "staging_error", message, receipt)
+        return None
+
+    @staticmethod
+    def _compared(  # noqa: PLR0917
+        change_id: str, receipt: str, key: str | None, equal: bool, fresh: bool, fields: Sequence[str]
+    ) -> Outcome:
+        if equal:
+            return Outcome(change_id, "verified", receipt=receipt, record_key=key)
+        if not fresh:
+            return Outcome(change_id, "sent", "not_shown_yet", "已受理，出库表尚未回传", receipt, key)
+        message = f"已受理，但回传的值不同：{'、'.join(fields)}"
+        return Outcome(change_id, "rejected", "readback_differs", message, receipt, key)
+
+    def _insert(self, name: str, ready: Sequence[Outgoing], guids: Mapping[str, str]) -> None:
+        """Insert the rows that are not there yet: after a crash the same change comes with the same GUID."""
+        staging, source = self._staging[name], self._staging[name].source
+        into = self._in_table(name)
+        present = self._answers(name, list(guids.values()))
+        now = self.context.now()
+        batch = f"OF{now:%Y%m%d%H%M%S}{guid_of(*guids.values())[:8]}"
+        blank = dict.fromkeys(column.name for column in into.columns)
+        rows = {
+            guids[one.change.change_id]: {
+                **blank,
+                **{column: value for column, value in one.columns.items() if column in blank},
+                source.row_id: guids[one.change.change_id],
+                source.operation: "U" if one.change.operation == "update" else "I",
+                source.sync_flag: WAITING,
+                source.batch: batch,
+                source.time: f"{now:%Y-%m-%d %H:%M:%S}",
+            }
+            for one in ready
+        }
+        fresh = [row for guid, row in rows.items() if guid not in present]
+        if not fresh:
+            return
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(into), fresh)
+        except exc.SQLAlchemyError as error:
+            raise self._error(staging.source.in_table or "", error) from error
+
+    def _answers(self, name: str, receipts: Sequence[str]) -> dict[str, _Answer]:
+        staging, into = self._staging[name], self._in_table(name)
+        source, key = staging.source, self.manifest.dataset(name).key
+        columns = [into.c[c] for c in (source.row_id, source.sync_flag, source.error, *key)]
+        found: dict[str, _Answer] = {}
+        for begin in range(0, len(receipts), CHUNK):
+            query = sa.select(*columns).where(into.c[source.row_id].in_(receipts[begin : begin + CHUNK]))
+            for guid, flag, error, *values in self._fetch(staging, query):
+                found[guid] = _Answer(str(flag), error or "", tuple(str(v or "") for v in values))
+        return found
+
+    def _sent_rows(self, name: str, receipts: Sequence[str]) -> dict[str, tuple[pa.Table, list[str]]]:
+        """Our own rows as they stand in the in table, each with the columns that we filled ("" clears, NULL is silent)."""
+        staging, into = self._staging[name], self._in_table(name)
+        found: dict[str, tuple[pa.Table, list[str]]] = {}
+        names = [c for c in staging.columns if c in into.c]
+        for begin in range(0, len(receipts), CHUNK):
+            row_id = into.c[staging.source.row_id]
+            query = sa.select(row_id, *(into.c[c] for c in names)).where(row_id.in_(receipts[begin : begin + CHUNK]))
+            for guid, *values in self._fetch(staging, query):
+                columns = {c: raw.texts([v]) for c, v in zip(names, values, strict=True)}
+                written = [c for c, v in zip(names, values, strict=True) if v is not None]
+                found[guid] = (raw.table(columns, pa.array([guid])), written)
+        return found
+
+    # --- plumbing -------------------------------------------------------------------------------------------------
+
+    def _tables(self, name: str) -> _Staging:
+        dataset = self.manifest.dataset(name)
+        source = FrontdbSource.model_validate(self.context.variables.resolve(self.manifest, dataset.source))
+        schema = self._connection.schema_name
+        flags = (source.row_id, source.operation, source.sync_flag, source.error, source.batch, source.time)
+        business = tuple(dataset.columns)
+
+        def table(called: str, *more: str) -> sa.TableClause:
+            names = dict.fromkeys((*business, *flags, *more))
+            return sa.table(called, *(sa.column(n) for n in names), schema=schema)
+
+        into = table(source.in_table) if source.in_table else None
+        return _Staging(source, business, table(source.out_table, source.sequence), into)
+
+    def _select(self, staging: _Staging) -> sa.Select[Any]:
+        source = staging.source
+        wanted = (source.sequence, source.row_id, source.operation, *staging.columns)
+        return sa.select(*(staging.out.c[name].label(f"c{i}") for i, name in enumerate(wanted)))
+
+    def _fetch(self, staging: _Staging, query: sa.Select[Any]) -> list[Sequence[Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return list(connection.execute(query).fetchall())
+        except exc.SQLAlchemyError as error:
+            raise self._error(staging.source.out_table, error) from error
+
+    def _last_sequence(self, name: str) -> int:
+        staging = self._staging[name]
+        rows = self._fetch(staging, sa.select(sa.func.max(staging.out.c[staging.source.sequence])))
+        return int(rows[0][0] or 0)
+
+    def _key(self, staging: _Staging) -> list[str]:
+        return next(d.key for d in self.manifest.datasets if self._staging[d.name] is staging)
+
+    def _in_table(self, name: str) -> sa.TableClause:
+        into = self._staging[name].into
+        if into is None:
+            remedy = "Add in_table to the manifest once the system offers one."
+            raise NotAllowed(self.manifest.id, name, "this dataset has no in table", remedy)
+        return into
+
+    def _error(self, place: str, error: exc.SQLAlchemyError) -> ConnectorError:
+        """Our error for a database error; the driver's text is not repeated, it may hold values."""
+        system = self.manifest.id
+        text = str(getattr(error, "orig", error)).lower()
+        if any(word in text for word in ("permission denied", "access denied", "ora-01031")):
+            remedy = "Ask for SELECT and UPDATE of the flag on the out table, INSERT and SELECT on the in table."
+            return NotAllowed(system, place, "the account lacks a right on this table", remedy)
+        if "authentication" in text or "password" in text:
+            return LoginRefused(system, place, "the database refuses the login", "Check user and password in the URL.")
+        if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
+            return Unreachable(system, place, "the front-end database does not answer", "Check that it is up.")
+        remedy = f"Compare the tables with the manifest: onefact systems check {system}."
+        return Malformed(system, place, f"the database refuses the statement ({type(error).__name__})", remedy)
+
+
+def guid_of(*keys: str) -> str:
+    """Return the GUID of a row for the in table: derived from the idempotency key, so a repeat meets the first row."""
+    return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
+
+
+def _is_one_of(columns: Sequence[sa.ColumnClause[Any]], keys: Sequence[tuple[Any, ...]]) -> sa.ColumnElement[bool]:
+    if len(columns) == 1:
+        return columns[0].in_([key[0] for key in keys])
+    rows = (sa.and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys)
+    return sa.or_(sa.false(), *rows)
