@@ -1,0 +1,145 @@
+"""What changed in the last three years: moves, phones, marriages, jobs, deaths, firms renamed or handed over (变更历史)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sandbox.town.draw import Dice, Ints, Mask, Text, chance, dates, take, where
+from sandbox.town.households import HEAD, SPOUSE
+from sandbox.town.identifiers import mobile_numbers
+from sandbox.town.model import Change
+from sandbox.town.organisations import Organisations
+from sandbox.town.people import People
+from sandbox.town.places import Places
+from sandbox.town.tenure import OWN_USE, RENTED, VACANT, Tenure
+from schemas.model import EntityType
+
+History = dict[tuple[EntityType, str], Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the draws of the past need."""
+
+    dice: Dice
+    people: People
+    places: Places
+    organisations: Organisations
+    tenure: Tenure
+    person: Mapping[str, Text]
+    today: int
+
+    def days(self, topic: str, mask: Mask, high: int = 1095) -> Ints:
+        """A day within the last three years where the mask holds, -1 elsewhere."""
+        drawn = self.today - self.dice.on(topic).integers(3, high, len(mask))
+        return np.where(mask, drawn, -1)
+
+
+def make_history(past: Past) -> History:
+    """Every field that changed, with its earlier value."""
+    return {**_moves(past), **_personal(past), **_firms(past), **_houses(past)}
+
+
+def _moves(past: Past) -> History:
+    """Households that moved within town, and those that left it."""
+    people, homes = past.people, past.people.homes
+    rng = past.dice.on("moves")
+    households = len(homes.starts)
+    moved = chance(rng, 0.13, households)[homes.household] & people.resident & (people.left < 0)
+    when = past.days("move days", np.ones(households, dtype=bool))[homes.household]
+    moved &= (when > people.arrived) & (when > homes.born)
+    before = rng.integers(0, past.places.kinds["flat"], households)[homes.household]
+    left = people.left >= 0
+    texts = past.places.addresses["full_text"]
+    old = where(left, take(texts, people.house), take(texts, before))
+    return {("person", "residence_address"): Change(old, np.where(left, people.left, np.where(moved, when, -1)))}
+
+
+def _personal(past: Past) -> History:
+    people, homes, person = past.people, past.people.homes, past.person
+    count = people.count
+    rng = past.dice.on("personal changes")
+    has_phone = np.asarray(person["phone"].is_valid())
+    new_phone = has_phone & chance(rng, 0.17, count)
+    spouse_died = people.died[homes.spouse]
+    widowed = (homes.spouse >= 0) & (spouse_died >= 0)
+    married = np.isin(homes.role, (HEAD, SPOUSE)) & (homes.spouse >= 0) & (people.age < 33)
+    pair = chance(rng, 0.25, len(homes.starts))[homes.household]
+    wedding = past.days("weddings", np.ones(len(homes.starts), dtype=bool))[homes.household]
+    wedding = np.where(married & pair, wedding, -1)
+    works = np.asarray(person["employer_name"].is_valid())
+    new_job = works & chance(rng, 0.2, count)
+    retired = np.asarray(pc.equal(person["employment_status"], "退休").fill_null(False)) & (people.age <= 62)
+    renamed = np.asarray(person["used_name"].is_valid()) & chance(rng, 0.4, count)
+    holds = np.asarray(person["permit_expiry"].is_valid())
+    expiry = np.asarray(
+        pc.cast(pc.cast(person["permit_expiry"].fill_null("1970-01-01"), pa.date32()), pa.int32())
+    ).astype(np.int64)
+    frail = np.asarray(pc.match_substring(person["care_level"], "失能").fill_null(False))
+    dead = people.died
+    old_employers = take(person["employer_name"], np.roll(np.arange(count), 17))
+    return {
+        ("person", "phone"): Change(mobile_numbers(past.dice, "former mobiles", count), past.days("phone days", new_phone)),
+        ("person", "marital_status"): Change(
+            where(wedding >= 0, "10", "20"), np.where(widowed, spouse_died, wedding)
+        ),
+        ("person", "employer_name"): Change(old_employers, past.days("job days", new_job)),
+        ("person", "employment_status"): Change(where(retired, "就业"), past.days("retirements", retired)),
+        ("person", "name"): Change(person["used_name"], past.days("name days", renamed)),
+        ("person", "used_name"): Change(pa.nulls(count, pa.string()), past.days("name days", renamed)),
+        ("person", "permit_expiry"): Change(
+            where(holds, dates(expiry - 365)), np.where(holds & (expiry - 365 > people.arrived + 30), expiry - 365, -1)
+        ),
+        ("person", "care_level"): Change(where(frail, "能力完好"), past.days("care days", frail, 700)),
+        ("person", "death_date"): Change(pa.nulls(count, pa.string()), dead),
+    }  # fmt: skip
+
+
+def widowed_now(people: People) -> Mask:
+    """Spouses of the dead, whose present marital status is widowed."""
+    spouse = people.homes.spouse
+    return np.asarray((spouse >= 0) & (people.died[spouse] >= 0))
+
+
+def _firms(past: Past) -> History:
+    firms, person = past.organisations, past.person
+    count = len(firms.house)
+    rng = past.dice.on("firm changes")
+    handed = firms.handed_over
+    same = firms.contact == firms.legal
+    new_phone = past.days("firm phones", chance(rng, 0.12, count))
+    new_phone = np.where(new_phone > firms.opened, new_phone, -1)
+    moved = past.days("firm moves", chance(rng, 0.05, count))
+    moved = np.where(moved > firms.opened, moved, -1)
+    rooms = np.arange(past.places.kinds["flat"], past.places.houses)
+    before = take(past.places.addresses["full_text"], rng.choice(rooms, count))
+    who = np.where(same, firms.old_legal, firms.contact)
+    return {
+        ("organisation", "name"): Change(firms.old_name, firms.renamed),
+        ("organisation", "legal_representative"): Change(take(person["name"], firms.old_legal), handed),
+        ("organisation", "legal_id_number"): Change(take(person["id_number"], firms.old_legal), handed),
+        ("organisation", "legal_phone"): Change(take(person["phone"], firms.old_legal), handed),
+        ("organisation", "contact_name"): Change(take(person["name"], who), np.where(same, handed, -1)),
+        ("organisation", "phone"): Change(mobile_numbers(past.dice, "former firm phones", count), new_phone),
+        ("organisation", "address"): Change(before, moved),
+        ("organisation", "status"): Change(where(firms.closed >= 0, "01"), firms.closed),
+    }
+
+
+def _houses(past: Past) -> History:
+    tenure, person = past.tenure, past.person
+    rented = np.asarray(pc.equal(tenure.columns["status"], RENTED))
+    vacant = np.asarray(pc.equal(tenure.columns["status"], VACANT))
+    turned = past.days("status days", chance(past.dice.on("house status"), np.where(vacant, 0.4, 0.06), len(rented)))
+    history: History = {
+        ("house", "status"): Change(where(rented, where(turned % 2 == 0, OWN_USE, VACANT), RENTED), turned)
+    }
+    for role, old, day in (("tenant", tenure.old_tenant, tenure.leased), ("owner", tenure.old_owner, tenure.sold)):
+        for field, source in (("name", "name"), ("id_number", "id_number"), ("phone", "phone")):
+            history["house", f"{role}_{field}"] = Change(take(person[source], old), day)
+    return history
