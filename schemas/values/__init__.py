@@ -5,7 +5,7 @@ date formats, 男/M/1) must vanish here, and everything that cannot be trusted m
 worker can act on. The sentences for all issues stand in `issues.csv`.
 """
 
-from schemas.values.catalogue import Issue, issues
+from schemas.values.catalogue import Issue, issues, reason
 from schemas.values.normalise import KINDS, MissingCodeSet, UnknownKind, normalise
 from schemas.values.options import NULL_WORDS, ValueOptions
 
@@ -18,4 +18,5 @@ __all__ = [
     "ValueOptions",
     "issues",
     "normalise",
+    "reason",
 ]

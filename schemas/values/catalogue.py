@@ -36,6 +36,15 @@ def issues() -> Mapping[str, Issue]:
         return MappingProxyType({row["issue"]: _issue(row) for row in csv.DictReader(lines)})
 
 
+def reason(rule: str) -> str:
+    """Return the Chinese sentence of a rule id, for people; never holds the value itself.
+
+    Raises:
+        KeyError: no such rule; a mistake in our code, not in the data.
+    """
+    return issues()[rule].cn
+
+
 def _issue(row: dict[str, str]) -> Issue:
     severity = cast("Literal['error', 'warning']", row["severity"])
     return Issue(row["issue"], severity, row["chinese"], row["english"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.values import KINDS, MissingCodeSet, UnknownKind, ValueOptions, issues, normalise
+from schemas.values import KINDS, MissingCodeSet, UnknownKind, ValueOptions, issues, normalise, reason
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "values"
 
@@ -88,6 +88,7 @@ def test_every_issue_is_said_in_chinese_and_english():
         assert issue.rule.split(".")[0] in KINDS
         assert any("\u4e00" <= c <= "\u9fff" for c in issue.cn)
         assert issue.en
+        assert reason(issue.rule) == issue.cn
         assert issue.en.isascii()
 
 
