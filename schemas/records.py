@@ -116,8 +116,8 @@ class Change:
     current: Mapping[str, str] = field(default_factory=dict)
 
 
-OutcomeState = Literal["verified", "sent", "awaiting_person", "rejected", "conflict", "no_answer"]
-"""verified = read back equal; sent = accepted, the receipt or read-back is still due; awaiting_person = 待人工录入."""
+OutcomeState = Literal["planned", "verified", "sent", "awaiting_person", "rejected", "conflict", "no_answer"]
+"""planned = nothing was sent (the system is in trouble), it waits for the next push; verified = read back equal; sent = accepted, the receipt or read-back is still due; awaiting_person = 待人工录入."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,254 @@
+"""The commands and their options; each is a few lines that call a verb and show its result."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onefact.cli import errors
+from onefact.cli.session import Session
+
+app = typer.Typer(
+    name="onefact",
+    help="Enter each fact once; forty systems agree.  一数一源：一次录入，四十个系统同步。",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+sandbox_app = typer.Typer(help="The forty stand-in systems on this machine (仿真系统).", no_args_is_help=True)
+systems_app = typer.Typer(help="The systems and their manifests (系统清单).", no_args_is_help=True)
+export_app = typer.Typer(help="Write links or golden records as Parquet (导出).", no_args_is_help=True)
+schema_app = typer.Typer(help="The master schema (数据项目录).", no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(systems_app, name="systems")
+app.add_typer(export_app, name="export")
+app.add_typer(schema_app, name="schema")
+
+Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")]
+
+
+@app.callback()
+def globals_(
+    context: typer.Context,
+    home: Annotated[Path, typer.Option(help="Working folder.", envvar="ONEFACT_HOME")] = Path(".onefact"),
+    systems: Annotated[
+        Path | None, typer.Option("--systems", help="Folder of manifests; the forty of onefact when not given.")
+    ] = None,
+) -> None:
+    """Enter each fact once; forty systems agree.  一数一源：一次录入，四十个系统同步。"""
+    context.obj = Session(home, systems)
+
+
+def _session(context: typer.Context, as_json: bool = False) -> Session:
+    session: Session = context.obj
+    session.as_json = as_json
+    return session
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    people: Annotated[int, typer.Option(help="People in the synthetic town.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the town.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Start the stand-ins, run the whole road, enter one fact and watch it arrive everywhere; writes report.html."""
+    from onefact.cli import verbs
+
+    verbs.demo(_session(context, as_json), people, seed)
+
+
+@app.command()
+def pull(context: typer.Context, system: Systems = None, as_json: Json = False) -> None:
+    """Pull new records from systems into landing and standardise them (拉取)."""
+    from onefact.cli import verbs
+
+    verbs.pull(_session(context, as_json), system)
+
+
+@app.command()
+def consolidate(context: typer.Context, as_json: Json = False) -> None:
+    """Link records, recompute golden records, plan what each system lacks (归集)."""
+    from onefact.cli import verbs
+
+    verbs.consolidate(_session(context, as_json))
+
+
+@app.command()
+def push(
+    context: typer.Context,
+    system: Systems = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, field by field; write nothing.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="With --dry-run: values in full, not masked.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write waiting changes to the systems and read them back (回写)."""
+    from onefact.cli import verbs
+
+    verbs.push(_session(context, as_json), system, dry_run, full)
+
+
+@app.command()
+def run(context: typer.Context, system: Systems = None, as_json: Json = False) -> None:
+    """Pull, consolidate and push once (全流程)."""
+    from onefact.cli import verbs
+
+    verbs.run(_session(context, as_json), system)
+
+
+@app.command()
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Show what every system delivered and received (状态)."""
+    from onefact.cli import verbs
+
+    verbs.status(_session(context, as_json))
+
+
+@app.command()
+def enter(
+    context: typer.Context,
+    entity: Annotated[str, typer.Argument(help="Master id, ID number, credit code, phone or name of one entity.")],
+    field: Annotated[str, typer.Argument(help="Master field, e.g. phone.")],
+    value: Annotated[str, typer.Argument(help="The new value; '' takes an earlier entry back.")],
+    actor: Annotated[str, typer.Option(help="Who enters it.")] = "cli",
+    as_json: Json = False,
+) -> None:
+    """Enter one fact once (录入); `onefact push` then carries it to every system that holds it."""
+    from onefact.cli import verbs
+
+    verbs.enter(_session(context, as_json), entity, field, value, actor)
+
+
+@app.command()
+def trace(
+    context: typer.Context,
+    entity: Annotated[str, typer.Argument(metavar="ENTITY-OR-ID", help="Master id, ID number, name, phone, code.")],
+    field: Annotated[str | None, typer.Argument(help="One field; every filled field when not given.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Values in full, not masked.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show where a value comes from: candidates, source records, batches, deliveries (溯源)."""
+    from onefact.cli import verbs
+
+    verbs.trace(_session(context, as_json), entity, field, full)
+
+
+@app.command()
+def rejects(
+    context: typer.Context,
+    system: Systems = None,
+    limit: Annotated[int, typer.Option(help="Rows to show.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List rejected values and records with place and reason (退回清单)."""
+    from onefact.cli import verbs
+
+    verbs.rejects(_session(context, as_json), system, limit)
+
+
+@app.command()
+def rebuild(context: typer.Context, as_json: Json = False) -> None:
+    """Make the working copy again from landing and crosswalk, with the same ids (重建)."""
+    from onefact.cli import verbs
+
+    verbs.rebuild(_session(context, as_json))
+
+
+@app.command()
+def stop(context: typer.Context) -> None:
+    """Stop the sandbox and the embedded PostgreSQL of this working folder."""
+    from onefact.cli import verbs
+
+    verbs.stop(_session(context))
+
+
+@sandbox_app.command("start")
+def sandbox_start(
+    context: typer.Context,
+    people: Annotated[int, typer.Option(help="People in the synthetic town.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the town.")] = 1,
+) -> None:
+    """Start the stand-ins (fills them from a synthetic town the first time)."""
+    from onefact.cli import stand_ins
+
+    stand_ins.start(_session(context), people, seed)
+
+
+@sandbox_app.command("stop")
+def sandbox_stop(context: typer.Context) -> None:
+    """Stop the stand-ins; what they hold stays."""
+    from onefact.cli import stand_ins
+
+    stand_ins.stop(_session(context))
+
+
+@sandbox_app.command("status")
+def sandbox_status(context: typer.Context, as_json: Json = False) -> None:
+    """Show which stand-ins run, where, and how many rows they hold."""
+    from onefact.cli import stand_ins
+
+    stand_ins.status(_session(context, as_json))
+
+
+@systems_app.command("list")
+def systems_list(context: typer.Context, as_json: Json = False) -> None:
+    """List the systems of the manifests folder."""
+    from onefact.cli import catalogue
+
+    catalogue.systems(_session(context, as_json))
+
+
+@systems_app.command("show")
+def systems_show(context: typer.Context, system: Annotated[str, typer.Argument(help="System id.")], as_json: Json = False) -> None:
+    """Show one system: datasets, fields, directions, authority."""
+    from onefact.cli import catalogue
+
+    catalogue.system(_session(context, as_json), system)
+
+
+@systems_app.command("check")
+def systems_check(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Manifest file (or the id of a known system).")],
+    sample: Annotated[int, typer.Option(help="Rows to sample.")] = 5,
+    full: Annotated[bool, typer.Option("--full", help="Values in full, not masked.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Validate a manifest, try its connection, pull a sample, show the mapping row by row."""
+    from onefact.cli import catalogue
+
+    catalogue.check(_session(context, as_json), file, sample, full)
+
+
+@export_app.command("links")
+def export_links(context: typer.Context, out: Out, as_json: Json = False) -> None:
+    """Write links.parquet: system_id, record_key, entity_type, master_id."""
+    from onefact.cli import verbs
+
+    verbs.export(_session(context, as_json), "links", out)
+
+
+@export_app.command("golden")
+def export_golden(context: typer.Context, out: Out, as_json: Json = False) -> None:
+    """Write person, address, house and organisation.parquet with the golden values."""
+    from onefact.cli import verbs
+
+    verbs.export(_session(context, as_json), "golden", out)
+
+
+@schema_app.command("catalogue")
+def schema_catalogue(context: typer.Context) -> None:
+    """Print the field catalogue as Markdown (数据项目录)."""
+    from schemas.derive.catalogue import page
+
+    _session(context).console.print(page(), markup=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; every error ends in a plain sentence and an exit code that is not 0."""
+    sys.exit(errors.guarded(lambda: app(standalone_mode=False)))

@@ -1,0 +1,54 @@
+"""From exception to plain sentence and exit code: no traceback reaches a user."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+OURS = ("onefact", "connectors", "warehouse", "linkage", "schemas", "quality", "sandbox")
+"""Packages whose exceptions are worded for users."""
+
+
+class PartlyFailed(Exception):
+    """The verb ran, but something in it failed; it was shown already."""
+
+
+def guarded(call: Callable[[], object]) -> int:
+    """Run `call` and return the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    try:
+        call()
+    except PartlyFailed:
+        return 1
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as wrong:
+        wrong.show()
+        return wrong.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("Interrupted. What was finished is kept; run the command again to go on.")
+        return 130
+    except BrokenPipeError:
+        return 0
+    except Exception as problem:  # noqa: BLE001 - the last line of defence words every error
+        if type(problem).__module__.split(".")[0] in OURS:
+            _say(str(problem))
+        else:
+            _say(f"Unexpected {type(problem).__name__}. The details are in {_keep()}; please report them.")
+        return 1
+    return 0
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"onefact: {sentence}\n")
+
+
+def _keep() -> Path:
+    """Write the traceback to a file that only the user may read, since it may quote a record."""
+    with tempfile.NamedTemporaryFile("w", prefix="onefact-error-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        file.write(traceback.format_exc())
+    return Path(file.name)

@@ -1,0 +1,228 @@
+"""The verbs of the road on the command line: call, show, set the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from onefact.cli import show
+from onefact.cli.errors import PartlyFailed
+from onefact.cli.session import Session
+
+
+def pull(session: Session, systems: Sequence[str] | None) -> None:
+    """Pull and show a row per system."""
+    from onefact import pull as verb
+
+    with show.progress(session.console, len(session.home.chosen(systems)), session.as_json) as (bar, task):
+        results = verb.pull(session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
+    if session.as_json:
+        session.emit([{"system": r.system_id, "batch": r.batch_id, "error": r.error, **asdict(r.counts)} for r in results])
+    else:
+        show.pulled(session.console, results)
+    _fail_if(any(r.error for r in results))
+
+
+def consolidate(session: Session) -> None:
+    """Consolidate and show what changed."""
+    from onefact import consolidate as verb
+
+    done = verb.consolidate(session.home)
+    if session.as_json:
+        session.emit(asdict(done))
+        return
+    session.console.print(
+        f"Golden records written: {sum(done.golden.values())}, ended: {done.ended}. "
+        f"Changes planned for systems: {done.planned}, replaced by newer plans: {done.superseded}."
+    )
+    session.console.print("Master: " + ", ".join(f"{n} {e}" for e, n in done.entities.items()))
+
+
+def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: bool) -> None:
+    """Push, or show what a push would write."""
+    from onefact import push as verb
+
+    if dry_run:
+        changes = verb.preview(session.home, systems)
+        if session.as_json:
+            session.emit([_change(c) for c in changes])
+        else:
+            show.dry_run(session.console, changes, full)
+        return
+    with show.progress(session.console, 0, session.as_json) as (bar, task):
+        results = verb.push(session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} changes"))
+    if session.as_json:
+        session.emit([{"system": r.system_id, "states": dict(r.states), "error": r.error} for r in results])
+    else:
+        show.pushed(session.console, results)
+    _fail_if(any(r.error for r in results))
+
+
+def _change(change: object) -> dict[str, object]:
+    from schemas.records import Change
+
+    assert isinstance(change, Change)  # noqa: S101 - narrows the type for the dictionary below
+    return {
+        "change_id": change.change_id, "system": change.system_id, "dataset": change.dataset, "record_key": change.record_key,
+        "operation": change.operation, "entity_type": change.entity_type, "role": change.role,
+        "changes": [asdict(c) for c in change.changes],
+    }  # fmt: skip
+
+
+def run(session: Session, systems: Sequence[str] | None) -> None:
+    """Run the whole road once."""
+    from onefact import road
+
+    with show.progress(session.console, 0, session.as_json) as (bar, task):
+        done = road.run(session.home, systems, lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n)))
+    if session.as_json:
+        session.emit({
+            "received": done.received, "pushed": done.sent, "seconds": dict(done.seconds), "errors": done.errors,
+            "pulled": [{"system": r.system_id, "error": r.error, **asdict(r.counts)} for r in done.pulled],
+            "consolidated": asdict(done.consolidated),
+            "deliveries": [{"system": r.system_id, "states": dict(r.states), "error": r.error} for r in done.pushed],
+        })  # fmt: skip
+    else:
+        show.pulled(session.console, done.pulled)
+        session.console.print(
+            f"Consolidated: {done.consolidated.changed} golden records changed, {done.consolidated.planned} changes planned."
+        )
+        show.pushed(session.console, done.pushed)
+        session.console.print("  ".join(f"{step} {seconds:.1f} s" for step, seconds in done.seconds.items()))
+    _fail_if(bool(done.errors))
+
+
+def status(session: Session) -> None:
+    """Show the state of every system."""
+    from onefact import status as verb
+
+    now = verb.status(session.home)
+    if session.as_json:
+        session.emit(asdict(now) | {"balanced": now.balanced})
+    else:
+        show.status(session.console, now)
+    _fail_if(not now.balanced)
+
+
+def enter(session: Session, entity: str, field: str, value: str, actor: str) -> None:
+    """Take one fact, consolidate it, and say where it will go."""
+    from onefact import consolidate as consolidation
+    from onefact import enter as verb
+    from onefact import push
+
+    entered = verb.enter(session.home, entity, field, value, actor=actor)
+    consolidation.consolidate(session.home)
+    waiting = [c for c in push.preview(session.home) if any(x.field == field for x in c.changes)]
+    going = sorted({c.system_id for c in waiting})
+    if session.as_json:
+        session.emit({
+            "master_id": entered.master_id, "entity_type": entered.entity_type, "field": entered.field.name,
+            "counts": entered.counts, "systems": going,
+        })  # fmt: skip
+        return
+    session.console.print(f"Taken: {entered.field.cn} ({entered.field.name}) of {entered.entity_type} {entered.master_id}.")
+    if not entered.counts:
+        session.console.print(
+            f"The authority for this field is {entered.field.authority}; the entry waits as a candidate and changes nothing until then."
+        )
+    elif going:
+        session.console.print(f"It will be written to {len(going)} systems by `onefact push`: {', '.join(going)}")
+    else:
+        session.console.print("Every system that holds this field has this value already.")
+
+
+def trace(session: Session, entity: str, field: str | None, full: bool) -> None:
+    """Show where the values of one golden record come from."""
+    from onefact import enter, push  # noqa: F401 - push is imported with enter's types
+    from onefact import trace as verb
+
+    found = [f for f in enter.find(session.home, entity)]
+    if not found:
+        raise enter.EntryRefused("No golden record has this id, number, name or phone.")
+    if len(found) > 1 and not session.as_json:
+        session.console.print(f"{len(found)} golden records fit; showing the first. All: {', '.join(enter.names(found))}")
+    traced = verb.trace(session.home, found[0], field)
+    if session.as_json:
+        session.emit(asdict(traced))
+    else:
+        show.trace(session.console, traced, full)
+
+
+def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None:
+    """List rejects; the values themselves are in the landing files that the places point at."""
+    chosen = [m.id for m in session.home.chosen(systems)]
+    marks = ", ".join("?" for _ in chosen)
+    with session.home.warehouse() as con:
+        rows = con.execute(
+            "SELECT system_id, level, rule, place, \"column\", reason FROM reject WHERE level <> 'warning' "
+            f"AND system_id IN ({marks}) ORDER BY system_id, place LIMIT ?",
+            [*chosen, limit],
+        ).fetchall()
+        counts = con.execute(
+            f"SELECT system_id, level, rule, count(*) FROM reject WHERE system_id IN ({marks}) GROUP BY ALL ORDER BY ALL", chosen
+        ).fetchall()
+    if session.as_json:
+        names = ("system", "level", "rule", "place", "column", "reason")
+        session.emit({
+            "counts": [dict(zip(("system", "level", "rule", "n"), r, strict=True)) for r in counts],
+            "rows": [dict(zip(names, r, strict=True)) for r in rows],
+        })  # fmt: skip
+        return
+    session.console.print(show.table("Rejects by rule (退回统计)", ["system", "level", "rule", "n"], counts, numeric=["n"]))
+    session.console.print(show.table(f"First {limit} (退回清单)", ["system", "level", "rule", "place", "column", "reason"], rows))
+
+
+def rebuild(session: Session) -> None:
+    """Make the working copy again."""
+    from onefact import rebuild as verb
+
+    with show.progress(session.console, 0, session.as_json) as (bar, task):
+        done = verb.rebuild(session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
+    if session.as_json:
+        session.emit(asdict(done))
+    else:
+        session.console.print(
+            f"Rebuilt from {done.batches} batches, {done.records} records; golden records changed: {done.consolidated.changed}."
+        )
+
+
+def export(session: Session, what: str, out: Path) -> None:
+    """Write links or golden records."""
+    from onefact import export as verb
+
+    written = verb.export_links(session.home, out) if what == "links" else verb.export_golden(session.home, out)
+    if session.as_json:
+        session.emit([{"file": str(path), "rows": rows} for path, rows in written])
+        return
+    for path, rows in written:
+        session.console.print(f"{path}: {rows} rows", highlight=False)
+
+
+def demo(session: Session, people: int, seed: int) -> None:
+    """Run the demo."""
+    from onefact import demo as verb
+    from onefact.cli import demo_show
+
+    result = verb.demo(session.home, people, seed, demo_show.Narrator(session.console, quiet=session.as_json))
+    if session.as_json:
+        session.emit(asdict(result))
+    else:
+        demo_show.summary(session.console, result)
+    _fail_if(not result.passed)
+
+
+def stop(session: Session) -> None:
+    """Stop what runs for this home."""
+    from sandbox import supervisor
+    from warehouse import postgres
+
+    supervisor.stop(session.home.path)
+    session.home.close()
+    stopped = postgres.stop(session.home.path)
+    session.console.print("Stopped: sandbox" + (" and PostgreSQL." if stopped else "."))
+
+
+def _fail_if(failed: bool) -> None:
+    if failed:
+        raise PartlyFailed

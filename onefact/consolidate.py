@@ -1,0 +1,147 @@
+"""Consolidate (归集): link the standardised records, recompute the golden records they touch, plan what systems lack.
+
+Everything is a pure function of the current records, the decisions and the policy; it can be run again at any time with
+the same result. Only entities touched since the last run are recomputed, compared and published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+import sqlalchemy as sa
+
+from linkage.identity import assign
+from linkage.resolve import resolve
+from onefact import policy
+from onefact.home import Home
+from schemas.entities import ENTITIES
+from schemas.model import EntityType
+from schemas.records import REJECT_SCHEMA, standardised_schema
+from warehouse import golden, working_copy
+from warehouse.addresses import parse_new
+from warehouse.duck import standardised_table
+from warehouse.planning import plan
+from warehouse.publish import Publisher, fetch
+from warehouse.standardised import Counts, Stage
+from warehouse.tables import ENTRY
+
+
+@dataclass(frozen=True, slots=True)
+class Consolidated:
+    """What a consolidation changed."""
+
+    run_id: str
+    golden: Mapping[EntityType, int] = field(default_factory=dict)
+    entities: Mapping[EntityType, int] = field(default_factory=dict)
+    ended: int = 0
+    planned: int = 0
+    superseded: int = 0
+    new_texts: int = 0
+
+    @property
+    def changed(self) -> int:
+        """Golden records that were written or ended."""
+        return sum(self.golden.values()) + self.ended
+
+
+def consolidate(home: Home) -> Consolidated:
+    """Bring golden records, crosswalk and outbox up to date with the standardised records and entries."""
+    run_id = home.new_run("consolidate")
+    with home.warehouse() as con:
+        working_copy.refresh(con, home.database.dsn())
+        _stage_entries(home, con)
+        if not _any_touched(con):
+            return Consolidated(run_id, entities=_totals(con))
+        texts = parse_new(con)
+        _load_inputs(home, con)
+        for entity_type in ENTITIES:
+            resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text")
+            assign(con, entity_type, known="crosswalk", decisions="decision_now")
+        working_copy.gather_links(con)
+        for entity_type in ENTITIES:
+            golden.survive(con, entity_type, touched=f"touched_{entity_type}", crosswalk=f"linked_{entity_type}")
+            if entity_type == "address":
+                golden.complete_addresses(con)
+            working_copy.apply_fresh(con, entity_type)
+        plan(con, list(policy.targets(home.manifests.values(), home.now().date())), touched="touched", crosswalk="crosswalk_now")
+        result = _publish(home, con, run_id, texts)
+        working_copy.commit(con, run_id)
+    return result
+
+
+def _any_touched(con: duckdb.DuckDBPyConnection) -> bool:
+    row = con.execute("SELECT EXISTS (SELECT 1 FROM touched_record)").fetchone()
+    return bool(row and row[0])
+
+
+def _totals(con: duckdb.DuckDBPyConnection) -> dict[EntityType, int]:
+    return {e: _count(con, f"SELECT count(*) FROM golden_{e}") for e in ENTITIES}
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
+    """Load authority ranks, decisions and echoes for this run."""
+    golden.load_authority(con, policy.authorities(home.manifests.values()))
+    dsn = home.database.dsn()
+    con.register(
+        "_decision", fetch(dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id FROM decision")
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE decision_now AS SELECT * REPLACE (master_id::UUID AS master_id) FROM _decision"
+    )
+    con.unregister("_decision")
+    con.register("_pushed", fetch(dsn, "SELECT system_id, record_key, entity_type, role, field, value FROM pushed"))
+    con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
+    con.unregister("_pushed")
+    working_copy.find_echoes(con)
+
+
+def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> None:
+    """Bring portal entries in as records of the system `entry`: the newest entry of a field is its current version."""
+    newest = sa.select(ENTRY).order_by(ENTRY.c.master_id, ENTRY.c.field, ENTRY.c.entered_at, ENTRY.c.entry_id)
+    with home.engine.connect() as connection:
+        rows = {(r["entity_type"], r["master_id"], r["field"]): r for r in connection.execute(newest).mappings()}
+    if not rows:
+        return
+    stage = Stage(con, policy.ENTRY, "entry", home.stamp())
+    tables = {}
+    for entity_type in ENTITIES:
+        records = [
+            {
+                "system_id": policy.ENTRY, "record_key": f"{r['master_id']}/{r['field']}", "role": entity_type,
+                "dataset": "entry", "observed_at": r["entered_at"], "deleted": False, "place": f"entry {r['entry_id']}",
+                r["field"]: r["value"],
+            }
+            for r in rows.values()
+            if r["entity_type"] == entity_type
+        ]  # fmt: skip
+        if records:
+            tables[entity_type] = pa.Table.from_pylist(records, schema=standardised_schema(entity_type))
+    links = pa.table({n: pa.array([], pa.string()) for n in ("system_id", "record_key", "link", "left_role", "right_role", "relation")})
+    stage.add(tables, links, REJECT_SCHEMA.empty_table())
+    stage.merge(Counts(received=len(rows), taken=len(rows)), {})
+
+
+def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int) -> Consolidated:
+    with Publisher(home.database.dsn(), con, run_id) as publisher:
+        written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
+        ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
+        publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
+        publisher.links("relation_now", "touched")
+        planned, superseded = publisher.outbox("plan", "touched")
+        result = Consolidated(run_id, written, _totals_now(con), ended, planned, superseded, texts)
+        publisher.run(
+            "consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded}
+        )
+    return result
+
+
+def _totals_now(con: duckdb.DuckDBPyConnection) -> dict[EntityType, int]:
+    return {e: _count(con, f"SELECT count(*) FROM golden_now_{e}") for e in ENTITIES}

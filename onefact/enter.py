@@ -1,0 +1,145 @@
+"""Enter (录入): one fact for one entity, typed once; it becomes a record of the system `entry` and travels from there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from onefact.home import Home
+from onefact.policy import ENTRY
+from schemas.entities import ENTITIES
+from schemas.model import EntityType, Field
+from schemas.values import ValueOptions, normalise, reason
+from warehouse.tables import DECISION, METADATA, REDIRECT
+from warehouse.tables import ENTRY as ENTRIES
+
+
+class EntryRefused(Exception):
+    """An entry that cannot be taken, with the reason and what to do, without repeating personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A taken entry: which entity and field, and whether the value counts at once or waits for the authority."""
+
+    entity_type: EntityType
+    master_id: str
+    field: Field
+    counts: bool
+    """True when a grid worker may decide this field (DESIGN.md, rule 3); else it is a candidate for the authority."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A golden record that a search found."""
+
+    entity_type: EntityType
+    master_id: str
+    name: str
+
+
+def find(home: Home, wanted: str, entity_type: EntityType | None = None) -> list[Found]:
+    """Find golden records by master id, ID number, credit code, house code, name or phone (exact)."""
+    by = {
+        "person": ("id_number", "name", "phone"),
+        "organisation": ("uscc", "name", "phone"),
+        "house": ("house_code", "address"),
+        "address": ("standard_code", "full_text"),
+    }
+    titles = {"person": "name", "organisation": "name", "house": "address", "address": "full_text"}
+    found: list[Found] = []
+    with home.engine.connect() as connection:
+        for name in [entity_type] if entity_type else ENTITIES:
+            table = METADATA.tables[name]
+            tests: list[sa.ColumnElement[bool]] = [table.c[c] == wanted for c in by[name]]
+            if _is_uuid(wanted):
+                tests = [table.c.master_id == _current(connection, wanted)]
+            query = sa.select(table.c.master_id, table.c[titles[name]]).where(sa.or_(*tests)).limit(20)
+            found += [Found(name, str(i), t or "") for i, t in connection.execute(query)]
+    return found
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _current(connection: sa.Connection, master_id: str) -> str:
+    """Follow redirects from an id that was merged to its heir."""
+    seen: set[str] = set()
+    while master_id not in seen:
+        seen.add(master_id)
+        heir = connection.execute(sa.select(REDIRECT.c.new_id).where(REDIRECT.c.old_id == master_id)).scalar()
+        if heir is None:
+            return master_id
+        master_id = str(heir)
+    return master_id
+
+
+def enter(home: Home, wanted: str, field_name: str, value: str, *, actor: str = "cli") -> Entered:
+    """Take one fact; raises `EntryRefused` when entity, field or value do not stand.
+
+    Args:
+        home: the installation.
+        wanted: master id, ID number, credit code, name or phone of exactly one entity.
+        field_name: a master field, e.g. `phone`.
+        value: the new value; an empty text takes an earlier entry back.
+        actor: who types.
+    """
+    matches = [m for m in find(home, wanted) if field_name in ENTITIES[m.entity_type].names]
+    if not matches:
+        raise EntryRefused(_nobody(home, wanted, field_name))
+    if len(matches) > 1:
+        ids = ", ".join(m.master_id for m in matches[:5])
+        raise EntryRefused(f"{len(matches)} golden records fit; name one by its master id: {ids}")
+    match = matches[0]
+    field = ENTITIES[match.entity_type].field(field_name)
+    canonical = _canonical(field, value) if value.strip() else None
+    base = {
+        "system_id": ENTRY, "record_key": f"{match.master_id}/{field.name}", "entity_type": match.entity_type,
+        "role": match.entity_type,
+    }  # fmt: skip
+    with home.engine.begin() as connection:
+        connection.execute(
+            insert(ENTRIES).values(
+                entry_id=str(uuid.uuid4()), entity_type=match.entity_type, master_id=match.master_id, field=field.name,
+                value=canonical, actor=actor, entered_at=home.now().isoformat(timespec="microseconds"),
+            )
+        )  # fmt: skip
+        decision = insert(DECISION).values(**base, master_id=match.master_id, reason="entry")
+        connection.execute(decision.on_conflict_do_nothing())
+    return Entered(match.entity_type, match.master_id, field, field.worker)
+
+
+def _nobody(home: Home, wanted: str, field_name: str) -> str:
+    known = {n for e in ENTITIES.values() for n in e.names}
+    if field_name not in known:
+        import difflib  # only to word the error
+
+        near = difflib.get_close_matches(field_name, sorted(known), n=3)
+        return f"The master has no field {field_name!r}." + (f" Did you mean {', '.join(near)}?" if near else "")
+    if find(home, wanted):
+        return f"The golden record found has no field {field_name!r}."
+    return "No golden record has this id, number, name or phone. Try: onefact trace, or pull and consolidate first."
+
+
+def _canonical(field: Field, value: str) -> str:
+    options = ValueOptions(code_set=field.code_set, length=field.length, scale=field.scale)
+    row = normalise(field.kind, pa.array([value]), options).to_pylist()[0]
+    if row["issue"] or row["value"] is None:
+        why = reason(row["issue"]) if row["issue"] else "空值"
+        raise EntryRefused(f"The value is not valid for {field.name} ({field.cn}): {why}")
+    return str(row["value"])
+
+
+def names(found: Sequence[Found]) -> list[str]:
+    """Return one line per found record for a message."""
+    return [f"{f.entity_type} {f.master_id}" for f in found]

@@ -1,0 +1,38 @@
+"""Export (导出): links and golden records as Parquet files that anyone may read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from onefact.home import Home
+from onefact.policy import ENTRY
+from schemas.entities import ENTITIES
+from warehouse.publish import fetch
+
+
+def export_links(home: Home, out: Path) -> list[tuple[Path, int]]:
+    """Write `links.parquet`: system_id, record_key, entity_type, master_id, a row per record and entity it describes."""
+    query = (
+        "SELECT DISTINCT system_id, record_key, entity_type, master_id::text AS master_id FROM crosswalk "
+        f"WHERE system_id <> '{ENTRY}' ORDER BY 1, 2, 3, 4"
+    )
+    return [_write(out / "links.parquet", fetch(home.database.dsn(), query))]
+
+
+def export_golden(home: Home, out: Path) -> list[tuple[Path, int]]:
+    """Write one Parquet file per entity: `master_id` and the master fields as plain text and GB codes."""
+    written = []
+    for name, entity in ENTITIES.items():
+        columns = ", ".join(f'"{f.name}"::text AS "{f.name}"' for f in entity.fields)
+        query = f"SELECT master_id::text AS master_id, {columns} FROM {name} ORDER BY master_id"
+        written.append(_write(out / f"{name}.parquet", fetch(home.database.dsn(), query)))
+    return written
+
+
+def _write(path: Path, table: pa.Table) -> tuple[Path, int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="zstd")
+    return path, table.num_rows

@@ -1,0 +1,114 @@
+"""The working folder (`--home`) and what lives in it: where everything is, opened when first needed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import sqlalchemy as sa
+
+import connectors
+from connectors.base import Context, Variables
+from connectors.manifest import Manifest, load_all
+from warehouse import postgres, tables
+from warehouse.duck import open_warehouse
+
+OWN_SYSTEMS = Path(connectors.__file__).parent / "systems"
+"""The forty manifests that ship with onefact."""
+
+
+class UnknownSystem(Exception):
+    """A system id that no manifest in the systems folder has."""
+
+    def __init__(self, wanted: str, folder: Path, known: Sequence[str]) -> None:
+        self.wanted, self.folder, self.known = wanted, folder, known
+        import difflib  # only to word the error
+
+        near = difflib.get_close_matches(wanted, known, n=3)
+        hint = f" Did you mean {', '.join(near)}?" if near else " See: onefact systems list."
+        super().__init__(f"No manifest in {folder} has the id {wanted!r}.{hint}")
+
+
+@dataclass(frozen=True)
+class Home:
+    """One installation: working folder, manifests, clock.
+
+    Attributes:
+        path: the working folder (`.onefact/` by default).
+        systems: folder of manifests.
+        now: the clock, local time of the site.
+        database_url: the user's own PostgreSQL; None = the embedded one below `path`.
+    """
+
+    path: Path
+    systems: Path = OWN_SYSTEMS
+    now: Callable[[], datetime] = datetime.now
+    database_url: str | None = None
+    threads: int = 2
+    memory: str = "1500MB"
+    _opened: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def landing(self) -> Path:
+        """The landing zone."""
+        return self.path / "landing"
+
+    @cached_property
+    def manifests(self) -> Mapping[str, Manifest]:
+        """All manifests of the systems folder by id; raises `ManifestErrors` naming every mistake."""
+        return load_all(self.systems)
+
+    def chosen(self, systems: Sequence[str] | None) -> list[Manifest]:
+        """Return the manifests of the given ids (all when None or empty); raises `UnknownSystem`."""
+        for wanted in systems or ():
+            if wanted not in self.manifests:
+                raise UnknownSystem(wanted, self.systems, sorted(self.manifests))
+        return [self.manifests[s] for s in (systems or sorted(self.manifests))]
+
+    @cached_property
+    def database(self) -> postgres.Postgres:
+        """The PostgreSQL master, started and with all tables."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        server = postgres.open(self.path, self.database_url)
+        engine = sa.create_engine(server.url())
+        tables.create_all(engine)
+        engine.dispose()
+        return server
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        """SQLAlchemy engine of the master."""
+        return sa.create_engine(self.database.url(), pool_size=8, pool_pre_ping=True)
+
+    @contextmanager
+    def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the DuckDB working copy for the time of a verb."""
+        con = open_warehouse(self.path / "warehouse.duckdb", threads=self.threads, memory=self.memory)
+        try:
+            yield con
+        finally:
+            con.close()
+
+    def context(self, manifest: Manifest) -> Context:
+        """What a connector of this manifest needs from outside."""
+        folder = next((p.parent for p in self.systems.glob(f"{manifest.id}.y*ml")), self.systems)
+        return Context(home=self.path, folder=folder.resolve(), variables=Variables.load(self.path), now=self.now)
+
+    def stamp(self) -> str:
+        """The present moment as the records write it (ISO, seconds)."""
+        return self.now().replace(microsecond=0).isoformat()
+
+    def new_run(self, verb: str) -> str:
+        """Return an id for a run: its time and verb, readable, unique."""
+        return f"{self.now():%Y%m%dT%H%M%S}-{verb}-{secrets.token_hex(3)}"
+
+    def close(self) -> None:
+        """Close database connections; the embedded server goes on running for the next command."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()

@@ -1,0 +1,225 @@
+"""Pull (拉取): each system's new rows into landing, decoded into standardised records, counted once each.
+
+Systems are read in parallel threads that stay a few pages ahead; the warehouse is written by one thread, system by system.
+A system that cannot be read loses only its own batch: the others go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Queue
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from connectors.base import ConnectorError, NotAllowed
+from connectors.manifest import Manifest
+from connectors.mapping import Decoded, decode
+from connectors.registry import connect
+from onefact.home import Home
+from schemas.records import Page
+from warehouse.landing import Landed, LandingWriter
+from warehouse.standardised import Counts, Stage
+from warehouse.tables import BATCH, CURSOR
+
+READERS = 4
+"""Systems read at the same time; most of the time they wait for the network."""
+
+AHEAD = 3
+"""Pages a reader may be ahead of the warehouse, to bound memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """The result of pulling one system; `error` is a plain sentence when it could not be read."""
+
+    system_id: str
+    batch_id: str
+    counts: Counts = field(default_factory=Counts)
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    page: Page
+    decoded: Decoded
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    landed: Landed | None
+    error: str | None
+
+
+Progress = Callable[[str, int], None]
+"""Called with (system id, records received so far)."""
+
+
+def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | None = None) -> list[Pulled]:
+    """Pull the given systems (all readable ones when None) and return one result per system."""
+    manifests = [m for m in home.chosen(systems) if m.capabilities.read != "none"]
+    cursors = _cursors(home)
+    pulled_at = home.stamp()
+    stop = threading.Event()
+    queues: dict[str, Queue[_Item | _End]] = {m.id: Queue(AHEAD) for m in manifests}
+    results = []
+    with home.warehouse() as con, ThreadPoolExecutor(READERS) as pool:
+        batches = {m.id: f"{home.now():%Y%m%dT%H%M%S%f}-{m.id}" for m in manifests}
+        for m in manifests:
+            pool.submit(_read, home, m, batches[m.id], cursors.get(m.id, {}), pulled_at, queues[m.id], stop)
+        try:
+            for m in manifests:
+                results.append(_store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress))
+        except BaseException:
+            stop.set()
+            for queue in queues.values():
+                _drain(queue)
+            raise
+    return results
+
+
+def _drain(queue: Queue[_Item | _End]) -> None:
+    while not queue.empty():
+        queue.get_nowait()
+
+
+def _cursors(home: Home) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    with home.engine.connect() as connection:
+        for row in connection.execute(sa.select(CURSOR)).mappings():
+            found.setdefault(row["system_id"], {})[row["dataset"]] = row["cursor"]
+    return found
+
+
+def _read(
+    home: Home,
+    manifest: Manifest,
+    batch_id: str,
+    cursors: Mapping[str, str],
+    pulled_at: str,
+    queue: Queue[_Item | _End],
+    stop: threading.Event,
+) -> None:
+    """Read one system into its queue (runs in a reader thread); always ends the queue with an `_End`."""
+    landed, error = None, None
+    try:
+        _permitted(home, manifest)
+        with LandingWriter(home.landing, manifest.id, batch_id) as writer:
+            for page, decoded in _pages(home, manifest, cursors, pulled_at):
+                if stop.is_set():
+                    return
+                writer.write(page)
+                queue.put(_Item(page, decoded))
+            landed = writer.finish()
+    except ConnectorError as problem:
+        error = str(problem)
+    except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
+        error = (
+            f"{manifest.id}: unexpected {type(problem).__name__} while reading. "
+            f"Run `onefact systems check` on its manifest; if that passes, report this."
+        )
+    queue.put(_End(landed, error))
+
+
+def _permitted(home: Home, manifest: Manifest) -> None:
+    expires = manifest.authorisation.expires
+    if expires < home.now().date():
+        raise NotAllowed(
+            manifest.id, "authorisation", f"its authorisation ended on {expires}", "Renew the document and its date."
+        )
+
+
+def _pages(
+    home: Home, manifest: Manifest, cursors: Mapping[str, str], pulled_at: str
+) -> Iterator[tuple[Page, Decoded]]:
+    connector = connect(manifest, home.context(manifest))
+    try:
+        for dataset in manifest.datasets:
+            for page in connector.pull(dataset.name, cursors.get(dataset.name)):
+                yield page, decode(page.rows, manifest, dataset.name, pulled_at)
+    finally:
+        connector.close()
+
+
+def _store(
+    home: Home,
+    con: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    batch_id: str,
+    pulled_at: str,
+    queue: Queue[_Item | _End],
+    progress: Progress | None,
+) -> Pulled:
+    """Stage and merge one system's pages, then register batch and cursors in one PostgreSQL transaction."""
+    stage = Stage(con, manifest.id, batch_id, pulled_at)
+    counts, cursors, snapshots = Counts(), dict[str, str | None](), set[str]()
+    while True:
+        item = queue.get()
+        if isinstance(item, _End):
+            break
+        counts = _add(stage, counts, item)
+        cursors[item.page.dataset] = item.page.cursor
+        if item.page.snapshot:
+            snapshots.add(item.page.dataset)
+        if progress:
+            progress(manifest.id, counts.received)
+    if item.error:
+        _register(home, manifest.id, batch_id, pulled_at, Counts(), None, {}, set(), item.error)
+        return Pulled(manifest.id, batch_id, error=item.error)
+    counts = stage.merge(counts, {d: manifest.dataset(d).deleted.when_absent for d in snapshots})
+    _register(home, manifest.id, batch_id, pulled_at, counts, item.landed, cursors, snapshots, None)
+    return Pulled(manifest.id, batch_id, counts)
+
+
+def _add(stage: Stage, counts: Counts, item: _Item) -> Counts:
+    page, decoded = item.page, item.decoded
+    rejects = pa.concat_tables([page.rejects, decoded.rejects])
+    stage.add(decoded.tables, decoded.links, rejects)
+    unread = _at(page.rejects, "record")
+    return Counts(
+        received=counts.received + decoded.counts.rows + unread + page.duplicates,
+        taken=counts.taken + decoded.counts.taken,
+        rejected=counts.rejected + decoded.counts.rejected + unread,
+        duplicates=counts.duplicates + decoded.counts.duplicates + page.duplicates,
+        rejected_values=counts.rejected_values + _at(rejects, "value"),
+    )
+
+
+def _at(rejects: pa.Table, level: str) -> int:
+    if rejects.num_rows == 0:
+        return 0
+    return int(pc.sum(pc.equal(rejects["level"], level)).as_py() or 0)
+
+
+def _register(
+    home: Home,
+    system_id: str,
+    batch_id: str,
+    pulled_at: str,
+    counts: Counts,
+    landed: Landed | None,
+    cursors: Mapping[str, str | None],
+    snapshots: set[str],
+    error: str | None,
+) -> None:
+    row = {
+        "batch_id": batch_id, "system_id": system_id, "pulled_at": pulled_at, "error": error,
+        "folder": str(Path(system_id) / batch_id) if landed else None, "sha256": landed.sha256 if landed else None,
+        "received": counts.received, "taken": counts.taken, "unchanged": counts.unchanged,
+        "rejected": counts.rejected, "duplicates": counts.duplicates, "removed": counts.removed,
+        "withheld_removals": counts.withheld_removals, "rejected_values": counts.rejected_values,
+        "snapshots": sorted(snapshots),
+    }  # fmt: skip
+    with home.engine.begin() as connection:
+        connection.execute(insert(BATCH).values(**row))
+        for dataset, cursor in cursors.items():
+            statement = insert(CURSOR).values(system_id=system_id, dataset=dataset, cursor=cursor, batch_id=batch_id)
+            fresh = {"cursor": statement.excluded.cursor, "batch_id": statement.excluded.batch_id}
+            connection.execute(statement.on_conflict_do_update(constraint=CURSOR.primary_key, set_=fresh))

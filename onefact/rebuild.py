@@ -1,0 +1,65 @@
+"""Rebuild (重建): the working copy again from landing and crosswalk, with the same ids and the same golden values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from connectors.mapping import decode
+from onefact.consolidate import Consolidated, consolidate
+from onefact.home import Home
+from warehouse import landing
+from warehouse.standardised import Counts, Stage
+from warehouse.tables import BATCH
+
+
+class LandingMissing(Exception):
+    """A registered batch is gone from the landing zone, or is no longer what was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """How many batches and records were read again, and what the consolidation then changed (nothing, normally)."""
+
+    batches: int
+    records: int
+    consolidated: Consolidated
+
+
+def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> Rebuilt:
+    """Delete the DuckDB file and make it again from the landed batches in their order.
+
+    Raises:
+        LandingMissing: a batch folder is missing or its SHA-256 differs from the register.
+    """
+    query = sa.select(BATCH).where(BATCH.c.folder.is_not(None)).order_by(BATCH.c.pulled_at, BATCH.c.batch_id)
+    with home.engine.connect() as connection:
+        batches = list(connection.execute(query).mappings())
+    for batch in batches:
+        folder = home.landing / batch["folder"]
+        if not folder.exists():
+            raise LandingMissing(f"batch {batch['batch_id']}: its landing folder is missing. Restore it from backup.")
+        if landing.digest(folder) != batch["sha256"]:
+            raise LandingMissing(f"batch {batch['batch_id']}: its landed files differ from the register (SHA-256).")
+    for leftover in home.path.glob("warehouse.duckdb*"):
+        leftover.unlink()
+    records = 0
+    with home.warehouse() as con:
+        for batch in batches:
+            manifest = home.manifests.get(batch["system_id"])
+            if manifest is None:
+                continue
+            stage = Stage(con, manifest.id, batch["batch_id"], batch["pulled_at"])
+            counts = Counts()
+            for dataset, rows in landing.read(home.landing / batch["folder"]).items():
+                decoded = decode(rows, manifest, dataset, batch["pulled_at"])
+                stage.add(decoded.tables, decoded.links, decoded.rejects)
+                counts = Counts(counts.received + decoded.counts.rows, counts.taken + decoded.counts.taken)
+            complete = {d: manifest.dataset(d).deleted.when_absent for d in batch["snapshots"]}
+            stage.merge(counts, complete)
+            records += counts.received
+            if progress:
+                progress(manifest.id, records)
+    return Rebuilt(len(batches), records, consolidate(home))

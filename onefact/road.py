@@ -1,0 +1,61 @@
+"""The road (全流程): pull, consolidate, push, in that order, with the time each step took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from onefact.consolidate import Consolidated, consolidate
+from onefact.home import Home
+from onefact.pull import Pulled, pull
+from onefact.push import Pushed, push
+
+Progress = Callable[[str, str, int], None]
+"""Called with (step, system id, count so far)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """The results of one run and the seconds of its steps."""
+
+    pulled: tuple[Pulled, ...]
+    consolidated: Consolidated
+    pushed: tuple[Pushed, ...]
+    seconds: Mapping[str, float]
+
+    @property
+    def received(self) -> int:
+        """Source records received."""
+        return sum(p.counts.received for p in self.pulled)
+
+    @property
+    def sent(self) -> int:
+        """Changes that left for a system, whatever became of them (those awaiting a person not counted)."""
+        away = {"verified", "sent", "rejected", "conflict", "no_answer"}
+        return sum(n for p in self.pushed for state, n in p.states.items() if state in away)
+
+    @property
+    def errors(self) -> list[str]:
+        """Plain sentences of the systems in trouble."""
+        return [e for e in (*(p.error for p in self.pulled), *(p.error for p in self.pushed)) if e]
+
+
+def run(home: Home, systems: Sequence[str] | None = None, progress: Progress | None = None) -> Road:
+    """Run all steps once for the given systems (all when None)."""
+    seconds: dict[str, float] = {}
+
+    def tell(step: str) -> Callable[[str, int], None] | None:
+        return None if progress is None else lambda system, n: progress(step, system, n)
+
+    clock = time.perf_counter
+    start = clock()
+    pulled = pull(home, systems, tell("pull"))
+    seconds["pull"], start = clock() - start, clock()
+    if progress:
+        progress("consolidate", "", 0)
+    consolidated = consolidate(home)
+    seconds["consolidate"], start = clock() - start, clock()
+    pushed = push(home, systems, tell("push"))
+    seconds["push"] = clock() - start
+    return Road(tuple(pulled), consolidated, tuple(pushed), seconds)

@@ -1,0 +1,86 @@
+"""The DuckDB warehouse file: the pipeline's working copy, which `onefact rebuild` can make again.
+
+One writer at a time: the file is DuckDB's own lock. Everything here is text in canonical form (`schemas.records`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from schemas.entities import ENTITIES
+from schemas.model import EntityType
+from schemas.records import REJECT_SCHEMA, standardised_schema
+
+RECORD_KEY = "system_id, record_key, role"
+"""What identifies a standardised record of one entity type."""
+
+
+class WarehouseBusy(Exception):
+    """Another onefact command holds the warehouse file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"The warehouse {path.name} is in use by another onefact command. Wait until it ends, or stop it."
+        )
+
+
+def standardised_table(entity_type: EntityType) -> str:
+    """Return the name of the table with an entity's standardised records."""
+    return f"std_{entity_type}"
+
+
+def _columns(entity_type: EntityType) -> str:
+    kinds = {"string": "VARCHAR", "bool": "BOOLEAN"}
+    return ", ".join(f'"{f.name}" {kinds[str(f.type)]}' for f in standardised_schema(entity_type))
+
+
+def _schema() -> list[str]:
+    statements = []
+    for entity_type in ENTITIES:
+        table = standardised_table(entity_type)
+        statements += [
+            f"CREATE TABLE IF NOT EXISTS {table} ({_columns(entity_type)}, batch_id VARCHAR, content_hash UBIGINT)",
+            f"CREATE TABLE IF NOT EXISTS golden_{entity_type} (master_id UUID, "
+            + ", ".join(f'"{f.name}" VARCHAR' for f in ENTITIES[entity_type].fields)
+            + ", provenance VARCHAR)",
+        ]
+    rejects = ", ".join(f'"{name}" VARCHAR' for name in REJECT_SCHEMA.names)
+    return [
+        *statements,
+        "CREATE TABLE IF NOT EXISTS std_link (system_id VARCHAR, record_key VARCHAR, link VARCHAR, left_role VARCHAR, "
+        "right_role VARCHAR, relation VARCHAR)",
+        f"CREATE TABLE IF NOT EXISTS reject ({rejects}, batch_id VARCHAR)",
+        "CREATE TABLE IF NOT EXISTS crosswalk (system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR, "
+        "master_id UUID, rule VARCHAR)",
+        "CREATE TABLE IF NOT EXISTS touched_record (system_id VARCHAR, record_key VARCHAR)",
+        "CREATE TABLE IF NOT EXISTS address_text (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, "
+        "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "
+        "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)",
+        "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR)",
+    ]
+
+
+def open_warehouse(path: Path, *, threads: int = 2, memory: str = "1500MB") -> duckdb.DuckDBPyConnection:
+    """Open (or create) the warehouse file; raises `WarehouseBusy` when another process holds it.
+
+    Memory is bounded so that a million records fit beside PostgreSQL on a small machine; larger joins spill to disk.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        con = duckdb.connect(str(path))
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise WarehouseBusy(path) from error
+        raise
+    con.execute(f"SET threads = {threads}")
+    con.execute(f"SET memory_limit = '{memory}'")
+    con.execute("SET preserve_insertion_order = false")
+    con.execute(f"SET temp_directory = '{path.parent / 'spill'}'")
+    con.execute("SET autoinstall_known_extensions = false")
+    con.execute("SET autoload_known_extensions = false")
+    for statement in _schema():
+        con.execute(statement)
+    return con

@@ -1,0 +1,150 @@
+"""Survivorship (取值规则): a golden record is the greatest claim of each field, a pure function of the current claims.
+
+A claim's rank is (pinned, validity, authority, observed_at, system, record), packed into one integer so that DuckDB
+finds every field's winner in one pass. Greatest-of is commutative, associative and idempotent: batches may come in any
+order, a replay changes nothing, and an unmerge gives back exactly what was there (DESIGN.md, rules of the master).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from schemas.entities import ENTITIES
+from schemas.model import Entity, EntityType
+from warehouse.duck import standardised_table
+
+ORDINAL_BITS = 44
+"""Bits of a rank below authority: the position of the record in the order (observed_at, system, key, role)."""
+
+ECHO_RANK = 0
+"""Authority of a value that is our own push come back: a copy, so it never wins over the claim it was copied from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """How much a system's value of a field weighs (一数一源): 90 = it is the authority, 0-89 = its trust, -1 = no claim."""
+
+    system_id: str
+    entity_type: EntityType
+    role: str
+    field: str
+    rank: int
+
+
+def load_authority(con: duckdb.DuckDBPyConnection, rows: list[Authority]) -> None:
+    """Register the authority ranks for this run as table `authority`."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE authority (system_id VARCHAR, entity_type VARCHAR, role VARCHAR, field VARCHAR, rank INTEGER)"
+    )
+    if rows:
+        con.executemany(
+            "INSERT INTO authority VALUES (?, ?, ?, ?, ?)",
+            [(a.system_id, a.entity_type, a.role, a.field, a.rank) for a in rows],
+        )
+
+
+def _rank(entity: Entity, group: tuple[str, ...]) -> str:
+    """Return the SQL of a claim's rank for a survivorship group.
+
+    The authority of a group is that of its first field. For an address, validity is how much of it could be parsed: a
+    text down to the room says more than a street name, whoever wrote it.
+    """
+    first = group[0]
+    validity = f"coalesce(depth_{first}, 0)" if entity.field(first).kind == "address" else "0"
+    return f"((({validity} << 8) + rank_{first})::BIGINT << {ORDINAL_BITS}) + ordinal"
+
+
+def _filled(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[str]:
+    counts = ", ".join(f'count("{f.name}")' for f in entity.fields)
+    row = con.execute(f"SELECT {counts} FROM claim_source").fetchone() or ()
+    return [f.name for f, n in zip(entity.fields, row, strict=True) if n]
+
+
+def survive(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, touched: str, crosswalk: str) -> None:
+    """Compute the golden records of the touched entities into the temporary table `fresh_<entity>`.
+
+    Args:
+        con: the warehouse; needs `authority` (see `load_authority`), `echo` and `address_text`.
+        entity_type: which entity.
+        touched: relation with the column master_id: whose claims may have changed.
+        crosswalk: relation (system_id, record_key, role, master_id) with the current links of this entity type.
+    """
+    entity = ENTITIES[entity_type]
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE claim_source AS SELECT x.master_id, s.* FROM "
+        f"{standardised_table(entity_type)} s JOIN {crosswalk} x USING (system_id, record_key, role) "
+        f"WHERE x.master_id IN (SELECT master_id FROM {touched})"
+    )
+    filled = _filled(con, entity)
+    if not filled:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE fresh_{entity_type} AS SELECT * FROM golden_{entity_type} LIMIT 0")
+        return
+    con.execute(f"CREATE OR REPLACE TEMP TABLE claim AS {_claims(entity, filled)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE fresh_{entity_type} AS {_winners(entity, filled)}")
+    con.execute("DROP TABLE claim_source")
+    con.execute("DROP TABLE claim")
+
+
+def _claims(entity: Entity, filled: list[str]) -> str:
+    """Return the SQL of the claims: each record with its ordinal, its reference, and each field's authority rank.
+
+    A field whose rank is negative (the system may not speak for it) is nulled: it is no claim at all.
+    """
+    pivot = ", ".join(f"max(rank) FILTER (WHERE field = '{f}') AS rank_{f}" for f in filled)
+    values = ", ".join(
+        f'CASE WHEN coalesce(a.rank_{f}, 20) >= 0 THEN s."{f}" END AS "{f}", '
+        f"CASE WHEN list_contains(e.fields, '{f}') THEN {ECHO_RANK} ELSE coalesce(a.rank_{f}, 20) + 1 END AS rank_{f}"
+        for f in filled
+    )
+    depths = [f for f in filled if entity.field(f).kind == "address"]
+    joins = " ".join(f'LEFT JOIN depth d_{f} ON d_{f}.text = s."{f}"' for f in depths)
+    depth_columns = "".join(f", d_{f}.depth AS depth_{f}" for f in depths)
+    elements = " + ".join(
+        f"({e} IS NOT NULL)::INTEGER" for e in ("street", "community", "road", "road_no", "compound", "building", "room")
+    )
+    return (
+        f"WITH depth AS (SELECT text, {elements} AS depth FROM address_text), "
+        f"ranks AS (SELECT system_id, role, {pivot} FROM authority WHERE entity_type = '{entity.name}' GROUP BY system_id, role) "
+        "SELECT s.master_id, row_number() OVER (ORDER BY s.observed_at, s.system_id, s.record_key, s.role) AS ordinal, "
+        "concat_ws('|', s.system_id, s.record_key, s.role, s.observed_at) AS ref, "
+        f"{values}{depth_columns} FROM claim_source s "
+        "LEFT JOIN ranks a ON a.system_id = s.system_id AND a.role = s.role "
+        f"LEFT JOIN echo e ON e.entity_type = '{entity.name}' AND e.system_id = s.system_id "
+        f"AND e.record_key = s.record_key AND e.role = s.role {joins}"
+    )
+
+
+def _winners(entity: Entity, filled: list[str]) -> str:
+    """Return the SQL of the winners: one row per entity, the value of each field and where it came from."""
+    columns, refs = [], []
+    for group in entity.groups.values():
+        members = [f for f in group if f in filled]
+        if not members:
+            continue
+        rank = _rank(entity, tuple(members))
+        known = " OR ".join(f'"{f}" IS NOT NULL' for f in members)
+        # arg_max skips NULL arguments; a field of a group must keep the NULL of the row that wins the group.
+        pick = "arg_max" if len(members) == 1 else "arg_max_null"
+        columns += [f'{pick}("{f}", {rank}) FILTER (WHERE {known}) AS "{f}"' for f in members]
+        columns.append(f"arg_max(ref, {rank}) FILTER (WHERE {known}) AS ref_{members[0]}")
+        refs += [(f, f"ref_{members[0]}") for f in members]
+    values = ", ".join(f'"{f.name}"' if f.name in filled else f'NULL::VARCHAR AS "{f.name}"' for f in entity.fields)
+    pairs = ", ".join(
+        f"CASE WHEN \"{f}\" IS NOT NULL THEN '\"{f}\":' || to_json({ref})::VARCHAR END" for f, ref in refs
+    )
+    return (
+        f"WITH w AS (SELECT master_id, {', '.join(columns)} FROM claim GROUP BY master_id) "
+        f"SELECT master_id, {values}, '{{' || concat_ws(',', {pairs}) || '}}' AS provenance FROM w"
+    )
+
+
+def complete_addresses(con: duckdb.DuckDBPyConnection) -> None:
+    """Fill the elements of fresh golden addresses from the parse of their full text where no system gave them."""
+    parts = (
+        "province", "city", "district", "street", "community", "road", "road_no", "compound", "building", "unit", "floor",
+        "room",
+    )  # fmt: skip
+    sets = ", ".join(f'"{p}" = coalesce(fresh_address."{p}", t."{p}")' for p in parts)
+    con.execute(f"UPDATE fresh_address SET {sets} FROM address_text t WHERE t.text = fresh_address.full_text")

@@ -1,0 +1,153 @@
+"""What each system lacks: compare every record with its golden record, field by field, and plan the changes.
+
+The comparison is made in the values the system can hold: a code is folded as the system would fold it, an address is
+equal when its parsed elements are equal, and an unknown golden value never erases a known one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import duckdb
+
+from schemas.entities import ENTITIES
+from schemas.model import EntityType
+from warehouse.duck import standardised_table
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One entity role of one dataset of a system that may be written.
+
+    Attributes:
+        fields: the writable fields.
+        held: every field the system can hold for this role (context for forms and for created records).
+        folds: field -> {golden code: code the system would give back}; a code without an entry cannot be written.
+        creates: entities of the master that lack a record here are created.
+        where: SQL condition on the golden record `g` for `creates`; built from the manifest's scope.
+        requires: fields that a created record must have.
+    """
+
+    system_id: str
+    dataset: str
+    entity_type: EntityType
+    role: str
+    fields: tuple[str, ...]
+    held: tuple[str, ...] = ()
+    folds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    creates: bool = False
+    where: str = "true"
+    requires: tuple[str, ...] = ()
+    repeats: bool = False
+    """True for a one-way export: nothing can be read back, so each new state of an entity is sent once more."""
+
+
+def plan(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], *, touched: str, crosswalk: str) -> int:
+    """Create temporary table `plan` with one row per record to change; return how many.
+
+    Columns as `warehouse.tables.OUTBOX`. Reads `golden_now_<entity>` (the golden records after this run) and the
+    standardised records; `touched` (entity_type, master_id) and `crosswalk` as in `warehouse.golden`.
+    """
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE plan (system_id VARCHAR, dataset VARCHAR, entity_type VARCHAR, role VARCHAR, "
+        "master_id UUID, record_key VARCHAR, operation VARCHAR, changes VARCHAR, base_version VARCHAR, idempotency_key VARCHAR)"
+    )
+    con.execute("CREATE OR REPLACE TEMP TABLE fold (field VARCHAR, golden VARCHAR, held VARCHAR)")
+    for target in targets:
+        if target.fields:
+            _load_folds(con, target)
+            con.execute(_updates(target, touched, crosswalk))
+        if target.creates:
+            _load_folds(con, target)
+            con.execute(_creates(target, touched, crosswalk))
+    row = con.execute("SELECT count(*) FROM plan").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _load_folds(con: duckdb.DuckDBPyConnection, target: Target) -> None:
+    con.execute("DELETE FROM fold")
+    rows = [(name, golden, held) for name, table in target.folds.items() for golden, held in table.items()]
+    if rows:
+        con.executemany("INSERT INTO fold VALUES (?, ?, ?)", rows)
+
+
+def _expected(target: Target, name: str) -> str:
+    return f"f_{name}.held" if name in target.folds else f'g."{name}"'
+
+
+def _fold_joins(target: Target, names: Sequence[str]) -> str:
+    return " ".join(
+        f"LEFT JOIN fold f_{n} ON f_{n}.field = '{n}' AND f_{n}.golden = g.\"{n}\"" for n in names if n in target.folds
+    )
+
+
+def _differs(target: Target, name: str) -> str:
+    """Return the SQL that is true when the system's value must change."""
+    expected = _expected(target, name)
+    plain = f'{expected} IS NOT NULL AND s."{name}" IS DISTINCT FROM {expected}'
+    if ENTITIES[target.entity_type].field(name).kind != "address":
+        return plain
+    return f"{plain} AND NOT coalesce(as_{name}.normal_key = ag_{name}.normal_key, false)"
+
+
+def _address_joins(target: Target) -> str:
+    names = [n for n in target.fields if ENTITIES[target.entity_type].field(n).kind == "address"]
+    return " ".join(
+        f'LEFT JOIN address_text as_{n} ON as_{n}.text = s."{n}" LEFT JOIN address_text ag_{n} ON ag_{n}.text = g."{n}"'
+        for n in names
+    )
+
+
+def _updates(target: Target, touched: str, crosswalk: str) -> str:
+    changes = ", ".join(
+        f"CASE WHEN {_differs(target, n)} THEN {{'field': '{n}', 'old': s.\"{n}\", 'new': {_expected(target, n)}}} END"
+        for n in target.fields
+    )
+    base = ", ".join(f"coalesce(s.\"{n}\", '')" for n in target.fields)
+    return (
+        "INSERT INTO plan WITH d AS (SELECT s.record_key, x.master_id, "
+        f"list_filter([{changes}], lambda c: c IS NOT NULL) AS changes, md5(concat_ws('|', {base})) AS base "
+        f"FROM {standardised_table(target.entity_type)} s "
+        f"JOIN {crosswalk} x ON x.entity_type = '{target.entity_type}' AND x.system_id = s.system_id "
+        "AND x.record_key = s.record_key AND x.role = s.role "
+        f"JOIN {touched} t ON t.entity_type = '{target.entity_type}' AND t.master_id = x.master_id "
+        f"JOIN golden_now_{target.entity_type} g ON g.master_id = x.master_id "
+        f"{_fold_joins(target, target.fields)} {_address_joins(target)} "
+        f"WHERE s.system_id = '{target.system_id}' AND s.dataset = '{target.dataset}' AND s.role = '{target.role}') "
+        f"SELECT '{target.system_id}', '{target.dataset}', '{target.entity_type}', '{target.role}', master_id, record_key, "
+        "'update', to_json(changes)::VARCHAR, base, "
+        f"concat_ws(':', '{target.system_id}', record_key, '{target.role}', md5(to_json(changes)::VARCHAR), base) "
+        "FROM d WHERE len(changes) > 0"
+    )
+
+
+def _creates(target: Target, touched: str, crosswalk: str) -> str:
+    names = target.held or target.fields
+    values = ", ".join(
+        f"CASE WHEN {_expected(target, n)} IS NOT NULL THEN {{'field': '{n}', 'old': NULL::VARCHAR, 'new': {_expected(target, n)}}} END"
+        for n in names
+    )
+    needs = " AND ".join([target.where, *(f"{_expected(target, n)} IS NOT NULL" for n in target.requires)])
+    joins = _fold_joins(target, names)
+    payload = ", md5(to_json(changes)::VARCHAR)" if target.repeats else ""
+    return (
+        "INSERT INTO plan WITH d AS (SELECT g.master_id, "
+        f"list_filter([{values}], lambda c: c IS NOT NULL) AS changes FROM golden_now_{target.entity_type} g "
+        f"JOIN {touched} t ON t.entity_type = '{target.entity_type}' AND t.master_id = g.master_id {joins} "
+        f"WHERE {needs} AND NOT EXISTS (SELECT 1 FROM {crosswalk} x WHERE x.master_id = g.master_id "
+        f"AND x.entity_type = '{target.entity_type}' AND x.system_id = '{target.system_id}')) "
+        f"SELECT '{target.system_id}', '{target.dataset}', '{target.entity_type}', '{target.role}', master_id, NULL, "
+        "'create', to_json(changes)::VARCHAR, NULL, "
+        f"concat_ws(':', '{target.system_id}', 'new', master_id::VARCHAR, '{target.role}'{payload}) "
+        "FROM d WHERE len(changes) > 0"
+    )
+
+
+def age_condition(name: str, at_least: int | None, at_most: int | None, today: date) -> str:
+    """Return SQL for an age in completed years on `today` from an ISO birth date."""
+    age = f"date_sub('year', CAST(g.\"{name}\" AS DATE), DATE '{today.isoformat()}')"
+    tests = [f"{age} >= {at_least}"] if at_least is not None else []
+    tests += [f"{age} <= {at_most}"] if at_most is not None else []
+    return " AND ".join(tests) or "true"

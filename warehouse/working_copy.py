@@ -1,0 +1,138 @@
+"""The working copy's side of a consolidation: what is touched, what changed, and keeping in step with the master.
+
+PostgreSQL holds the truth; the DuckDB copies of crosswalk and golden records are only there to compare fast. When the
+last run the master knows is not the one the copy holds (a crash, a lost file), the copies are fetched again.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from schemas.entities import ENTITIES, LINKS
+from schemas.model import EntityType
+from warehouse.publish import fetch
+
+
+def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
+    """Fetch crosswalk and golden records again if the copy is not that of the master's last run; True if it was stale."""
+    last = fetch(dsn, "SELECT run_id FROM run WHERE verb = 'consolidate' ORDER BY started_at DESC, run_id DESC LIMIT 1")
+    wanted = last["run_id"][0].as_py() if last.num_rows else None
+    row = con.execute("SELECT value FROM meta WHERE name = 'run_id'").fetchone()
+    if (row[0] if row else None) == wanted:
+        return False
+    con.execute("BEGIN")
+    _replace(con, "crosswalk", fetch(dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id, rule FROM crosswalk"))
+    for entity_type, entity in ENTITIES.items():
+        columns = ", ".join(f'"{f.name}"::text AS "{f.name}"' for f in entity.fields)
+        _replace(
+            con,
+            f"golden_{entity_type}",
+            fetch(dsn, f"SELECT master_id::text AS master_id, {columns}, provenance::text AS provenance FROM {entity_type}"),
+        )
+    _mark(con, wanted)
+    con.execute("COMMIT")
+    return True
+
+
+def _replace(con: duckdb.DuckDBPyConnection, table: str, rows: object) -> None:
+    con.register("_master", rows)
+    con.execute(f"DELETE FROM {table}")
+    con.execute(f"INSERT INTO {table} SELECT * FROM _master")
+    con.unregister("_master")
+
+
+def _mark(con: duckdb.DuckDBPyConnection, run_id: str | None) -> None:
+    con.execute("DELETE FROM meta WHERE name = 'run_id'")
+    if run_id is not None:
+        con.execute("INSERT INTO meta VALUES ('run_id', ?)", [run_id])
+
+
+def find_echoes(con: duckdb.DuckDBPyConnection) -> None:
+    """Create `echo`: fields of records that hold exactly what we last wrote there (DESIGN.md, rule 6)."""
+    parts = []
+    for entity_type, entity in ENTITIES.items():
+        cases = " ".join(f"WHEN '{f.name}' THEN s.\"{f.name}\"" for f in entity.fields)
+        parts.append(
+            f"SELECT p.entity_type, p.system_id, p.record_key, p.role, p.field FROM pushed_now p JOIN std_{entity_type} s "
+            f"USING (system_id, record_key, role) WHERE p.entity_type = '{entity_type}' "
+            f"AND p.value = CASE p.field {cases} END"
+        )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE echo AS SELECT entity_type, system_id, record_key, role, list(field) AS fields "
+        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL"
+    )
+
+
+def gather_links(con: duckdb.DuckDBPyConnection) -> None:
+    """Work out the new crosswalk, how it differs from the old one, and which entities are touched.
+
+    Creates `crosswalk_now`, `crosswalk_fresh`, `crosswalk_gone`, `touched` (entity_type, master_id), `touched_<entity>`
+    and `relation_now` (the relations of touched entities).
+    """
+    union = " UNION ALL ".join(
+        f"SELECT system_id, record_key, '{e}' AS entity_type, role, master_id, rule FROM linked_{e}" for e in ENTITIES
+    )
+    key = "system_id, record_key, entity_type, role"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE crosswalk_now AS {union}")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE crosswalk_fresh AS SELECT n.* FROM crosswalk_now n LEFT JOIN crosswalk o USING ({key}) "
+        "WHERE o.master_id IS NULL OR o.master_id <> n.master_id OR o.rule <> n.rule"
+    )
+    con.execute(f"CREATE OR REPLACE TEMP TABLE crosswalk_gone AS SELECT o.* FROM crosswalk o ANTI JOIN crosswalk_now n USING ({key})")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE touched AS SELECT entity_type, master_id FROM crosswalk_now "
+        "SEMI JOIN touched_record USING (system_id, record_key) "
+        "UNION SELECT f.entity_type, f.master_id FROM crosswalk_fresh f "
+        "UNION SELECT o.entity_type, o.master_id FROM crosswalk o SEMI JOIN touched_record USING (system_id, record_key) "
+        f"UNION SELECT o.entity_type, o.master_id FROM crosswalk o SEMI JOIN crosswalk_fresh f USING ({key}) "
+        "UNION SELECT g.entity_type, g.master_id FROM crosswalk_gone g"
+    )
+    for entity_type in ENTITIES:
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE touched_{entity_type} AS SELECT master_id FROM touched WHERE entity_type = '{entity_type}'"
+        )
+    _relations(con)
+
+
+def _relations(con: duckdb.DuckDBPyConnection) -> None:
+    """Create `relation_now`: a relation holds from the earliest record that states it; that record is its source."""
+    parts = [
+        "SELECT l.link, a.master_id AS left_id, b.master_id AS right_id, l.relation, l.system_id, l.record_key, s.observed_at "
+        f"FROM std_link l JOIN linked_{link.left} a ON a.system_id = l.system_id AND a.record_key = l.record_key AND a.role = l.left_role "
+        f"JOIN linked_{link.right} b ON b.system_id = l.system_id AND b.record_key = l.record_key AND b.role = l.right_role "
+        f"JOIN std_{link.left} s ON s.system_id = l.system_id AND s.record_key = l.record_key AND s.role = l.left_role "
+        f"WHERE l.link = '{link.name}' AND (a.master_id IN (SELECT master_id FROM touched) "
+        "OR b.master_id IN (SELECT master_id FROM touched))"
+        for link in LINKS
+    ]
+    first = "arg_min({}, (observed_at, system_id, record_key))"
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE relation_now AS SELECT link, left_id, right_id, relation, "
+        f"{first.format('system_id')} AS system_id, {first.format('record_key')} AS record_key, min(observed_at) AS valid_from "
+        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY link, left_id, right_id, relation"
+    )
+
+
+def apply_fresh(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
+    """Create `changed_<entity>` (what to publish) and `golden_now_<entity>` (the golden records after this run)."""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE changed_{entity_type} AS SELECT * FROM fresh_{entity_type} "
+        f"EXCEPT SELECT * FROM golden_{entity_type}"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE golden_now_{entity_type} AS SELECT * FROM fresh_{entity_type} UNION ALL "
+        f"SELECT * FROM golden_{entity_type} WHERE master_id NOT IN (SELECT master_id FROM touched_{entity_type})"
+    )
+
+
+def commit(con: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Make the new state the working copy's own, after the master has it."""
+    con.execute("BEGIN")
+    for entity_type in ENTITIES:
+        con.execute(f"DELETE FROM golden_{entity_type} WHERE master_id IN (SELECT master_id FROM touched_{entity_type})")
+        con.execute(f"INSERT INTO golden_{entity_type} SELECT * FROM fresh_{entity_type}")
+    con.execute("DELETE FROM crosswalk")
+    con.execute("INSERT INTO crosswalk SELECT system_id, record_key, entity_type, role, master_id, rule FROM crosswalk_now")
+    con.execute("DELETE FROM touched_record")
+    _mark(con, run_id)
+    con.execute("COMMIT")
