@@ -22,7 +22,7 @@ class ManifestError(Exception):
         super().__init__(": ".join(part for part in (place, key, "; ".join(p for p in (what, remedy) if p)) if part))
 
 
-class ManifestErrors(Exception):  # noqa: N818 - several of the above
+class ManifestErrors(Exception):
     """All problems found in one manifest or in a folder of them, in the order of file and line."""
 
     def __init__(self, errors: Sequence[ManifestError]) -> None:

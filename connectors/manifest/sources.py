@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 OneOrMore = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 
@@ -280,6 +280,12 @@ class FilesSource(CsvFormat):
     quote: str = '"'
     records: str | None = None
     """For jsonl: dotted path to the record inside each line."""
+
+    @model_validator(mode="after")
+    def _names_or_header(self) -> Self:
+        if (self.header_row == 0) != (self.names is not None) and self.format in {"csv", "xlsx"}:
+            raise ValueError("`names` and `header_row: 0` belong together; a file with a header needs neither")
+        return self
 
 
 CONNECTIONS: dict[str, type[Part]] = {
