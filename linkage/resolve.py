@@ -51,8 +51,12 @@ def _comparable(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, addr
     """Build the comparison table: one row per record with its anchor, its keys as hashes and its guard columns."""
     joins = " ".join(f'LEFT JOIN {addresses} t_{f} ON t_{f}.text = s."{f}"' for f in rules.addresses)
     columns = ", ".join(f"{sql} AS {name}" for name, sql in rules.columns)
-    keys = ", ".join(f"CASE WHEN ({key.sql}) IS NOT NULL THEN hash({key.sql}) END AS k_{key.name}" for key in rules.keys)
-    kept = "".join(f", {guard}" for guard in rules.guards) + (", name, used_name" if "used_name" in dict(rules.columns) else "")
+    keys = ", ".join(
+        f"CASE WHEN ({key.sql}) IS NOT NULL THEN hash({key.sql}) END AS k_{key.name}" for key in rules.keys
+    )
+    kept = "".join(f", {guard}" for guard in rules.guards) + (
+        ", name, used_name" if "used_name" in dict(rules.columns) else ""
+    )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE comparable AS WITH c AS (SELECT s.system_id, s.record_key, s.role, "
         f"{columns} FROM {records} s {joins}) "
@@ -87,9 +91,7 @@ def _compatible(rules: Rules, left: str, right: str) -> str:
 
 def _attach_round(con: duckdb.DuckDBPyConnection, rules: Rules) -> int:
     """Attach unanchored records whose key points at exactly one group; return how many were attached."""
-    guards = "".join(
-        f", CASE WHEN min(c.{g}) = max(c.{g}) THEN min(c.{g}) END AS {g}" for g in rules.guards
-    )
+    guards = "".join(f", CASE WHEN min(c.{g}) = max(c.{g}) THEN min(c.{g}) END AS {g}" for g in rules.guards)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE group_guard AS SELECT group_id{guards} FROM anchored JOIN comparable c USING (rid) GROUP BY group_id"
     )
@@ -106,13 +108,14 @@ def _attach_round(con: duckdb.DuckDBPyConnection, rules: Rules) -> int:
     con.execute(
         "INSERT INTO anchored SELECT rid, arg_min(group_id, priority), arg_min(rule, priority) FROM proposal GROUP BY rid"
     )
-    row = con.execute("SELECT count(DISTINCT rid) FROM proposal").fetchone()
-    return int(row[0]) if row else 0
+    return int(con.execute("SELECT count(DISTINCT rid) FROM proposal").fetchall()[0][0])
 
 
 def _group_rest(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """Group the records that no anchor reached, by the same keys among themselves (star edges, then components)."""
-    con.execute("CREATE OR REPLACE TEMP TABLE rest AS SELECT * FROM comparable WHERE rid NOT IN (SELECT rid FROM anchored)")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE rest AS SELECT * FROM comparable WHERE rid NOT IN (SELECT rid FROM anchored)"
+    )
     con.execute("CREATE OR REPLACE TEMP TABLE edge (a BIGINT, b BIGINT, priority INTEGER, rule VARCHAR)")
     for priority, key in enumerate(rules.keys):
         con.execute(

@@ -94,12 +94,16 @@ ORGANISATION = Rules(
 )
 """实有单位: the credit code anchors; a full legal name is unique within a registrar's area, so it attaches alone."""
 
-_STREET_SIDE = "CASE WHEN t.road IS NOT NULL AND t.road_no IS NOT NULL THEN " + _together(
-    "t.road", "t.road_no", "coalesce(t.building, '')", "coalesce(t.unit, '')", "coalesce(t.room, '')"
-) + " END"
-_COMPOUND_SIDE = "CASE WHEN t.compound IS NOT NULL AND t.building IS NOT NULL THEN " + _together(
-    "t.compound", "t.building", "coalesce(t.unit, '')", "coalesce(t.room, '')"
-) + " END"
+_STREET_SIDE = (
+    "CASE WHEN t.road IS NOT NULL AND t.road_no IS NOT NULL THEN "
+    + _together("t.road", "t.road_no", "coalesce(t.building, '')", "coalesce(t.unit, '')", "coalesce(t.room, '')")
+    + " END"
+)
+_COMPOUND_SIDE = (
+    "CASE WHEN t.compound IS NOT NULL AND t.building IS NOT NULL THEN "
+    + _together("t.compound", "t.building", "coalesce(t.unit, '')", "coalesce(t.room, '')")
+    + " END"
+)
 
 
 def _place(field: str) -> tuple[tuple[str, str], ...]:

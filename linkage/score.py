@@ -43,6 +43,6 @@ def pairwise(links: pa.Table, truth: pa.Table) -> Score:
     con.register("truth", truth)
     con.execute("CREATE TABLE both_ AS SELECT l.master, t.truth FROM links l JOIN truth t USING (record)")
     count = "SELECT coalesce(sum(n * (n - 1) / 2), 0)::BIGINT FROM (SELECT count(*) AS n FROM both_ GROUP BY {})"
-    values = [con.execute(count.format(by)).fetchone() for by in ("truth", "master", "master, truth")]
-    true_pairs, linked, correct = (int(v[0]) if v else 0 for v in values)
+    groupings = ("truth", "master", "master, truth")
+    true_pairs, linked, correct = (int(con.execute(count.format(by)).fetchall()[0][0]) for by in groupings)
     return Score(true_pairs, linked, correct)

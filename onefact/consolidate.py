@@ -22,7 +22,7 @@ from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
 from warehouse import golden, working_copy
 from warehouse.addresses import parse_new
-from warehouse.duck import standardised_table
+from warehouse.duck import count, standardised_table
 from warehouse.planning import plan
 from warehouse.publish import Publisher, fetch
 from warehouse.standardised import Counts, Stage
@@ -66,24 +66,23 @@ def consolidate(home: Home) -> Consolidated:
             if entity_type == "address":
                 golden.complete_addresses(con)
             working_copy.apply_fresh(con, entity_type)
-        plan(con, list(policy.targets(home.manifests.values(), home.now().date())), touched="touched", crosswalk="crosswalk_now")
+        plan(
+            con,
+            list(policy.targets(home.manifests.values(), home.now().date())),
+            touched="touched",
+            crosswalk="crosswalk_now",
+        )
         result = _publish(home, con, run_id, texts)
         working_copy.commit(con, run_id)
     return result
 
 
 def _any_touched(con: duckdb.DuckDBPyConnection) -> bool:
-    row = con.execute("SELECT EXISTS (SELECT 1 FROM touched_record)").fetchone()
-    return bool(row and row[0])
+    return bool(count(con, "SELECT count(*) FROM touched_record"))
 
 
 def _totals(con: duckdb.DuckDBPyConnection) -> dict[EntityType, int]:
-    return {e: _count(con, f"SELECT count(*) FROM golden_{e}") for e in ENTITIES}
-
-
-def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = con.execute(sql).fetchone()
-    return int(row[0]) if row else 0
+    return {e: count(con, f"SELECT count(*) FROM golden_{e}") for e in ENTITIES}
 
 
 def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
@@ -91,7 +90,8 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
     golden.load_authority(con, policy.authorities(home.manifests.values()))
     dsn = home.database.dsn()
     con.register(
-        "_decision", fetch(dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id FROM decision")
+        "_decision",
+        fetch(dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id FROM decision"),
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE decision_now AS SELECT * REPLACE (master_id::UUID AS master_id) FROM _decision"
@@ -124,7 +124,12 @@ def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> None:
         ]  # fmt: skip
         if records:
             tables[entity_type] = pa.Table.from_pylist(records, schema=standardised_schema(entity_type))
-    links = pa.table({n: pa.array([], pa.string()) for n in ("system_id", "record_key", "link", "left_role", "right_role", "relation")})
+    links = pa.table(
+        {
+            n: pa.array([], pa.string())
+            for n in ("system_id", "record_key", "link", "left_role", "right_role", "relation")
+        }
+    )
     stage.add(tables, links, REJECT_SCHEMA.empty_table())
     stage.merge(Counts(received=len(rows), taken=len(rows)), {})
 
@@ -137,11 +142,9 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         publisher.links("relation_now", "touched")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, _totals_now(con), ended, planned, superseded, texts)
-        publisher.run(
-            "consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded}
-        )
+        publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})
     return result
 
 
 def _totals_now(con: duckdb.DuckDBPyConnection) -> dict[EntityType, int]:
-    return {e: _count(con, f"SELECT count(*) FROM golden_now_{e}") for e in ENTITIES}
+    return {e: count(con, f"SELECT count(*) FROM golden_now_{e}") for e in ENTITIES}

@@ -21,6 +21,7 @@ from onefact.home import Home
 from onefact.push import push
 from onefact.status import Status
 from schemas.entities import ENTITIES
+from warehouse.duck import count
 from warehouse.publish import fetch
 from warehouse.tables import METADATA, OUTBOX
 
@@ -227,10 +228,8 @@ def _burden(home: Home) -> Burden:
     with home.warehouse() as con:
         for name, entity in ENTITIES.items():
             counts = " + ".join(f'count("{f.name}")' for f in entity.fields)
-            row = con.execute(f"SELECT {counts} FROM std_{name} WHERE system_id <> 'entry'").fetchone()
-            asked += int(row[0]) if row else 0
-            golden = con.execute(f"SELECT {counts} FROM golden_{name}").fetchone()
-            once += int(golden[0]) if golden else 0
+            asked += count(con, f"SELECT {counts} FROM std_{name} WHERE system_id <> 'entry'")
+            once += count(con, f"SELECT {counts} FROM golden_{name}")
     return Burden(asked, once)
 
 

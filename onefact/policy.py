@@ -37,7 +37,9 @@ def authorities(manifests: Iterable[Manifest]) -> list[Authority]:
         for dataset in manifest.datasets:
             for entity in dataset.entities:
                 for name, field_map in entity.fields.items():
-                    rows.append(Authority(manifest.id, entity.type, entity.role, name, _rank(manifest, entity, name, field_map)))
+                    rows.append(
+                        Authority(manifest.id, entity.type, entity.role, name, _rank(manifest, entity, name, field_map))
+                    )
     return list({(a.system_id, a.entity_type, a.role, a.field): a for a in rows}.values())
 
 

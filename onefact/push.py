@@ -104,7 +104,10 @@ def _deliver(manifest: Manifest, connector: Connector, changes: Sequence[Change]
     unanswered = [c for c in changes if c.change_id not in outcomes]
     if error and not outcomes:
         return [Outcome(c.change_id, "planned", "system_error", error) for c in unanswered], error
-    missing = (Outcome(c.change_id, "no_answer", "no_outcome", "The system gave no answer for this change.") for c in unanswered)
+    missing = (
+        Outcome(c.change_id, "no_answer", "no_outcome", "The system gave no answer for this change.")
+        for c in unanswered
+    )
     return [*outcomes.values(), *missing], error
 
 
@@ -120,7 +123,9 @@ def _follow_up(home: Home, manifest: Manifest, connector: Connector, states: Cou
             answered += _resettle(home, sent, connector.follow_up(receipts), states)
         waiting_person = outbox.in_state(home.engine, manifest.id, "awaiting_person")
         if waiting_person and not waited and manifest.capabilities.read != "none":
-            answered += _resettle(home, waiting_person, _typed(manifest, connector, [c for c, _ in waiting_person]), states)
+            answered += _resettle(
+                home, waiting_person, _typed(manifest, connector, [c for c, _ in waiting_person]), states
+            )
         left = len(sent) if isinstance(connector, FollowsUp) else 0
         if not left or waited >= SETTLE_SECONDS:
             return

@@ -57,13 +57,18 @@ def status(home: Home) -> Status:
         name = "superseded" if row["code"] == "superseded" else row["state"]
         by_state[name] = by_state.get(name, 0) + row["n"]
     counted = ("received", "taken", "unchanged", "rejected", "duplicates", "rejected_values")
-    sums = sa.select(BATCH.c.system_id, *(sa.func.sum(BATCH.c[c]).label(c) for c in counted)).group_by(BATCH.c.system_id)
+    sums = sa.select(BATCH.c.system_id, *(sa.func.sum(BATCH.c[c]).label(c) for c in counted)).group_by(
+        BATCH.c.system_id
+    )
     last = sa.select(BATCH.c.system_id, BATCH.c.pulled_at, BATCH.c.error).distinct(BATCH.c.system_id)
     last = last.order_by(BATCH.c.system_id, BATCH.c.pulled_at.desc(), BATCH.c.batch_id.desc())
     with home.engine.connect() as connection:
         totals = {r["system_id"]: r for r in connection.execute(sums).mappings()}
         newest = {r["system_id"]: r for r in connection.execute(last).mappings()}
-        entities = {e: connection.execute(sa.select(sa.func.count()).select_from(METADATA.tables[e])).scalar_one() for e in ENTITIES}
+        entities = {
+            e: connection.execute(sa.select(sa.func.count()).select_from(METADATA.tables[e])).scalar_one()
+            for e in ENTITIES
+        }
     systems = []
     for system_id, manifest in sorted(home.manifests.items()):
         total, recent = totals.get(system_id), newest.get(system_id)

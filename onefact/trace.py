@@ -11,6 +11,7 @@ from onefact import policy
 from onefact.enter import Found
 from onefact.home import Home
 from schemas.entities import ENTITIES
+from warehouse.duck import count
 from warehouse.tables import BATCH, METADATA, OUTBOX
 
 
@@ -77,9 +78,7 @@ def trace(home: Home, found: Found, field_name: str | None = None) -> Trace:
                 if a.entity_type == found.entity_type
             }
             echoes = _echoes(connection, found)
-            records = con.execute(
-                f"SELECT count(*) FROM crosswalk WHERE master_id = '{found.master_id}'"
-            ).fetchone() or (0,)
+            records = count(con, f"SELECT count(*) FROM crosswalk WHERE master_id = '{found.master_id}'")
             fields = []
             for name in names:
                 claims = _claims(con, found, name, ranks, golden["provenance"].get(name, ""), echoes)
@@ -94,7 +93,7 @@ def trace(home: Home, found: Found, field_name: str | None = None) -> Trace:
         wanted = {c.batch_id for f in fields for c in f.claims}
         rows = connection.execute(sa.select(BATCH).where(BATCH.c.batch_id.in_(wanted))).mappings()
         batches = {r["batch_id"]: (r["folder"] or "", r["sha256"] or "") for r in rows}
-    return Trace(found, int(records[0]), tuple(fields), batches)
+    return Trace(found, records, tuple(fields), batches)
 
 
 def _claims(
@@ -108,7 +107,7 @@ def _claims(
     rows = con.execute(
         f'SELECT s.system_id, s.record_key, s.role, s."{name}", s.observed_at, s.place, s.batch_id '
         f"FROM std_{found.entity_type} s JOIN crosswalk x USING (system_id, record_key, role) "
-        f"WHERE x.entity_type = ? AND x.master_id = ?::UUID AND s.\"{name}\" IS NOT NULL",
+        f'WHERE x.entity_type = ? AND x.master_id = ?::UUID AND s."{name}" IS NOT NULL',
         [found.entity_type, found.master_id],
     ).fetchall()
     claims = []
@@ -118,7 +117,11 @@ def _claims(
             continue
         ref = "|".join((system, key, role, observed))
         echo = (system, key, role, name, value) in echoes
-        claims.append(Claim(system, key, role, value, observed, 0 if echo else rank, place or "", batch or "", ref == winner, echo))
+        claims.append(
+            Claim(
+                system, key, role, value, observed, 0 if echo else rank, place or "", batch or "", ref == winner, echo
+            )
+        )
     return tuple(sorted(claims, key=lambda c: (c.wins, c.rank, c.observed_at, c.system_id), reverse=True))
 
 

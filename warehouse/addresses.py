@@ -33,7 +33,7 @@ def parse_new(con: duckdb.DuckDBPyConnection) -> int:
         f"CREATE OR REPLACE TEMP TABLE new_text AS SELECT text FROM ({texts}) WHERE text IS NOT NULL "
         "AND text NOT IN (SELECT text FROM address_text)"
     )
-    reader = con.execute("SELECT text FROM new_text").to_arrow_reader(CHUNK)
+    reader = con.sql("SELECT text FROM new_text").to_arrow_reader(CHUNK)
     parsed = 0
     cursor = con.cursor()
     for batch in reader:

@@ -6,6 +6,7 @@ One writer at a time: the file is DuckDB's own lock. Everything here is text in 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -84,3 +85,18 @@ def open_warehouse(path: Path, *, threads: int = 2, memory: str = "1500MB") -> d
     for statement in _schema():
         con.execute(statement)
     return con
+
+
+def first(con: duckdb.DuckDBPyConnection, sql: str, parameters: list[object] | None = None) -> tuple[Any, ...] | None:
+    """Return the first row of a query, or None.
+
+    Everything is fetched, because a connection with an unread result refuses other work (DuckDB 2.0).
+    """
+    rows = con.execute(sql, parameters or []).fetchall()
+    return rows[0] if rows else None
+
+
+def count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    """Return the single number that a query gives."""
+    row = first(con, sql)
+    return int(row[0] or 0) if row else 0

@@ -13,7 +13,7 @@ import duckdb
 
 from schemas.entities import ENTITIES
 from schemas.model import Entity, EntityType
-from warehouse.duck import standardised_table
+from warehouse.duck import first, standardised_table
 
 ORDINAL_BITS = 44
 """Bits of a rank below authority: the position of the record in the order (observed_at, system, key, role)."""
@@ -58,7 +58,7 @@ def _rank(entity: Entity, group: tuple[str, ...]) -> str:
 
 def _filled(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[str]:
     counts = ", ".join(f'count("{f.name}")' for f in entity.fields)
-    row = con.execute(f"SELECT {counts} FROM claim_source").fetchone() or ()
+    row = first(con, f"SELECT {counts} FROM claim_source") or ()
     return [f.name for f, n in zip(entity.fields, row, strict=True) if n]
 
 
@@ -102,7 +102,8 @@ def _claims(entity: Entity, filled: list[str]) -> str:
     joins = " ".join(f'LEFT JOIN depth d_{f} ON d_{f}.text = s."{f}"' for f in depths)
     depth_columns = "".join(f", d_{f}.depth AS depth_{f}" for f in depths)
     elements = " + ".join(
-        f"({e} IS NOT NULL)::INTEGER" for e in ("street", "community", "road", "road_no", "compound", "building", "room")
+        f"({e} IS NOT NULL)::INTEGER"
+        for e in ("street", "community", "road", "road_no", "compound", "building", "room")
     )
     return (
         f"WITH depth AS (SELECT text, {elements} AS depth FROM address_text), "
@@ -131,9 +132,7 @@ def _winners(entity: Entity, filled: list[str]) -> str:
         columns.append(f"arg_max(ref, {rank}) FILTER (WHERE {known}) AS ref_{members[0]}")
         refs += [(f, f"ref_{members[0]}") for f in members]
     values = ", ".join(f'"{f.name}"' if f.name in filled else f'NULL::VARCHAR AS "{f.name}"' for f in entity.fields)
-    pairs = ", ".join(
-        f"CASE WHEN \"{f}\" IS NOT NULL THEN '\"{f}\":' || to_json({ref})::VARCHAR END" for f, ref in refs
-    )
+    pairs = ", ".join(f'CASE WHEN "{f}" IS NOT NULL THEN \'"{f}":\' || to_json({ref})::VARCHAR END' for f, ref in refs)
     return (
         f"WITH w AS (SELECT master_id, {', '.join(columns)} FROM claim GROUP BY master_id) "
         f"SELECT master_id, {values}, '{{' || concat_ws(',', {pairs}) || '}}' AS provenance FROM w"

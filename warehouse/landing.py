@@ -65,7 +65,9 @@ class LandingWriter:
         self._part.replace(self.folder)
         return Landed(self.folder, self._rows, digest(self.folder))
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._part.exists():
             for writer in self._writers.values():
                 writer.close()

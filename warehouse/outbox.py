@@ -22,7 +22,9 @@ def _begin(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 def waiting(engine: sa.Engine) -> dict[str, int]:
     """Return how many planned changes each system has waiting."""
-    query = sa.select(OUTBOX.c.system_id, sa.func.count()).where(OUTBOX.c.state == "planned").group_by(OUTBOX.c.system_id)
+    query = (
+        sa.select(OUTBOX.c.system_id, sa.func.count()).where(OUTBOX.c.state == "planned").group_by(OUTBOX.c.system_id)
+    )
     with engine.connect() as connection:
         return {row[0]: row[1] for row in connection.execute(query.order_by(OUTBOX.c.system_id))}
 
@@ -41,9 +43,7 @@ def unanswered(engine: sa.Engine) -> dict[str, int]:
 def in_state(engine: sa.Engine, system_id: str, state: str) -> list[tuple[Change, str | None]]:
     """Return a system's changes in a state with their receipts, oldest first."""
     query = (
-        sa.select(OUTBOX)
-        .where(OUTBOX.c.system_id == system_id, OUTBOX.c.state == state)
-        .order_by(OUTBOX.c.change_id)
+        sa.select(OUTBOX).where(OUTBOX.c.system_id == system_id, OUTBOX.c.state == state).order_by(OUTBOX.c.change_id)
     )
     with engine.connect() as connection:
         return [(_change(row, {}), row["receipt"]) for row in connection.execute(query).mappings()]
@@ -91,7 +91,9 @@ def _golden(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> dic
         skip = {"master_id", "provenance", "version", "run_id"}
         columns = [c for c in table.c if c.name not in skip]
         ids = [row["master_id"] for row in rows if row["entity_type"] == entity_type]
-        for record in connection.execute(sa.select(table.c.master_id, *columns).where(table.c.master_id.in_(ids))).mappings():
+        for record in connection.execute(
+            sa.select(table.c.master_id, *columns).where(table.c.master_id.in_(ids))
+        ).mappings():
             values[record["master_id"]] = {c.name: str(record[c.name]) for c in columns if record[c.name] is not None}
     return values
 
@@ -143,14 +145,21 @@ def _remember(connection: sa.Connection, written: Sequence[tuple[Change, Outcome
         key = change.record_key or outcome.record_key
         if key is None:
             continue
-        base = {"system_id": change.system_id, "record_key": key, "entity_type": change.entity_type, "role": change.role}
+        base = {
+            "system_id": change.system_id,
+            "record_key": key,
+            "entity_type": change.entity_type,
+            "role": change.role,
+        }
         for item in change.changes:
             shadow[(*base.values(), item.field)] = {**base, "field": item.field, "value": item.new}
         if change.operation == "create":
             decisions[tuple(base.values())] = {**base, "change_id": int(change.change_id)}
     if shadow:
         statement = insert(PUSHED).values(list(shadow.values()))
-        connection.execute(statement.on_conflict_do_update(constraint=PUSHED.primary_key, set_={"value": statement.excluded.value}))
+        connection.execute(
+            statement.on_conflict_do_update(constraint=PUSHED.primary_key, set_={"value": statement.excluded.value})
+        )
     for row in decisions.values():
         change_id = row.pop("change_id")
         master = sa.select(OUTBOX.c.master_id).where(OUTBOX.c.change_id == change_id).scalar_subquery()

@@ -14,7 +14,7 @@ import duckdb
 
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from warehouse.duck import standardised_table
+from warehouse.duck import count, standardised_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,7 @@ def plan(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], *, touched: 
         if target.creates:
             _load_folds(con, target)
             con.execute(_creates(target, touched, crosswalk))
-    row = con.execute("SELECT count(*) FROM plan").fetchone()
-    return int(row[0]) if row else 0
+    return count(con, "SELECT count(*) FROM plan")
 
 
 def _load_folds(con: duckdb.DuckDBPyConnection, target: Target) -> None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from schemas.derive.sql import column_type
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType
+from warehouse.duck import count, first
 
 OPEN_STATES = "('planned', 'pending', 'awaiting_person', 'no_answer', 'conflict')"
 """States of an outbox row that a newer plan replaces."""
@@ -61,7 +62,7 @@ class Publisher:
 
     def _send(self, name: str, query: str) -> int:
         """Copy the result of a DuckDB query into the temporary PostgreSQL table `name`; return the rows."""
-        table = self._con.execute(query).to_arrow_table()
+        table = self._con.sql(query).to_arrow_table()
         if table.num_rows:
             self._cur.adbc_ingest(name, table, mode="create", temporary=True)
         return int(table.num_rows)
@@ -69,28 +70,31 @@ class Publisher:
     def golden(self, entity_type: EntityType, changed: str) -> int:
         """Insert or update the golden records of relation `changed` (as `golden_<entity>`); return how many."""
         entity = ENTITIES[entity_type]
+        if not self._any(changed):
+            return 0
         empty = self._empty(entity_type)
         names = [f.name for f in entity.fields]
         if empty:  # nothing to overwrite: columns without a value need not travel
             filled_counts = ", ".join(f'count("{n}")' for n in names)
-            counts = self._con.execute(f"SELECT {filled_counts} FROM {changed}").fetchone()
+            counts = first(self._con, f"SELECT {filled_counts} FROM {changed}")
             names = [n for n, filled in zip(names, counts or (), strict=True) if filled]
         columns = ", ".join(f'"{n}"' for n in names)
         rows = self._send(
             f"fresh_{entity_type}", f"SELECT master_id::VARCHAR AS master_id, {columns}, provenance FROM {changed}"
         )
-        if not rows:
-            return 0
         casts = ", ".join(f'"{n}"::{column_type(entity.field(n)).compile()}' for n in names)
         update = ", ".join(f'"{n}" = excluded."{n}"' for n in [*names, "provenance", "run_id"])
-        conflict = "" if empty else (
-            f" ON CONFLICT (master_id) DO UPDATE SET {update}, version = {entity_type}.version + 1"
+        conflict = (
+            "" if empty else (f" ON CONFLICT (master_id) DO UPDATE SET {update}, version = {entity_type}.version + 1")
         )
         self._execute(
             f"INSERT INTO {entity_type} (master_id, {columns}, provenance, run_id) SELECT master_id::uuid, {casts}, "
             f"provenance::jsonb, '{self._run}' FROM fresh_{entity_type}{conflict}"
         )
         return rows
+
+    def _any(self, relation: str) -> bool:
+        return bool(count(self._con, f"SELECT count(*) FROM (SELECT 1 FROM {relation} LIMIT 1)"))
 
     def _empty(self, table: str) -> bool:
         self._cur.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {table})")
@@ -103,7 +107,9 @@ class Publisher:
             f"ended_{entity_type}", f"SELECT old_id::VARCHAR AS old_id, new_id::VARCHAR AS new_id FROM {relation}"
         )
         if rows:
-            self._execute(f"DELETE FROM {entity_type} WHERE master_id IN (SELECT old_id::uuid FROM ended_{entity_type})")
+            self._execute(
+                f"DELETE FROM {entity_type} WHERE master_id IN (SELECT old_id::uuid FROM ended_{entity_type})"
+            )
             self._execute(
                 f"INSERT INTO redirect SELECT old_id::uuid, new_id::uuid, '{entity_type}', '{self._run}' "
                 f"FROM ended_{entity_type} ON CONFLICT (old_id) DO UPDATE SET new_id = excluded.new_id, run_id = excluded.run_id"
@@ -128,9 +134,13 @@ class Publisher:
             f"SELECT system_id, record_key, entity_type, role, master_id::VARCHAR AS master_id, rule FROM {fresh}",
         )
         if added:
-            conflict = "" if empty else (
-                " ON CONFLICT (system_id, record_key, entity_type, role) DO UPDATE "
-                "SET master_id = excluded.master_id, rule = excluded.rule"
+            conflict = (
+                ""
+                if empty
+                else (
+                    " ON CONFLICT (system_id, record_key, entity_type, role) DO UPDATE "
+                    "SET master_id = excluded.master_id, rule = excluded.rule"
+                )
             )
             if empty:  # building the index once is twice as fast as keeping it up row by row
                 self._execute("ALTER TABLE crosswalk DROP CONSTRAINT crosswalk_pkey")

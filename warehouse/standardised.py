@@ -15,7 +15,7 @@ import pyarrow as pa
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import standardised_schema
-from warehouse.duck import standardised_table
+from warehouse.duck import count, standardised_table
 
 ADDRESS_PARTS = (
     "province", "city", "district", "street", "community", "road", "road_no", "compound", "building", "unit", "floor",
@@ -148,8 +148,7 @@ class Stage:
         )
 
     def _count(self, sql: str) -> int:
-        row = self._con.execute(sql).fetchone()
-        return int(row[0]) if row else 0
+        return count(self._con, sql)
 
     def _latest_versions(self) -> None:
         union = " UNION ALL ".join(
@@ -188,7 +187,10 @@ class Stage:
                 for e in ENTITIES
             )
             absent = f"SELECT record_key FROM ({known}) WHERE record_key NOT IN (SELECT record_key FROM stage_latest)"
-            gone, before = self._count(f"SELECT count(*) FROM ({absent})"), self._count(f"SELECT count(*) FROM ({known})")
+            gone, before = (
+                self._count(f"SELECT count(*) FROM ({absent})"),
+                self._count(f"SELECT count(*) FROM ({known})"),
+            )
             seen = self._count(f"SELECT count(*) FROM stage_latest WHERE dataset = '{dataset}'")
             if gone and (seen == 0 or (gone > VANISH_FLOOR and gone > before * VANISH_SHARE)):
                 withheld += gone
@@ -202,7 +204,9 @@ class Stage:
         for entity_type in ENTITIES:
             table, stage = standardised_table(entity_type), f"stage_{entity_type}"
             con.execute(f"DELETE FROM {table} WHERE {where}")
-            replaced = "s.* EXCLUDE (page) REPLACE (c.content_hash AS content_hash, coalesce(s.observed_at, ?) AS observed_at"
+            replaced = (
+                "s.* EXCLUDE (page) REPLACE (c.content_hash AS content_hash, coalesce(s.observed_at, ?) AS observed_at"
+            )
             if entity_type == "address":
                 replaced += f", coalesce(s.full_text, nullif(concat({', '.join('s.' + p for p in ADDRESS_PARTS)}), '')) AS full_text"
             con.execute(

@@ -10,6 +10,7 @@ import duckdb
 
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType
+from warehouse.duck import first
 from warehouse.publish import fetch
 
 
@@ -17,17 +18,26 @@ def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
     """Fetch crosswalk and golden records again if the copy is not that of the master's last run; True if it was stale."""
     last = fetch(dsn, "SELECT run_id FROM run WHERE verb = 'consolidate' ORDER BY started_at DESC, run_id DESC LIMIT 1")
     wanted = last["run_id"][0].as_py() if last.num_rows else None
-    row = con.execute("SELECT value FROM meta WHERE name = 'run_id'").fetchone()
+    row = first(con, "SELECT value FROM meta WHERE name = 'run_id'")
     if (row[0] if row else None) == wanted:
         return False
     con.execute("BEGIN")
-    _replace(con, "crosswalk", fetch(dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id, rule FROM crosswalk"))
+    _replace(
+        con,
+        "crosswalk",
+        fetch(
+            dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id, rule FROM crosswalk"
+        ),
+    )
     for entity_type, entity in ENTITIES.items():
         columns = ", ".join(f'"{f.name}"::text AS "{f.name}"' for f in entity.fields)
         _replace(
             con,
             f"golden_{entity_type}",
-            fetch(dsn, f"SELECT master_id::text AS master_id, {columns}, provenance::text AS provenance FROM {entity_type}"),
+            fetch(
+                dsn,
+                f"SELECT master_id::text AS master_id, {columns}, provenance::text AS provenance FROM {entity_type}",
+            ),
         )
     _mark(con, wanted)
     con.execute("COMMIT")
@@ -78,7 +88,9 @@ def gather_links(con: duckdb.DuckDBPyConnection) -> None:
         f"CREATE OR REPLACE TEMP TABLE crosswalk_fresh AS SELECT n.* FROM crosswalk_now n LEFT JOIN crosswalk o USING ({key}) "
         "WHERE o.master_id IS NULL OR o.master_id <> n.master_id OR o.rule <> n.rule"
     )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE crosswalk_gone AS SELECT o.* FROM crosswalk o ANTI JOIN crosswalk_now n USING ({key})")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE crosswalk_gone AS SELECT o.* FROM crosswalk o ANTI JOIN crosswalk_now n USING ({key})"
+    )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE touched AS SELECT entity_type, master_id FROM crosswalk_now "
         "SEMI JOIN touched_record USING (system_id, record_key) "
@@ -129,10 +141,14 @@ def commit(con: duckdb.DuckDBPyConnection, run_id: str) -> None:
     """Make the new state the working copy's own, after the master has it."""
     con.execute("BEGIN")
     for entity_type in ENTITIES:
-        con.execute(f"DELETE FROM golden_{entity_type} WHERE master_id IN (SELECT master_id FROM touched_{entity_type})")
+        con.execute(
+            f"DELETE FROM golden_{entity_type} WHERE master_id IN (SELECT master_id FROM touched_{entity_type})"
+        )
         con.execute(f"INSERT INTO golden_{entity_type} SELECT * FROM fresh_{entity_type}")
     con.execute("DELETE FROM crosswalk")
-    con.execute("INSERT INTO crosswalk SELECT system_id, record_key, entity_type, role, master_id, rule FROM crosswalk_now")
+    con.execute(
+        "INSERT INTO crosswalk SELECT system_id, record_key, entity_type, role, master_id, rule FROM crosswalk_now"
+    )
     con.execute("DELETE FROM touched_record")
     _mark(con, run_id)
     con.execute("COMMIT")

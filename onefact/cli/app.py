@@ -83,7 +83,9 @@ def consolidate(context: typer.Context, as_json: Json = False) -> None:
 def push(
     context: typer.Context,
     system: Systems = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, field by field; write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, field by field; write nothing.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="With --dry-run: values in full, not masked.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -204,7 +206,9 @@ def systems_list(context: typer.Context, as_json: Json = False) -> None:
 
 
 @systems_app.command("show")
-def systems_show(context: typer.Context, system: Annotated[str, typer.Argument(help="System id.")], as_json: Json = False) -> None:
+def systems_show(
+    context: typer.Context, system: Annotated[str, typer.Argument(help="System id.")], as_json: Json = False
+) -> None:
     """Show one system: datasets, fields, directions, authority."""
     from onefact.cli import catalogue
 

@@ -14,7 +14,12 @@ def systems(session: Session) -> None:
     """List all systems."""
     manifests = session.home.manifests
     if session.as_json:
-        session.emit([{"id": m.id, "name": m.name, "department": m.department, "kind": m.kind, "cadence": m.cadence} for m in manifests.values()])
+        session.emit(
+            [
+                {"id": m.id, "name": m.name, "department": m.department, "kind": m.kind, "cadence": m.cadence}
+                for m in manifests.values()
+            ]
+        )
         return
     rows = [
         [
@@ -25,7 +30,12 @@ def systems(session: Session) -> None:
         for m in manifests.values()
     ]  # fmt: skip
     session.console.print(
-        show.table(f"{len(rows)} systems", ["id", "name", "department", "kind", "cadence", "entities", "fields"], rows, numeric=["fields"])
+        show.table(
+            f"{len(rows)} systems",
+            ["id", "name", "department", "kind", "cadence", "entities", "fields"],
+            rows,
+            numeric=["fields"],
+        )
     )
 
 
@@ -36,7 +46,10 @@ def system(session: Session, wanted: str) -> None:
         session.emit(manifest.model_dump(mode="json", by_alias=True))
         return
     session.console.print(f"{manifest.id}  {manifest.name}  ({manifest.department})", highlight=False)
-    session.console.print(f"{manifest.kind}, {manifest.cadence}; purpose: {manifest.purpose}; basis: {manifest.legal_basis}", highlight=False)
+    session.console.print(
+        f"{manifest.kind}, {manifest.cadence}; purpose: {manifest.purpose}; basis: {manifest.legal_basis}",
+        highlight=False,
+    )
     for dataset in manifest.datasets:
         rows = [
             [entity.role, name, ENTITIES[entity.type].field(name).cn, " + ".join(f.column) or f"= {f.value}", f.way,
@@ -47,7 +60,9 @@ def system(session: Session, wanted: str) -> None:
         rows += [["(local)", "", local.title, column, "", ""] for column, local in dataset.local.items()]
         rows += [["(withheld)", "", reason, column, "", ""] for column, reason in dataset.withheld.items()]
         session.console.print(
-            show.table(f"{dataset.name} {dataset.title}", ["role", "field", "名称", "column", "direction", "authority"], rows)
+            show.table(
+                f"{dataset.name} {dataset.title}", ["role", "field", "名称", "column", "direction", "authority"], rows
+            )
         )
 
 

@@ -71,4 +71,8 @@ def summary(console: Console, result: DemoResult) -> None:
     for error in result.errors:
         console.print(f"[red]✗[/] {error}", highlight=False)
     console.print("The report is in report.html (Chinese, opens without network).", highlight=False)
-    console.print("[bold green]The demo kept its promises.[/]" if result.passed else "[bold red]The demo did NOT keep its promises.[/]")
+    console.print(
+        "[bold green]The demo kept its promises.[/]"
+        if result.passed
+        else "[bold red]The demo did NOT keep its promises.[/]"
+    )

@@ -49,6 +49,8 @@ def _say(sentence: str) -> None:
 
 def _keep() -> Path:
     """Write the traceback to a file that only the user may read, since it may quote a record."""
-    with tempfile.NamedTemporaryFile("w", prefix="onefact-error-", suffix=".txt", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="onefact-error-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
         file.write(traceback.format_exc())
     return Path(file.name)

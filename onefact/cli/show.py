@@ -20,11 +20,24 @@ if TYPE_CHECKING:
     from onefact.trace import Trace
     from schemas.records import Change
 
-STATES = ("planned", "pending", "verified", "sent", "awaiting_person", "rejected", "conflict", "no_answer", "dead", "superseded")
+STATES = (
+    "planned",
+    "pending",
+    "verified",
+    "sent",
+    "awaiting_person",
+    "rejected",
+    "conflict",
+    "no_answer",
+    "dead",
+    "superseded",
+)
 """Outbox states in the order in which they are shown."""
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, numeric: Sequence[str] = ()) -> Table:
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, numeric: Sequence[str] = ()
+) -> Table:
     """Return a table; columns named in `numeric` are aligned right."""
     made = Table(title=title, title_justify="left", header_style="bold", row_styles=["", "dim"])
     for name in columns:
@@ -54,10 +67,23 @@ def pulled(console: Console, results: Sequence[Pulled]) -> None:
     rows = []
     for r in results:
         c = r.counts
-        rows.append([r.system_id, c.received, c.taken, c.unchanged, c.rejected, c.duplicates, c.rejected_values, "" if not r.error else "not read"])
+        rows.append(
+            [
+                r.system_id,
+                c.received,
+                c.taken,
+                c.unchanged,
+                c.rejected,
+                c.duplicates,
+                c.rejected_values,
+                "" if not r.error else "not read",
+            ]
+        )
     total = [sum(getattr(r.counts, name) for r in results) for name in (*COUNTED, "rejected_values")]
     rows.append([f"{len(results)} systems", *total, ""])
-    console.print(table("Pulled (拉取)", ["system", *COUNTED, "values rejected", ""], rows, numeric=[*COUNTED, "values rejected"]))
+    console.print(
+        table("Pulled (拉取)", ["system", *COUNTED, "values rejected", ""], rows, numeric=[*COUNTED, "values rejected"])
+    )
     for r in results:
         if r.error:
             console.print(f"[red]✗[/] {r.error}", markup=True, highlight=False)
@@ -89,7 +115,15 @@ def dry_run(console: Console, changes: Sequence[Change], full: bool, limit: int 
         for item in change.changes:
             kind = ENTITIES[change.entity_type].field(item.field)
             old, new = (v if full or v is None else mask(kind, v) for v in (item.old, item.new))
-            rows.append([change.system_id, change.record_key or "(new record)", f"{kind.cn} {item.field}", old or "—", new or "—"])
+            rows.append(
+                [
+                    change.system_id,
+                    change.record_key or "(new record)",
+                    f"{kind.cn} {item.field}",
+                    old or "—",
+                    new or "—",
+                ]
+            )
     fields = sum(len(c.changes) for c in changes)
     console.print(table("Dry run: nothing was written", ["system", "record", "field", "holds now", "would hold"], rows))
     shown = f" (first {limit} records shown; --json gives all)" if len(changes) > limit else ""
@@ -105,7 +139,9 @@ def status(console: Console, now: Status) -> None:
             s.system_id, s.name, s.received, s.taken, s.unchanged, s.rejected, s.duplicates, s.last_pull or "never",
             waiting, "" if s.balanced and not s.error else ("✗ sums disagree" if not s.balanced else "✗ not read"),
         ])  # fmt: skip
-    console.print(table("Systems (系统)", ["system", "name", *COUNTED, "last pull", "outbox", ""], rows, numeric=COUNTED))
+    console.print(
+        table("Systems (系统)", ["system", "name", *COUNTED, "last pull", "outbox", ""], rows, numeric=COUNTED)
+    )
     totals = ", ".join(f"{n} {ENTITIES[e].cn}" for e, n in now.entities.items())
     console.print(f"Golden records: {totals}. Sums agree: {'yes' if now.balanced else 'NO'}.")
     for s in now.systems:
@@ -134,7 +170,9 @@ def trace(console: Console, traced: Trace, full: bool) -> None:
             )
         )  # fmt: skip
         if f.deliveries:
-            sent = ", ".join(f"{d.system_id} {d.state}" + (f" ({d.receipt})" if d.receipt else "") for d in f.deliveries)
+            sent = ", ".join(
+                f"{d.system_id} {d.state}" + (f" ({d.receipt})" if d.receipt else "") for d in f.deliveries
+            )
             console.print(f"  delivered (谁已收到): {sent}", highlight=False)
     console.print("★ golden value   ↺ our own value come back (echo)   Landed files behind these claims:")
     for batch, (folder, digest) in sorted(traced.batches.items()):

@@ -37,4 +37,6 @@ def status(session: Session) -> None:
         session.console.print("The sandbox is not running. Start it: onefact sandbox start")
         return
     rows = [[s.system_id, s.kind, s.rows, s.url] for s in now.systems]
-    session.console.print(show.table("Stand-ins (仿真系统)", ["system", "kind", "rows", "address"], rows, numeric=["rows"]))
+    session.console.print(
+        show.table("Stand-ins (仿真系统)", ["system", "kind", "rows", "address"], rows, numeric=["rows"])
+    )

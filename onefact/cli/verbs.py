@@ -18,7 +18,9 @@ def pull(session: Session, systems: Sequence[str] | None) -> None:
     with show.progress(session.console, len(session.home.chosen(systems)), session.as_json) as (bar, task):
         results = verb.pull(session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
     if session.as_json:
-        session.emit([{"system": r.system_id, "batch": r.batch_id, "error": r.error, **asdict(r.counts)} for r in results])
+        session.emit(
+            [{"system": r.system_id, "batch": r.batch_id, "error": r.error, **asdict(r.counts)} for r in results]
+        )
     else:
         show.pulled(session.console, results)
     _fail_if(any(r.error for r in results))
@@ -75,7 +77,9 @@ def run(session: Session, systems: Sequence[str] | None) -> None:
     from onefact import road
 
     with show.progress(session.console, 0, session.as_json) as (bar, task):
-        done = road.run(session.home, systems, lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n)))
+        done = road.run(
+            session.home, systems, lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n))
+        )
     if session.as_json:
         session.emit({
             "received": done.received, "pushed": done.sent, "seconds": dict(done.seconds), "errors": done.errors,
@@ -121,7 +125,9 @@ def enter(session: Session, entity: str, field: str, value: str, actor: str) -> 
             "counts": entered.counts, "systems": going,
         })  # fmt: skip
         return
-    session.console.print(f"Taken: {entered.field.cn} ({entered.field.name}) of {entered.entity_type} {entered.master_id}.")
+    session.console.print(
+        f"Taken: {entered.field.cn} ({entered.field.name}) of {entered.entity_type} {entered.master_id}."
+    )
     if not entered.counts:
         session.console.print(
             f"The authority for this field is {entered.field.authority}; the entry waits as a candidate and changes nothing until then."
@@ -141,7 +147,9 @@ def trace(session: Session, entity: str, field: str | None, full: bool) -> None:
     if not found:
         raise enter.EntryRefused("No golden record has this id, number, name or phone.")
     if len(found) > 1 and not session.as_json:
-        session.console.print(f"{len(found)} golden records fit; showing the first. All: {', '.join(enter.names(found))}")
+        session.console.print(
+            f"{len(found)} golden records fit; showing the first. All: {', '.join(enter.names(found))}"
+        )
     traced = verb.trace(session.home, found[0], field)
     if session.as_json:
         session.emit(asdict(traced))
@@ -160,7 +168,8 @@ def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None
             [*chosen, limit],
         ).fetchall()
         counts = con.execute(
-            f"SELECT system_id, level, rule, count(*) FROM reject WHERE system_id IN ({marks}) GROUP BY ALL ORDER BY ALL", chosen
+            f"SELECT system_id, level, rule, count(*) FROM reject WHERE system_id IN ({marks}) GROUP BY ALL ORDER BY ALL",
+            chosen,
         ).fetchall()
     if session.as_json:
         names = ("system", "level", "rule", "place", "column", "reason")
@@ -169,8 +178,12 @@ def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None
             "rows": [dict(zip(names, r, strict=True)) for r in rows],
         })  # fmt: skip
         return
-    session.console.print(show.table("Rejects by rule (退回统计)", ["system", "level", "rule", "n"], counts, numeric=["n"]))
-    session.console.print(show.table(f"First {limit} (退回清单)", ["system", "level", "rule", "place", "column", "reason"], rows))
+    session.console.print(
+        show.table("Rejects by rule (退回统计)", ["system", "level", "rule", "n"], counts, numeric=["n"])
+    )
+    session.console.print(
+        show.table(f"First {limit} (退回清单)", ["system", "level", "rule", "place", "column", "reason"], rows)
+    )
 
 
 def rebuild(session: Session) -> None:

@@ -21,7 +21,12 @@ def row(field: Field) -> str:
 
 def page() -> str:
     """Return the whole catalogue as Markdown: one table per entity, then the links."""
-    lines = ["# 数据项目录 Field catalogue", "", "Generated from `schemas/entities` by `onefact schema catalogue`; do not edit.", ""]
+    lines = [
+        "# 数据项目录 Field catalogue",
+        "",
+        "Generated from `schemas/entities` by `onefact schema catalogue`; do not edit.",
+        "",
+    ]
     lines += ["必填: M 必填, O 选填, C 条件必填. 敏感级: 1 一般, 2 个人, 3 敏感个人, 4 受限.", ""]
     for entity in ENTITIES.values():
         lines += [f"## {entity.cn} `{entity.name}`", "", HEADER, RULE, *(row(f) for f in entity.fields), ""]

@@ -7,7 +7,12 @@ from schemas.entities.organisation import ORGANISATION
 from schemas.entities.person import PERSON
 from schemas.model import Entity, EntityType
 
-ENTITIES: dict[EntityType, Entity] = {"address": ADDRESS, "house": HOUSE, "organisation": ORGANISATION, "person": PERSON}
+ENTITIES: dict[EntityType, Entity] = {
+    "address": ADDRESS,
+    "house": HOUSE,
+    "organisation": ORGANISATION,
+    "person": PERSON,
+}
 """Entities in the order in which they are linked: addresses first, persons last."""
 
 __all__ = ["ADDRESS", "ENTITIES", "HOUSE", "LINKS", "ORGANISATION", "PERSON"]
