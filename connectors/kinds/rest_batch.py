@@ -1,0 +1,206 @@
+"""Writing one batch to a REST system, and deciding what became of each row (批量写入与回读).
+
+Before: the rows are read, so that a change made at the target since we last looked is a `conflict` and not overwritten,
+and the target's row version can be sent along. After: the rows are read again in one request; what counts is what the
+target now holds. Whenever the answer is missing or unclear the read-back decides, never the hope that it worked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from connectors.base import ConnectorError
+from connectors.http import Unanswered, dig, malformed, scrub
+from connectors.kinds.rest_listing import Listing
+from connectors.kinds.rest_session import BusinessError, Session
+from connectors.manifest.model import Manifest
+from connectors.outgoing import Outgoing
+from connectors.readback import Records, compare, records
+from schemas.records import Change, Outcome
+
+CONFLICT_CODES = frozenset({"409", "412"})
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the target said about one row, before the read-back confirms or refutes it.
+
+    Attributes:
+        outcome: what holds when the read-back does not find the new values.
+        accepted: the target said yes; then other values are its fault (`readback_differs`).
+    """
+
+    sent: Outgoing
+    outcome: Outcome
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the target holds: raw rows by the texts of their key, canonical values by (record key, role)."""
+
+    table: pa.Table
+    rows: Mapping[tuple[str, ...], Mapping[str, str | None]]
+    values: Records
+
+
+class BatchWriter:
+    """Writes batches of one dataset."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        listing: Listing,
+        session: Session,
+        read_back: Callable[[str, Sequence[str]], pa.Table],
+    ) -> None:
+        self._manifest, self._listing, self._session, self._read_back = manifest, listing, session, read_back
+        self._dataset, self._source = listing.dataset, listing.source
+        self._reads = manifest.capabilities.read != "none"
+
+    def write(self, batch: Sequence[Outgoing]) -> Iterator[Outcome]:
+        """Write the rows and yield one outcome each; raises only when nothing was sent."""
+        held = self._held([o.change.record_key for o in batch])
+        todo: list[Outgoing] = []
+        for one in batch:
+            early = self._before(one, held) if one.change.operation == "update" and self._reads else None
+            if early is None:
+                todo.append(one)
+            else:
+                yield early
+        if todo:
+            yield from self._decide(self._send(todo, held))
+
+    def _held(self, keys: Sequence[str | None]) -> Held:
+        table = self._read_back(self._dataset.name, [key for key in keys if key])
+        rows = {tuple(row[name] for name in self._dataset.key): row for row in table.to_pylist()}
+        return Held(table, rows, records(self._manifest, self._dataset.name, table))
+
+    def _before(self, one: Outgoing, held: Held) -> Outcome | None:
+        """An outcome that needs no write: no such row, nothing left to do, or changed at the target meanwhile."""
+        change = one.change
+        if one.key not in held.rows:
+            return Outcome(change.change_id, "rejected", "not_found", "目标系统没有这条记录")
+        now = held.values.get((change.record_key or "", change.role), {})
+        fields = self._dataset.entity(change.role).fields
+        mine = [c for c in change.changes if c.field in fields and fields[c.field].writable]
+        if all(now.get(c.field) == c.new for c in mine):
+            return Outcome(change.change_id, "verified", record_key=change.record_key)
+        moved = [c.field for c in mine if fields[c.field].readable and now.get(c.field) not in {c.old, c.new}]
+        if moved:
+            words = f"目标系统已有新值，未覆盖：{'、'.join(moved)}"
+            return Outcome(change.change_id, "conflict", "changed_at_target", words)
+        return None
+
+    def _send(self, batch: Sequence[Outgoing], held: Held) -> list[Claim]:
+        path = self._source.batch_path or ""
+        payload = {self._source.batch_items: [self._payload(one, held) for one in batch]}
+        try:
+            answer = self._session.write(path, payload)
+        except Unanswered as error:
+            said = Outcome("", "no_answer", "no_answer", f"目标系统没有应答：{error.what}")
+            return [Claim(one, replace(said, change_id=one.change.change_id)) for one in batch]
+        except BusinessError as error:
+            said = Outcome("", "rejected", error.code, error.said)
+            return [Claim(one, replace(said, change_id=one.change.change_id)) for one in batch]
+        found = dig(answer.body, self._source.batch_results)
+        if not isinstance(found, list):
+            raise malformed(self._manifest.id, path, f"the answer has no list at {self._source.batch_results}")
+        results = [r for r in found if isinstance(r, dict)]
+        by_idem = {str(r["idempotency_key"]): r for r in results if r.get("idempotency_key")}
+        by_key = {str(r["key"]): r for r in results if r.get("key") and not r.get("idempotency_key")}
+        return [self._claim(one, by_idem.get(one.change.key) or by_key.get("|".join(one.key))) for one in batch]
+
+    def _payload(self, one: Outgoing, held: Held) -> dict[str, Any]:
+        keys = dict(zip(self._dataset.key, one.key, strict=True))
+        row: dict[str, Any] = {name: text for name, text in one.columns.items() if text or name not in keys}
+        row |= {"idempotency_key": one.change.key, "op": one.change.operation}
+        column = self._source.version_column
+        if column and one.change.operation == "update" and (now := held.rows.get(one.key)) is not None:
+            version = now.get(column)
+            row["version"] = int(version) if version and version.isdigit() else version
+        return row
+
+    def _claim(self, one: Outgoing, result: Mapping[str, Any] | None) -> Claim:
+        change = one.change
+        if result is None:
+            words = "目标系统的应答中没有这一行"
+            return Claim(one, Outcome(change.change_id, "no_answer", "no_row_answer", words))
+        code, receipt = str(result.get("code")), result.get("receipt")
+        said = scrub(result.get("message"), one.columns.values())
+        if code in CONFLICT_CODES:
+            return Claim(one, Outcome(change.change_id, "conflict", f"row_{code}", said))
+        if code not in self._session.connection.success_values:
+            return Claim(one, Outcome(change.change_id, "rejected", f"row_{code}", said))
+        key = change.record_key or self._record_key(result.get("key"))
+        sent = replace(one, change=replace(change, record_key=key))
+        number = None if receipt is None else str(receipt)
+        return Claim(sent, Outcome(change.change_id, "sent", receipt=number, record_key=key), accepted=True)
+
+    def _decide(self, claims: Sequence[Claim]) -> Iterator[Outcome]:
+        """Confirm by reading back; a read-back that fails leaves what the target said."""
+        unsure = [c for c in claims if c.outcome.state != "conflict" and c.sent.change.record_key]
+        held: Held | None = None
+        if unsure and self._reads:
+            try:
+                held = self._held([c.sent.change.record_key for c in unsure])
+            except ConnectorError:
+                held = None
+        equal = self._equal([c.sent for c in unsure], held) if held is not None else {}
+        for claim in claims:
+            change = claim.sent.change
+            same, differing = equal.get(change.change_id, (None, []))
+            if same:
+                yield replace(claim.outcome, state="verified", code="ok", message="", record_key=change.record_key)
+            elif claim.accepted and same is False:
+                words = f"目标系统已受理，但回读不一致：{'、'.join(differing) or '记录未找到'}"
+                yield replace(claim.outcome, state="rejected", code="readback_differs", message=words)
+            else:
+                yield claim.outcome
+
+    def _equal(self, sent: Sequence[Outgoing], held: Held) -> dict[str, tuple[bool, list[str]]]:
+        """Change id -> (holds what was sent, fields that differ); the very text that was sent counts as equal.
+
+        That covers codes folded into one that the target has: read back they are not the golden value, yet written.
+        """
+        equal: dict[str, tuple[bool, list[str]]] = {}
+        by_role: dict[str, list[Change]] = {}
+        for one in sent:
+            by_role.setdefault(one.change.role, []).append(one.change)
+        for role, changes in by_role.items():
+            equal |= compare(self._manifest, self._dataset.name, role, changes, held.table)
+        for one in sent:
+            now = held.rows.get(self._raw_key(one))
+            if now is not None and all((now.get(c) or "") == t for c, t in one.columns.items() if t or c in now):
+                equal[one.change.change_id] = (True, [])
+        return equal
+
+    def _raw_key(self, one: Outgoing) -> tuple[str, ...]:
+        if all(one.key):
+            return one.key
+        bare = (one.change.record_key or "").removeprefix(f"{self._dataset.name}/" if self._manifest.prefixed else "")
+        return tuple(bare.split("|"))
+
+    def _record_key(self, key: object) -> str | None:
+        if not key:
+            return None
+        return f"{self._dataset.name}/{key}" if self._manifest.prefixed else str(key)
+
+
+def waves(ready: Sequence[Outgoing], size: int) -> Iterator[list[Outgoing]]:
+    """Cut changes into batches of at most `size` in which each record occurs once, keeping the order per record."""
+    turns: dict[str, int] = {}
+    by_turn: dict[int, list[Outgoing]] = {}
+    for one in ready:
+        key = one.change.record_key
+        turn = turns.get(key, 0) if key else 0
+        if key:
+            turns[key] = turn + 1
+        by_turn.setdefault(turn, []).append(one)
+    for turn in sorted(by_turn):
+        wave = by_turn[turn]
+        yield from (wave[begin : begin + size] for begin in range(0, len(wave), size))
