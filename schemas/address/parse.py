@@ -1,0 +1,41 @@
+"""Parses columns of addresses: each distinct text is read once, whatever the length of the column."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.address.elements import COLUMNS
+from schemas.address.reader import read
+from schemas.address.text import normal_texts
+
+SCHEMA = pa.schema([pa.field(name, pa.string()) for name in COLUMNS])
+"""Thirteen nullable strings: see `COLUMNS`."""
+
+Texts: TypeAlias = Sequence[str | None] | pa.Array | pa.ChunkedArray
+
+
+def parse(texts: Texts) -> pa.Table:
+    """Splits addresses (地址) into their elements, one row for each text, in order.
+
+    Why by distinct text: registers repeat addresses (a household, a building's shops), so the column is dictionary
+    encoded and only its distinct texts are read. Columns are those of `COLUMNS`, strings in normal form, NULL where
+    the text does not name the element; nothing is inferred except the floor, which a room number of three or more
+    digits tells when a building or unit stands before it.
+
+    Raises:
+        pyarrow.ArrowInvalid, pyarrow.ArrowTypeError: if the texts are not strings.
+    """
+    column = texts if isinstance(texts, (pa.Array, pa.ChunkedArray)) else pa.array(list(texts), pa.string())
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    encoded = column.cast(pa.string()).dictionary_encode()
+    rows = [read(text).row() for text in normal_texts(encoded.dictionary.to_pylist())]
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
+    arrays = [pc.take(pa.array(value, pa.string()), encoded.indices) for value in values]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)

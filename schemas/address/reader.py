@@ -1,0 +1,433 @@
+"""The left-to-right reader: one text in surface normal form becomes one draft of elements.
+
+Order of reading: region prefix (行政区划), functional zone, then alternately words (street, community, road, estate)
+and numbers (door plate, building, unit, floor, room). Words are decided by their suffix, numbers by their own suffix
+and, where that is missing or ambiguous (号, or no suffix), by the element before them.
+"""
+
+import re
+from typing import Final
+
+from schemas.address import patterns as p
+from schemas.address.elements import (
+    Draft,
+    building_name,
+    community_name,
+    door_plate,
+    floor_name,
+    room_name,
+    street_name,
+    unit_name,
+)
+from schemas.address.numerals import HAN_DIGITS, digits
+from schemas.address.regions import late_prefix, read_prefix, townships
+
+_BRANCH_HEADS: Final = frozenset("0123456789东西南北中" + HAN_DIGITS)
+_TRIM: Final = " -./、,&@#￥$%)("
+_DIRECTIONS: Final = frozenset("东南西北中")
+_CROSSING_HEADS: Final = frozenset("东西南北的与和及跟、/- 交路口十丁")
+
+
+def read(text: str) -> Draft:
+    """Reads one normalised text; never raises, and keeps what it cannot place in `notes`."""
+    draft = Draft()
+    text = _without_asides(text, draft)
+    prefix = read_prefix(text)
+    at = prefix.end
+    late = late_prefix(text, at)
+    if late > 0:
+        head = text[at:late]
+        prefix = read_prefix(text[late:])
+        text, at = head + " " + text[late + prefix.end :], 0
+    draft.province, draft.city, draft.district = prefix.province, prefix.city, prefix.district
+    at = _zone(text, at, draft)
+    at = _bare_township(text, at, draft)
+    _elements(text, at, draft)
+    return draft
+
+
+def _without_asides(text: str, draft: Draft) -> str:
+    """Takes phone numbers and bracketed remarks out into the notes."""
+    lead = p.LEAD.match(text)
+    if lead:
+        text = text[lead.end() :]
+    if "(" in text or ")" in text:
+        for _ in range(2):
+            for match in p.BRACKET.finditer(text):
+                draft.note(match[1] or "")
+            text = p.BRACKET.sub("", text)
+    phone = p.PHONE.search(text) if p.LONG_DIGITS.search(text) else None
+    if phone:
+        draft.note(phone[0])
+        text = text[: phone.start()] + " " + text[phone.end() :]
+    return text
+
+
+def _zone(text: str, at: int, draft: Draft) -> int:
+    if text.find("区", at, at + 20) < 0 and text.find("管委会", at, at + 12) < 0:
+        return at
+    match = p.ZONE.match(text, at)
+    if match is None or (
+        draft.district is None and draft.city is None and at == 0 and p.WORD.match(text, 0, match.end() - 3)
+    ):
+        return at
+    if re.search(r"[路街镇乡村道]", match[0][:-3]):
+        return at
+    if draft.district is None:
+        draft.district = match[0]
+    else:
+        draft.compound = match[0]
+    return match.end()
+
+
+def _bare_township(text: str, at: int, draft: Draft) -> int:
+    """Accepts a township named without 街道 or 镇, where the county says that it exists (慈溪市坎墩)."""
+    county = townships().get(draft.district or draft.city or "")
+    if not county:
+        return at
+    for length in (4, 3, 2):
+        name = text[at : at + length]
+        end = at + len(name)
+        if name not in county:
+            continue
+        following = text[end : end + 3]
+        if following.startswith(("街道", "镇", "乡", "办事处", "社区", "村", "居委")):
+            return at
+        if (
+            following[:1] == "街"
+            and county[name].endswith("街道")
+            and draft.city == "武汉市"
+            and following[1:2].isalpha()
+            and not following[1:2].isdigit()
+        ):
+            draft.street = county[name]
+            return end + 1
+        if not p.NOT_TOWNSHIP.match(text, end) and end < len(text):
+            draft.street = county[name]
+            return end
+    return at
+
+
+def _elements(text: str, at: int, draft: Draft) -> None:
+    """Alternates between words and numbers until the end of the text."""
+    start = at
+    size = len(text)
+    while at < size:
+        candidate = p.CANDIDATE.search(text, at)
+        if candidate is None:
+            break
+        match = p.NUMBER.match(text, candidate.start())
+        if match is None:
+            at = candidate.start() + 1
+            continue
+        if _is_name_part(text, match):
+            at = match.end()
+            continue
+        if start < match.start():
+            _words(text, start, match.start(), draft)
+        at = start = _number(text, match, draft)
+    if start < size:
+        _words(text, start, size, draft)
+
+
+def _is_name_part(text: str, match: re.Match[str]) -> bool:
+    """Whether a number belongs to a name: 3号大街, 二期, 12区, 4S店."""
+    if match.lastgroup == "no":
+        return p.NOT_PLATE.match(text, match.end()) is not None
+    return match.lastgroup == "bare" and p.NOT_UNIT.match(text, match.end()) is not None
+
+
+def _words(text: str, start: int, end: int, draft: Draft) -> None:
+    """Reads the places named between two numbers."""
+    while start < end and text[start] in " -./、,":
+        start += 1
+    if start >= end:
+        return
+    if draft.last not in {"building", "unit", "floor", "room"}:
+        start = _named(text, start, end, draft)
+    if start < end:
+        _free(text[start:end].strip(_TRIM), draft)
+
+
+def _named(text: str, start: int, end: int, draft: Draft) -> int:
+    """Reads streets, communities and roads for as long as their suffixes are found; returns where it stopped."""
+    while start < end:
+        if text[start] == " ":
+            start += 1
+            continue
+        branch = _branch(text, start, draft)
+        if branch is not None and branch.end() <= end:
+            start = branch.end()
+            continue
+        match = p.WORD.match(text, start)
+        read_to = _word(text, match, draft) if match and match.end() <= end else start
+        if read_to == start:
+            space = text.find(" ", start, end)
+            if space < 0:
+                return start
+            _free(text[start:space].strip(_TRIM), draft)
+            read_to = space
+        start = read_to
+    return start
+
+
+def _branch(text: str, start: int, draft: Draft) -> re.Match[str] | None:
+    """A numbered branch of the road before it, or the group of the village before it."""
+    if draft.last == "road" and draft.road_no is None:
+        if text[start] not in _BRANCH_HEADS:
+            return None
+        match = p.SUBROAD.match(text, start)
+        if match:
+            draft.road = (draft.road or "") + match[0]
+        return match
+    if draft.last in {"community", "street"} and draft.road is None:
+        match = p.GROUP.match(text, start)
+        if match:
+            draft.put("road", digits(match[0].removeprefix("第")))
+        return match
+    return None
+
+
+def _word(text: str, match: re.Match[str], draft: Draft) -> int:
+    kind = match.lastgroup
+    stem = match["stem"]
+    if kind == "street":
+        return _street(match, stem, draft)
+    if kind == "community":
+        return _community(match, stem, draft)
+    if kind == "group":
+        return match.start()
+    return _road(text, match, stem, draft)
+
+
+def _street(match: re.Match[str], stem: str, draft: Draft) -> int:
+    if not stem or draft.road_no or draft.road:
+        return match.start()
+    inner = p.ESTATE_IN.search(stem)
+    if inner and inner.end() < len(stem):
+        draft.put("compound", stem[: inner.end()])
+        stem = stem[inner.end() :]
+    name = street_name(stem, match["street"])
+    if draft.street is None:
+        draft.put("street", name)
+    else:
+        draft.last = "street"
+        if draft.street[:2] != name[:2]:
+            draft.note(name)
+    return match.end()
+
+
+def _community(match: re.Match[str], stem: str, draft: Draft) -> int:
+    if len(stem) < 1 or draft.community is not None or (draft.compound and draft.last == "compound"):
+        return match.start()
+    if draft.road_no is not None and not match["community"].startswith(("社区", "居")):
+        return match.start()
+    inner = p.ESTATE_IN.search(stem)
+    if inner and inner.end() < len(stem) - 1:
+        return match.start()
+    if match["community"] == "村" and stem[-1] in "一二三四五六七八九十" and (draft.street or "街道")[-1] not in "镇乡":
+        return match.start()
+    draft.put("community", community_name(stem, match["community"]))
+    return match.end()
+
+
+def _road(text: str, match: re.Match[str], stem: str, draft: Draft) -> int:
+    begin, end = match.span()
+    if not stem or draft.road_no is not None or (draft.last == "compound" and text[begin - 1] != " "):
+        return begin
+    estate = _estate_before(stem, match[0])
+    if match.lastgroup == "lane" and estate:
+        return begin
+    if 0 < estate < len(stem):
+        draft.put("compound", stem[:estate])
+        begin += estate
+    _put_road(text[begin:end], text[end : end + 1].isdigit(), draft)
+    crossing = p.JUNCTION.match(text, end) if text[end : end + 1] in _CROSSING_HEADS else None
+    if crossing and (crossing["other"] or crossing["at"]) and crossing[0].strip():
+        draft.note(crossing[0])
+        return crossing.end()
+    return end
+
+
+def _estate_before(stem: str, name: str) -> int:
+    """How much of a road's stem is an estate written before it (梅苑小区中南路); 0 if none."""
+    match = p.ESTATE_IN.search(name) or (p.ESTATE_END.match(stem) if len(stem) > 5 else None)
+    match = match or p.NUMBERED_ROAD.match(stem)
+    return match.end() if match else 0
+
+
+def _put_road(name: str, numbered: bool, draft: Draft) -> None:
+    """A second road wins if it bears the door plate; 大道中路 continues the first; otherwise it is a remark."""
+    if draft.road is None:
+        draft.road = name
+    elif name[:-1] in _DIRECTIONS:
+        draft.road += name
+    elif numbered:
+        draft.note(draft.road)
+        draft.road = name
+    elif name != draft.road:
+        draft.note(name)
+    draft.last = "road"
+
+
+def _free(words: str, draft: Draft) -> None:
+    """Places words without an address suffix: an estate, a company, or a remark."""
+    if p.NOISE_HEADS.search(words):
+        words = p.NOISE.sub("", words).strip(_TRIM)
+    if not words:
+        return
+    assist = p.ASSIST.search(words) if p.ASSIST_HEADS.search(words) else None
+    if assist:
+        _estate(words[: assist.start()], draft)
+        rest = words[assist.end() :]
+        if draft.compound is None:
+            draft.note(assist[0])
+            _estate(rest, draft)
+        else:
+            draft.note(assist[0] + rest)
+        return
+    _estate(words, draft)
+
+
+def _estate(words: str, draft: Draft) -> None:
+    words = words.strip(_TRIM)
+    if not words:
+        return
+    if draft.last in {"building", "unit", "floor", "room"}:
+        if draft.compound is None and draft.last == "building" and draft.road_no is None:
+            draft.compound = words.replace(" ", "")
+        else:
+            draft.note(words)
+        return
+    if words in "东西南北中" and draft.last == "road":
+        draft.note(words)
+        return
+    words = words.replace(" ", "")
+    draft.compound = words if draft.compound is None else draft.compound + words
+    draft.last = "compound"
+
+
+def _number(text: str, match: re.Match[str], draft: Draft) -> int:
+    """Places a number; returns where reading goes on."""
+    kind, value = match.lastgroup, match[0]
+    if kind == "building":
+        _building(value, draft)
+    elif kind == "unit":
+        draft.put("unit", unit_name(value))
+    elif kind == "floor":
+        _floor(value, draft)
+    elif kind == "alley":
+        draft.put("road_no", digits(value))
+        draft.last = "alley"
+    elif kind == "room":
+        _room(value, draft)
+    elif kind == "no":
+        _plate(value, text[match.end() : match.end() + 1].isdigit(), draft)
+    else:
+        _bare(value, draft)
+    return match.end()
+
+
+def _building(value: str, draft: Draft) -> None:
+    """A building; directly behind a road 1924-2幢 is door plate 1924号, building 2栋."""
+    plate, dash, building = value.partition("-")
+    if dash and plate.isdigit() and draft.last == "road" and draft.road_no is None:
+        draft.put("road_no", plate + "号")
+        value = building
+    draft.put("building", building_name(value))
+
+
+def _floor(value: str, draft: Draft) -> None:
+    """A floor; in 174-8楼 the first number is the building, in 1-3层 it is the first of several floors."""
+    first, dash, second = value.partition("-")
+    number = first.removeprefix("第")
+    if dash and draft.building is None and number.isdigit() and int(number) > int("0" + re.sub("[^0-9]", "", second)):
+        draft.put("building", building_name(first))
+        value = second
+    draft.put("floor", floor_name(value))
+
+
+def _room(value: str, draft: Draft) -> None:
+    parts = value.split("-")
+    one_room = len(parts) == 2 and len(parts[0]) >= 3 and len(re.sub("[^0-9]", "", parts[1])) < 3
+    if len(parts) > 1 and all(parts) and not one_room and draft.last not in {"unit", "floor", "room"}:
+        _parts(parts, draft)
+    else:
+        draft.put("room", room_name(value.strip("-")))
+
+
+def _plate(value: str, room_follows: bool, draft: Draft) -> None:
+    """A number with 号: door plate, building, unit or room, by what stands before it."""
+    if draft.last == "building" and room_follows and draft.unit is None:
+        draft.put("unit", unit_name(value))
+    elif draft.last in {"building", "unit", "floor"}:
+        parts = value.removesuffix("号").split("-")
+        if len(parts) > 1 and draft.last == "building":
+            _parts(parts, draft)
+        else:
+            draft.put("room", room_name(value))
+    elif draft.road_no is None and (draft.last != "compound" or _hamlet(draft)):
+        draft.put("road_no", door_plate(value))
+    elif draft.building is None and not _room_plate(value, draft):
+        first, _, second = value.removesuffix("号").partition("-")
+        if draft.last == "compound" and second.isdigit() and len(second) >= 3:
+            _parts([first, second], draft)
+        else:
+            draft.put("building", door_plate(value))
+    else:
+        draft.put("room", room_name(value))
+
+
+def _room_plate(value: str, draft: Draft) -> bool:
+    """Whether N号 behind an estate is a room: shops in a market hall, and numbers no estate has buildings for."""
+    size = len(re.match("[A-Z]*([0-9]*)", value)[1])  # type: ignore[index]
+    return draft.last == "compound" and (
+        size >= 4 or (size == 3 and p.LODGING.search(draft.compound or "") is not None)
+    )
+
+
+def _hamlet(draft: Draft) -> bool:
+    """Whether the name before a door plate is a hamlet (自然村) rather than an estate with buildings."""
+    rural = draft.community is not None or (draft.street or "街道")[-1] in "镇乡"
+    if draft.road is None and (draft.compound or "").endswith("广场"):
+        return True
+    return rural and draft.road is None and not p.HAMLET_NOT.search(draft.compound or "")
+
+
+def _bare(value: str, draft: Draft) -> None:
+    """A number without suffix."""
+    parts = re.split("[-/]", value)
+    if draft.last in {"road", "community", "street"} and draft.road_no is None:
+        if len(parts) > 2 and len(parts[-1]) >= 3:
+            draft.put("road_no", parts[0] + "号")
+            _parts(parts[1:], draft)
+        elif value[0].isdigit():
+            draft.put("road_no", door_plate(value))
+        else:
+            _parts(parts, draft)
+        return
+    _parts(parts, draft)
+
+
+def _parts(parts: list[str], draft: Draft) -> None:
+    """Numbers joined by dashes, filled into the places still open: building, unit, room (3-2-1502)."""
+    if draft.building is None and draft.unit is None and draft.last not in {"floor", "room"}:
+        if len(parts) == 1:
+            if len(re.sub("[^0-9]", "", parts[0])) >= 3 and draft.last != "alley":
+                draft.put("room", room_name(parts[0]))
+            else:
+                draft.put("building", digits(parts[0]) + "栋")
+            return
+        if len(parts[0]) >= 4 and parts[0].isdigit():
+            draft.put("room", room_name("-".join(parts)))
+            return
+        draft.put("building", building_name(parts[0]))
+        parts = parts[1:]
+        if len(parts) == 1 and len(parts[0]) <= 2 and parts[0].isdigit() and (draft.building or "A")[0].isdigit():
+            draft.put("unit", unit_name(parts[0]))
+            return
+    opens = draft.unit is None and draft.last == "building" and len(parts) > 1 and len(parts[0]) <= 3
+    if opens and len(re.sub("[^0-9]", "", parts[1])) >= 3:
+        draft.put("unit", unit_name(parts[0]))
+        parts = parts[1:]
+    draft.put("room", room_name("-".join(parts)))

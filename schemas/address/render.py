@@ -1,0 +1,50 @@
+"""Writes elements back as one line: the full address text (地址全称)."""
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.address.elements import floor_of_room
+
+_PLACES: Final = ("district", "street", "community", "road", "road_no", "compound", "building", "unit")
+
+
+def render(table: pa.Table) -> pa.Array:
+    """Joins the elements of each row from the largest to the smallest; NULL where no element is known.
+
+    Why not simply all columns: a municipality is named once (北京市, not 北京市北京市), and a floor which the room
+    number tells anyway (15层 of 1502室) is left out, as people write addresses. Notes are no part of an address.
+
+    Raises:
+        KeyError: if a column of `COLUMNS` is missing.
+    """
+    room, floor = _column(table, "room"), _column(table, "floor")
+    told = _floors(room)
+    place = pc.or_kleene(pc.is_valid(_column(table, "building")), pc.is_valid(_column(table, "unit")))
+    redundant = pc.fill_null(pc.and_(pc.equal(floor, told), place), fill_value=False)
+    city, province = _column(table, "city"), _column(table, "province")
+    same = pc.fill_null(pc.equal(city, province), fill_value=False)
+    nothing = pa.scalar(None, pa.string())
+    parts = [
+        province,
+        pc.if_else(same, nothing, city),
+        *(_column(table, name) for name in _PLACES),
+        pc.if_else(redundant, nothing, floor),
+        room,
+    ]
+    # Absent elements are made empty first: with null_handling="skip" Arrow drops rows in which all are absent.
+    text = pc.binary_join_element_wise(*[pc.fill_null(part, "") for part in parts], "")
+    return pc.if_else(pc.equal(text, ""), nothing, text)
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name).combine_chunks()
+    return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _floors(rooms: pa.Array) -> pa.Array:
+    """The floor each room tells, worked out once for each distinct room."""
+    encoded = rooms.dictionary_encode()
+    told = pa.array([floor_of_room(room) for room in encoded.dictionary.to_pylist()], pa.string())
+    return pc.take(told, encoded.indices)
