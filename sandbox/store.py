@@ -33,7 +33,7 @@ MEASURED = frozenset({"text", "name", "address", "id_number", "uscc", "org_code"
 """Kinds whose length is the length of the column; dates, codes and numbers have other rules."""
 
 
-class Refused(Exception):  # noqa: N818  # named for what the clerk sees
+class Refused(Exception):  # named for what the clerk sees
     """The stand-in does not accept a write; servers turn it into their own protocol's error.
 
     Attributes:
@@ -48,7 +48,7 @@ class Refused(Exception):  # noqa: N818  # named for what the clerk sees
         super().__init__(f"{code} {message}")
 
 
-class NoSeed(Exception):  # noqa: N818
+class NoSeed(Exception):
     """The seed file of a stand-in is missing; carries its path. Remedy: start the sandbox, which makes the town."""
 
     def __init__(self, path: Path) -> None:
@@ -116,7 +116,7 @@ class Store:
         with self._lock:
             self._db.close()
 
-    def rows(  # noqa: PLR0917
+    def rows(
         self,
         dataset: str,
         since: datetime | None = None,
@@ -177,7 +177,7 @@ class Store:
             ).fetchone()
         return Receipt(found[0], found[1], found[2], repeated=True) if found else None
 
-    def upsert(  # noqa: PLR0917
+    def upsert(
         self,
         dataset: str,
         key: str | None,
@@ -305,7 +305,7 @@ class Store:
             number = self._next()
         return key
 
-    def _put(  # noqa: PLR0917
+    def _put(
         self, dataset: str, key: str, columns: Mapping[str, str | None], version: int, now: datetime, gone: bool = False
     ) -> int:
         rules, seq = self._rules[dataset], self._next()
