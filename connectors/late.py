@@ -1,0 +1,179 @@
+"""Receipts that come later (延迟回执): what was sent in a file is remembered until the target has answered and shown it.
+
+A file or a workbook is answered hours later by a receipt, and the value shows in the target's next export. The rows that
+were sent are kept below `<home>/sent/<system>/`, so that a later run can compare them without asking anyone; they are
+removed after `KEEP_DAYS`, since they repeat personal data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from connectors.manifest.model import Manifest
+from connectors.mapping.rows import record_keys
+from connectors.outgoing import Outgoing
+from connectors.readback import differences
+from schemas.records import PLACE, Outcome
+
+KEEP_DAYS = 90
+CHANGED = "_changed"
+"""Column of a kept row: which columns we changed (joined with `|`); the others only repeat what the target had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The target's answer to one row: accepted or not, its words, and the key it gave to a new record."""
+
+    accepted: bool
+    error: str = ""
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The target's answer to one file: when it came (target's clock) and row number -> answer."""
+
+    at: float
+    rows: Mapping[int, Answer]
+
+
+def whole_rows(
+    ready: Sequence[Outgoing], held: Mapping[tuple[str, ...], Mapping[str, str | None]], columns: Sequence[str]
+) -> tuple[pa.Table, dict[str, int]]:
+    """Return the rows to send (`columns` and `_changed`) and change_id -> row number, counted from 1.
+
+    A file replaces whole rows, so what we do not change is repeated exactly as the target wrote it. Several changes of
+    one record (of its roles) share a row, or the second would undo the first.
+
+    Args:
+        ready: encoded changes.
+        held: key texts -> the target's row as it stands now.
+        columns: the columns of the file, in order.
+    """
+    rows: dict[object, dict[str, str | None]] = {}
+    changed: dict[object, list[str]] = {}
+    order: dict[object, int] = {}
+    numbers: dict[str, int] = {}
+    for one in ready:
+        place: object = one.key if all(one.key) else one.change.change_id  # a new record has no key to share
+        row = rows.setdefault(place, dict(held.get(one.key, {})))
+        row.update(one.columns)
+        changed.setdefault(place, []).extend(one.columns)
+        numbers[one.change.change_id] = order.setdefault(place, len(order) + 1)
+    texts = {c: pa.array([row.get(c) or "" for row in rows.values()], pa.string()) for c in columns}
+    marks = pa.array(["|".join(dict.fromkeys(names)) for names in changed.values()], pa.string())
+    return pa.table({**texts, CHANGED: marks}), numbers
+
+
+@dataclass(frozen=True, slots=True)
+class SentFolder:
+    """The rows that were sent and not yet answered."""
+
+    folder: Path
+
+    def save(self, dataset: str, file: str, rows: pa.Table, now: datetime) -> None:
+        """Keep the rows of a file before it is sent; forget files older than `KEEP_DAYS`."""
+        place = self.folder / dataset / f"{file}.parquet"
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pq.write_table(rows, place)
+        limit = (now - timedelta(days=KEEP_DAYS)).timestamp()
+        for old in self.folder.rglob("*.parquet"):
+            if old.stat().st_mtime < limit:
+                old.unlink(missing_ok=True)
+
+    def load(self, file: str) -> tuple[str, pa.Table] | None:
+        """Return (dataset, rows) of a file, or None when it is not kept here."""
+        found = next(iter(self.folder.glob(f"*/{file}.parquet")), None)
+        return (found.parent.name, pq.read_table(found)) if found else None
+
+
+def settle(
+    manifest: Manifest,
+    sent: SentFolder,
+    pending: Sequence[tuple[str, str]],
+    receipt_of: Callable[[str, str], Receipt | None],
+    held: Callable[[str], tuple[pa.Table, float]],
+) -> Iterator[Outcome]:
+    """Yield one outcome per pending (change_id, receipt) pair; the receipt is `file#row`.
+
+    Args:
+        manifest: the target's manifest.
+        sent: where the sent rows are kept.
+        pending: changes that are `sent`.
+        receipt_of: (dataset, file) -> the target's answer, None while there is none.
+        held: dataset -> rows of the target's newest export, and its time (target's clock).
+    """
+    files: dict[str, dict[str, int]] = {}
+    for change_id, receipt in pending:
+        file, _, row = receipt.rpartition("#")
+        files.setdefault(file, {})[change_id] = int(row) if row.isdigit() else 0
+    exports: dict[str, tuple[pa.Table, float]] = {}
+    for file, numbers in files.items():
+        kept = sent.load(file)
+        if kept is None:
+            for change_id, number in numbers.items():
+                yield Outcome(change_id, "no_answer", "receipt_unknown", "本机没有该批次的留底", f"{file}#{number}")
+            continue
+        dataset, rows = kept
+        answered = receipt_of(dataset, file)
+        if answered is None:
+            for change_id, number in numbers.items():
+                yield Outcome(change_id, "sent", "waiting", "回执尚未返回", f"{file}#{number}")
+            continue
+        if dataset not in exports:
+            exports[dataset] = held(dataset)
+        yield from _settle_file(manifest, dataset, file, rows, numbers, answered, exports[dataset])
+
+
+def _settle_file(
+    manifest: Manifest, dataset: str, file: str, rows: pa.Table, numbers: Mapping[str, int], receipt: Receipt,
+    export: tuple[pa.Table, float],
+) -> Iterator[Outcome]:  # fmt: skip
+    spec = manifest.dataset(dataset)
+    table, shown_at = export
+    meant = _with_keys(rows, spec.key, receipt)
+    keys = record_keys(meant.append_column(PLACE, pa.nulls(meant.num_rows, pa.string())), manifest, spec).to_pylist()
+    results: dict[str, list[str] | None] = {}
+    for marks in pc.unique(meant.column(CHANGED)).to_pylist():
+        part = meant.filter(pc.equal(meant.column(CHANGED), marks))
+        results |= differences(manifest, dataset, part.drop_columns([CHANGED]), table, marks.split("|"))
+    for change_id, number in numbers.items():
+        name, answer = f"{file}#{number}", receipt.rows.get(number)
+        if answer is None:
+            yield Outcome(change_id, "no_answer", "row_not_in_receipt", "回执中没有这一行", name)
+        elif not answer.accepted:
+            message = f"目标系统退回：{answer.error or '未说明原因'}"
+            yield Outcome(change_id, "rejected", "row_refused", message, name)
+        else:
+            yield _shown(change_id, name, keys[number - 1], results.get(keys[number - 1]), shown_at >= receipt.at)
+
+
+def _shown(change_id: str, receipt: str, key: str, fields: Sequence[str] | None, fresh: bool) -> Outcome:
+    if fields is not None and not fields:
+        return Outcome(change_id, "verified", receipt=receipt, record_key=key)
+    if not fresh:
+        return Outcome(change_id, "sent", "not_shown_yet", "已受理，等待下一次导出核对", receipt, key)
+    what = f"导出的值不同：{'、'.join(fields)}" if fields else "导出中没有这条记录"
+    return Outcome(change_id, "rejected", "readback_differs", f"已受理，但{what}", receipt, key)
+
+
+def _with_keys(rows: pa.Table, key: Sequence[str], receipt: Receipt) -> pa.Table:
+    """The sent rows with the keys that the target gave to new records."""
+    given = [answer.key if (answer := receipt.rows.get(number)) else None for number in range(1, rows.num_rows + 1)]
+    if not any(given):
+        return rows
+    parts = [value.split("|", len(key) - 1) if value else [None] * len(key) for value in given]
+    for i, name in enumerate(key):
+        own = rows.column(name).combine_chunks()
+        filled = pc.coalesce(
+            pc.if_else(pc.equal(own, ""), None, own), pa.array([part[i] for part in parts], pa.string())
+        )
+        rows = rows.set_column(rows.schema.get_field_index(name), name, filled)
+    return rows
