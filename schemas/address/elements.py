@@ -28,6 +28,9 @@ COLUMNS: Final = (
 )
 """The columns of a parsed address, from the largest to the smallest place, then what could not be placed."""
 
+TRIM: Final = " -./、,&@#￥$%)("
+"""What may stand around an element without belonging to it."""
+
 _COMMUNITY_SUFFIX: Final = re.compile(r"(?:社区居民委员会|社区居委会|社区村委会|社区居委|居民委员会|居委会)$")
 _VILLAGE_SUFFIX: Final = re.compile(r"(?:村民委员会|村委会|村民?委|行政村)$")
 _BUILDING_SUFFIX: Final = re.compile(
@@ -66,9 +69,28 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     last: str = ""
 
+    def copy(self, notes: list[str]) -> "Draft":
+        """A draft that goes on from here, with earlier notes in front."""
+        return Draft(
+            self.province,
+            self.city,
+            self.district,
+            self.street,
+            self.community,
+            self.road,
+            self.road_no,
+            self.compound,
+            self.building,
+            self.unit,
+            self.floor,
+            self.room,
+            notes + self.notes,
+            self.last,
+        )
+
     def note(self, text: str) -> None:
         """Keeps what no element can hold."""
-        text = text.strip(" -./、,&@")
+        text = text.strip(TRIM)
         if text:
             self.notes.append(text)
 

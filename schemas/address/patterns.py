@@ -31,7 +31,7 @@ _ROAD: Final = (
 _ROAD_TAIL: Final = rf"(?:[东南西北中上下前后]?(?:[0-9]{{1,3}}|{_C})?(?:巷|胡同|支路|支弄|弄(?!堂?[0-9])|条|支巷|里(?=[0-9])|街(?![道口])|路(?!口)|横路|横街|横巷))"
 
 WORD: Final = re.compile(
-    rf"(?P<stem>(?:[^\x00-\x7f镇乡村街]{{0,5}}[A-Z]{{0,2}}[0-9]{{1,4}}号?(?=[路街道大国省县乡线巷]))?[{_HAN}A-Z]{{0,12}}?)"
+    rf"(?P<stem>(?:[^\x00-\x7f镇乡村街]{{0,5}}[A-Z]{{0,2}}[0-9]{{1,4}}号?(?=[路街道线巷]|大[街道]|[国省县乡]道))?[{_HAN}A-Z]{{0,12}}?)"
     rf"(?=[街办镇乡苏民满回苗壮蒙彝藏瑶侗土社居村行中嘎大公国省县胡步商支辅环路巷弄夹里线道快高组])(?:(?P<street>{_STREET})|(?P<community>{_COMMUNITY})|(?P<road>{_ROAD})|(?P<lane>里(?=[0-9甲乙]))|(?P<group>(?<=[0-9{HAN_DIGITS}])组(?!团)|组(?=[0-9 ]|$)))"
 )
 """A named place up to its earliest suffix; the suffix decides the element."""
@@ -70,6 +70,12 @@ ASSIST: Final = re.compile(
 )
 """Auxiliary words (辅助定位词) which say where beside a place, not which place."""
 
+PLAIN_NUMBER: Final = re.compile(
+    r"[0-9]{1,5}(?:(?P<building>[栋幢](?![楼门]))|(?P<unit>单元(?![号室]))|(?P<floor>层)|(?P<room>室)"
+    r"|(?P<no>号(?![0-9A-Z\-#之附甲乙丙丁院楼栋幢座室房铺店门面户仓车档摊柜商库公办教宿住综实写单])))"
+)
+"""The commonest numbered elements, all of which `NUMBER` reads alike."""
+
 NUMBER: Final = re.compile(
     rf"(?:(?P<alley>[0-9]{{1,5}}(?:-[0-9]{{1,5}})?弄(?:[0-9]{{1,4}}支弄)?)"
     rf"|(?P<building>(?:第|[东南西北甲乙丙丁新老旧]|[A-Z]{{1,3}}-?)?(?:{_N}(?:[-/](?:[0-9]{{1,3}}|[A-Z](?=[栋幢座])))?[A-Z]{{0,2}}|(?<=[A-Z])|[甲乙丙丁](?=[栋幢座]))(?:号?楼栋|号楼(?!层)|号(?:办公|教学|宿舍|住宅|综合|商业|公寓|实验)楼|#楼|号栋|号幢|号座|栋楼?|幢楼?|撞|懂|[座#](?!机))"
@@ -89,6 +95,7 @@ CANDIDATE: Final = re.compile(
 )
 """Where a numbered element may begin; one leading character class, so that the scan skips names at full speed."""
 
+FIRST_DIGIT: Final = re.compile(r"[0-9]")
 LONG_DIGITS: Final = re.compile(r"[0-9]{7}|[0-9]-[0-9]{3,8}")
 """A cheap sign that a phone number may be present."""
 

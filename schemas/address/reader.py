@@ -6,32 +6,57 @@ and, where that is missing or ambiguous (号, or no suffix), by the element befo
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from schemas.address import patterns as p
-from schemas.address.elements import (
-    Draft,
-    building_name,
-    community_name,
-    door_plate,
-    floor_name,
-    room_name,
-    street_name,
-    unit_name,
-)
+from schemas.address.elements import TRIM, Draft, community_name, street_name
+from schemas.address.numbers import match_number, place_number
 from schemas.address.numerals import HAN_DIGITS, digits
 from schemas.address.regions import late_prefix, read_prefix, townships
 
 _BRANCH_HEADS: Final = frozenset("0123456789东西南北中" + HAN_DIGITS)
-_TRIM: Final = " -./、,&@#￥$%)("
+_DIGITS: Final = frozenset("0123456789")
+_JOINING: Final = frozenset("附特甲乙丙丁新旧老临时东西南北中第负下号#-/ABCDEFGHIJKLMNOPQRSTUVWXYZ" + HAN_DIGITS)
+_AMBIGUOUS: Final = frozenset({"no", "bare"})
 _DIRECTIONS: Final = frozenset("东南西北中")
 _CROSSING_HEADS: Final = frozenset("东西南北的与和及跟、/- 交路口十丁")
 
 
 def read(text: str) -> Draft:
     """Reads one normalised text; never raises, and keeps what it cannot place in `notes`."""
+    asides: list[str] = []
+    text = _without_asides(text, asides)
+    first = p.FIRST_DIGIT.search(text)
+    if first and "省" not in text[first.start() :] and "市" not in text[first.start() :]:
+        begin = first.start()
+        match = match_number(text, begin)
+        head = _head(text[:begin]) if match and not _is_name_part(text, match) else None
+        if head and match:
+            draft = head.copy(asides)
+            _elements(text, place_number(text, match, draft), draft)
+            return draft
+    draft = Draft(notes=asides)
+    text, at = _places(text, draft)
+    _elements(text, at, draft)
+    return draft
+
+
+@lru_cache(maxsize=1 << 15)
+def _head(words: str) -> Draft | None:
+    """What the words before the first digit say, or None where that digit may belong to them (第3, A2, 甲8).
+
+    Why remembered: the addresses of a register share their heads, a few hundred streets with thousands of doors.
+    """
+    if words[-1:] in _JOINING:
+        return None
     draft = Draft()
-    text = _without_asides(text, draft)
+    text, at = _places(words + "0", draft)
+    return draft if _elements(text, at, draft, len(text) - 1) else None
+
+
+def _places(text: str, draft: Draft) -> tuple[str, int]:
+    """Reads regions, functional zone and a township without suffix; returns the text left and where to go on."""
     prefix = read_prefix(text)
     at = prefix.end
     late = late_prefix(text, at)
@@ -40,13 +65,10 @@ def read(text: str) -> Draft:
         prefix = read_prefix(text[late:])
         text, at = head + " " + text[late + prefix.end :], 0
     draft.province, draft.city, draft.district = prefix.province, prefix.city, prefix.district
-    at = _zone(text, at, draft)
-    at = _bare_township(text, at, draft)
-    _elements(text, at, draft)
-    return draft
+    return text, _bare_township(text, _zone(text, at, draft), draft)
 
 
-def _without_asides(text: str, draft: Draft) -> str:
+def _without_asides(text: str, notes: list[str]) -> str:
     """Takes phone numbers and bracketed remarks out into the notes."""
     lead = p.LEAD.match(text)
     if lead:
@@ -54,11 +76,11 @@ def _without_asides(text: str, draft: Draft) -> str:
     if "(" in text or ")" in text:
         for _ in range(2):
             for match in p.BRACKET.finditer(text):
-                draft.note(match[1] or "")
+                notes.extend(filter(None, [(match[1] or "").strip(TRIM)]))
             text = p.BRACKET.sub("", text)
     phone = p.PHONE.search(text) if p.LONG_DIGITS.search(text) else None
     if phone:
-        draft.note(phone[0])
+        notes.append(phone[0])
         text = text[: phone.start()] + " " + text[phone.end() :]
     return text
 
@@ -108,33 +130,42 @@ def _bare_township(text: str, at: int, draft: Draft) -> int:
     return at
 
 
-def _elements(text: str, at: int, draft: Draft) -> None:
-    """Alternates between words and numbers until the end of the text."""
+def _elements(text: str, at: int, draft: Draft, size: int = -1) -> bool:
+    """Alternates between words and numbers up to `size`; False if a number reaches beyond it."""
     start = at
-    size = len(text)
+    size = len(text) if size < 0 else size
     while at < size:
-        candidate = p.CANDIDATE.search(text, at)
-        if candidate is None:
+        begin = at if text[at] in _DIGITS else _candidate(text, at)
+        if not 0 <= begin < size:
             break
-        match = p.NUMBER.match(text, candidate.start())
+        match = match_number(text, begin)
         if match is None:
-            at = candidate.start() + 1
+            at = begin + 1
             continue
+        if match.end() > size:
+            return False
         if _is_name_part(text, match):
             at = match.end()
-            continue
-        if start < match.start():
-            _words(text, start, match.start(), draft)
-        at = start = _number(text, match, draft)
+        else:
+            if start < begin:
+                _words(text, start, begin, draft)
+            at = start = place_number(text, match, draft)
     if start < size:
         _words(text, start, size, draft)
+    return True
+
+
+def _candidate(text: str, at: int) -> int:
+    found = p.CANDIDATE.search(text, at)
+    return found.start() if found else -1
 
 
 def _is_name_part(text: str, match: re.Match[str]) -> bool:
     """Whether a number belongs to a name: 3号大街, 二期, 12区, 4S店."""
-    if match.lastgroup == "no":
-        return p.NOT_PLATE.match(text, match.end()) is not None
-    return match.lastgroup == "bare" and p.NOT_UNIT.match(text, match.end()) is not None
+    if match.lastgroup not in _AMBIGUOUS:
+        return False
+    pattern = p.NOT_PLATE if match.lastgroup == "no" else p.NOT_UNIT
+    return pattern.match(text, match.end()) is not None
 
 
 def _words(text: str, start: int, end: int, draft: Draft) -> None:
@@ -146,7 +177,7 @@ def _words(text: str, start: int, end: int, draft: Draft) -> None:
     if draft.last not in {"building", "unit", "floor", "room"}:
         start = _named(text, start, end, draft)
     if start < end:
-        _free(text[start:end].strip(_TRIM), draft)
+        _free(text[start:end].strip(TRIM), draft)
 
 
 def _named(text: str, start: int, end: int, draft: Draft) -> int:
@@ -165,7 +196,7 @@ def _named(text: str, start: int, end: int, draft: Draft) -> int:
             space = text.find(" ", start, end)
             if space < 0:
                 return start
-            _free(text[start:space].strip(_TRIM), draft)
+            _free(text[start:space].strip(TRIM), draft)
             read_to = space
         start = read_to
     return start
@@ -273,7 +304,7 @@ def _put_road(name: str, numbered: bool, draft: Draft) -> None:
 def _free(words: str, draft: Draft) -> None:
     """Places words without an address suffix: an estate, a company, or a remark."""
     if p.NOISE_HEADS.search(words):
-        words = p.NOISE.sub("", words).strip(_TRIM)
+        words = p.NOISE.sub("", words).strip(TRIM)
     if not words:
         return
     assist = p.ASSIST.search(words) if p.ASSIST_HEADS.search(words) else None
@@ -290,7 +321,7 @@ def _free(words: str, draft: Draft) -> None:
 
 
 def _estate(words: str, draft: Draft) -> None:
-    words = words.strip(_TRIM)
+    words = words.strip(TRIM)
     if not words:
         return
     if draft.last in {"building", "unit", "floor", "room"}:
@@ -305,129 +336,3 @@ def _estate(words: str, draft: Draft) -> None:
     words = words.replace(" ", "")
     draft.compound = words if draft.compound is None else draft.compound + words
     draft.last = "compound"
-
-
-def _number(text: str, match: re.Match[str], draft: Draft) -> int:
-    """Places a number; returns where reading goes on."""
-    kind, value = match.lastgroup, match[0]
-    if kind == "building":
-        _building(value, draft)
-    elif kind == "unit":
-        draft.put("unit", unit_name(value))
-    elif kind == "floor":
-        _floor(value, draft)
-    elif kind == "alley":
-        draft.put("road_no", digits(value))
-        draft.last = "alley"
-    elif kind == "room":
-        _room(value, draft)
-    elif kind == "no":
-        _plate(value, text[match.end() : match.end() + 1].isdigit(), draft)
-    else:
-        _bare(value, draft)
-    return match.end()
-
-
-def _building(value: str, draft: Draft) -> None:
-    """A building; directly behind a road 1924-2幢 is door plate 1924号, building 2栋."""
-    plate, dash, building = value.partition("-")
-    if dash and plate.isdigit() and draft.last == "road" and draft.road_no is None:
-        draft.put("road_no", plate + "号")
-        value = building
-    draft.put("building", building_name(value))
-
-
-def _floor(value: str, draft: Draft) -> None:
-    """A floor; in 174-8楼 the first number is the building, in 1-3层 it is the first of several floors."""
-    first, dash, second = value.partition("-")
-    number = first.removeprefix("第")
-    if dash and draft.building is None and number.isdigit() and int(number) > int("0" + re.sub("[^0-9]", "", second)):
-        draft.put("building", building_name(first))
-        value = second
-    draft.put("floor", floor_name(value))
-
-
-def _room(value: str, draft: Draft) -> None:
-    parts = value.split("-")
-    one_room = len(parts) == 2 and len(parts[0]) >= 3 and len(re.sub("[^0-9]", "", parts[1])) < 3
-    if len(parts) > 1 and all(parts) and not one_room and draft.last not in {"unit", "floor", "room"}:
-        _parts(parts, draft)
-    else:
-        draft.put("room", room_name(value.strip("-")))
-
-
-def _plate(value: str, room_follows: bool, draft: Draft) -> None:
-    """A number with 号: door plate, building, unit or room, by what stands before it."""
-    if draft.last == "building" and room_follows and draft.unit is None:
-        draft.put("unit", unit_name(value))
-    elif draft.last in {"building", "unit", "floor"}:
-        parts = value.removesuffix("号").split("-")
-        if len(parts) > 1 and draft.last == "building":
-            _parts(parts, draft)
-        else:
-            draft.put("room", room_name(value))
-    elif draft.road_no is None and (draft.last != "compound" or _hamlet(draft)):
-        draft.put("road_no", door_plate(value))
-    elif draft.building is None and not _room_plate(value, draft):
-        first, _, second = value.removesuffix("号").partition("-")
-        if draft.last == "compound" and second.isdigit() and len(second) >= 3:
-            _parts([first, second], draft)
-        else:
-            draft.put("building", door_plate(value))
-    else:
-        draft.put("room", room_name(value))
-
-
-def _room_plate(value: str, draft: Draft) -> bool:
-    """Whether N号 behind an estate is a room: shops in a market hall, and numbers no estate has buildings for."""
-    size = len(re.match("[A-Z]*([0-9]*)", value)[1])  # type: ignore[index]
-    return draft.last == "compound" and (
-        size >= 4 or (size == 3 and p.LODGING.search(draft.compound or "") is not None)
-    )
-
-
-def _hamlet(draft: Draft) -> bool:
-    """Whether the name before a door plate is a hamlet (自然村) rather than an estate with buildings."""
-    rural = draft.community is not None or (draft.street or "街道")[-1] in "镇乡"
-    if draft.road is None and (draft.compound or "").endswith("广场"):
-        return True
-    return rural and draft.road is None and not p.HAMLET_NOT.search(draft.compound or "")
-
-
-def _bare(value: str, draft: Draft) -> None:
-    """A number without suffix."""
-    parts = re.split("[-/]", value)
-    if draft.last in {"road", "community", "street"} and draft.road_no is None:
-        if len(parts) > 2 and len(parts[-1]) >= 3:
-            draft.put("road_no", parts[0] + "号")
-            _parts(parts[1:], draft)
-        elif value[0].isdigit():
-            draft.put("road_no", door_plate(value))
-        else:
-            _parts(parts, draft)
-        return
-    _parts(parts, draft)
-
-
-def _parts(parts: list[str], draft: Draft) -> None:
-    """Numbers joined by dashes, filled into the places still open: building, unit, room (3-2-1502)."""
-    if draft.building is None and draft.unit is None and draft.last not in {"floor", "room"}:
-        if len(parts) == 1:
-            if len(re.sub("[^0-9]", "", parts[0])) >= 3 and draft.last != "alley":
-                draft.put("room", room_name(parts[0]))
-            else:
-                draft.put("building", digits(parts[0]) + "栋")
-            return
-        if len(parts[0]) >= 4 and parts[0].isdigit():
-            draft.put("room", room_name("-".join(parts)))
-            return
-        draft.put("building", building_name(parts[0]))
-        parts = parts[1:]
-        if len(parts) == 1 and len(parts[0]) <= 2 and parts[0].isdigit() and (draft.building or "A")[0].isdigit():
-            draft.put("unit", unit_name(parts[0]))
-            return
-    opens = draft.unit is None and draft.last == "building" and len(parts) > 1 and len(parts[0]) <= 3
-    if opens and len(re.sub("[^0-9]", "", parts[1])) >= 3:
-        draft.put("unit", unit_name(parts[0]))
-        parts = parts[1:]
-    draft.put("room", room_name("-".join(parts)))

@@ -55,6 +55,14 @@ def test_arrow_columns_of_every_layout(column: pa.Array) -> None:
     assert parse(column).column("road_no").to_pylist() == ["628号", "88号", None]
 
 
+def test_what_was_read_before_does_not_change_a_reading() -> None:
+    texts = [text for text, _ in CASES]
+    fresh = parse(texts).to_pylist()
+    assert parse(list(reversed(texts))).to_pylist() == fresh[::-1]
+    assert parse([f"{text}1栋" for text in texts]).num_rows == len(texts)
+    assert parse(texts).to_pylist() == fresh
+
+
 def test_empty_columns() -> None:
     assert parse([]).num_rows == 0
     assert parse(pa.chunked_array([], pa.string())).num_rows == 0
