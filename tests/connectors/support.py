@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -63,3 +66,31 @@ def seed(home: Path, manifest: Manifest, rows: Sequence[Mapping[str, str | None]
     path.parent.mkdir(parents=True, exist_ok=True)
     names = list(dict.fromkeys(column for row in rows for column in row))
     pq.write_table(pa.table({n: pa.array([row.get(n) for row in rows], pa.string()) for n in names}), path)
+
+
+class Running:
+    """A stand-in server in an event loop of its own thread, so that tests use it as any other program would."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Running:
+        self._thread.start()
+        self.variables: dict[str, str] = self.run(self.server.start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run(self.server.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+
+def rows_of(pages: Any) -> list[dict[str, str | None]]:
+    """All rows of pages, without their places."""
+    return [{k: v for k, v in row.items() if k != "_place"} for page in pages for row in page.rows.to_pylist()]

@@ -1,0 +1,81 @@
+"""What a system holds now, seen beside what is to be written: the guard before a write (写前核对).
+
+A channel without versions would overwrite silently what somebody changed there since the last pull. So the fields are
+read once more before the write: what is there already needs no write, what is neither the old nor the new value is a
+conflict for a person, and only the rest is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pyarrow as pa
+
+from connectors.manifest.model import Manifest
+from connectors.readback import records
+from schemas.records import Change, Outcome
+
+Standing = Literal["due", "already", "changed", "absent"]
+"""due = to be written; already = all fields hold the new value; changed = somebody else changed a field since it was
+last read; absent = the system shows no such record."""
+
+
+def standings(
+    manifest: Manifest, dataset: str, changes: Sequence[Change], rows: pa.Table
+) -> dict[str, tuple[Standing, list[str]]]:
+    """Return change_id -> (standing, names of the fields that somebody else changed).
+
+    Args:
+        manifest: the system's manifest.
+        dataset: dataset of rows and changes.
+        changes: updates that are about to be written.
+        rows: raw rows that the system holds now for their keys.
+    """
+    held = records(manifest, dataset, rows)
+    fields = {entity.role: entity.fields for entity in manifest.dataset(dataset).entities}
+    answer: dict[str, tuple[Standing, list[str]]] = {}
+    for change in changes:
+        now = held.get((change.record_key or "", change.role))
+        if now is None:
+            answer[change.change_id] = ("absent", [])
+            continue
+        mapped = fields[change.role]
+        written = [c for c in change.changes if c.field in mapped and mapped[c.field].writable]
+        differing = [c for c in written if now[c.field] != c.new]
+        foreign = [c.field for c in differing if now[c.field] != c.old]
+        standing: Standing = "changed" if foreign else "due" if differing or not written else "already"
+        answer[change.change_id] = (standing, foreign)
+    return answer
+
+
+def settled(change: Change, standing: tuple[Standing, list[str]] | None) -> Outcome | None:
+    """Return the outcome of a change that needs no write or must not be written; None where it is due."""
+    match standing:
+        case ("already", _):
+            return Outcome(change.change_id, "verified", "already", "系统中已是该值", record_key=change.record_key)
+        case ("changed", fields):
+            message = f"系统中的值已被他人修改：{'、'.join(fields)}"
+            return Outcome(change.change_id, "conflict", "changed_there", message, record_key=change.record_key)
+    return None
+
+
+def verdict(
+    change_id: str, result: tuple[bool, list[str]], *, shown: bool = True, receipt: str | None, key: str | None
+) -> Outcome:
+    """Return the outcome of an accepted write from its read-back comparison.
+
+    Args:
+        change_id: the change.
+        result: (all fields hold the new value, names of those that do not), from `connectors.readback.compare`.
+        shown: the system shows a state that is not older than our write; else the comparison is still due.
+        receipt: the system's receipt.
+        key: record key.
+    """
+    equal, fields = result
+    if equal:
+        return Outcome(change_id, "verified", receipt=receipt, record_key=key)
+    if not shown:
+        return Outcome(change_id, "sent", "not_shown_yet", "已受理，新值尚未显示", receipt, key)
+    message = f"已受理，但读回的值不同：{'、'.join(fields) or '记录不存在'}"
+    return Outcome(change_id, "rejected", "readback_differs", message, receipt, key)
