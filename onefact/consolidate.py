@@ -62,7 +62,13 @@ def consolidate(home: Home) -> Consolidated:
             assign(con, entity_type, known="crosswalk", decisions="decision_now")
         working_copy.gather_links(con)
         for entity_type in ENTITIES:
-            golden.survive(con, entity_type, touched=f"touched_{entity_type}", crosswalk=f"linked_{entity_type}")
+            golden.survive(
+                con,
+                entity_type,
+                touched=f"touched_{entity_type}",
+                crosswalk=f"linked_{entity_type}",
+                foreign=f"foreign_{entity_type}",
+            )
             if entity_type == "address":
                 golden.complete_addresses(con)
             working_copy.apply_fresh(con, entity_type)

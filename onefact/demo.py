@@ -235,7 +235,11 @@ def _burden(home: Home) -> Burden:
 
 def score(home: Home) -> dict[str, Score]:
     """Return pairwise precision and recall per entity against the sandbox's truth."""
-    truth = pq.read_table(home.path / "sandbox" / "truth.parquet")
+    return score_against(home, pq.read_table(home.path / "sandbox" / "truth.parquet"))
+
+
+def score_against(home: Home, truth: pa.Table) -> dict[str, Score]:
+    """Return pairwise precision and recall per entity against a truth (system_id, record_key, entity_type, role, truth_id)."""
     links = fetch(
         home.database.dsn(),
         "SELECT system_id, record_key, entity_type, role, master_id::text AS master FROM crosswalk WHERE system_id <> 'entry'",

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 import psycopg
 import pyarrow as pa
@@ -223,6 +222,8 @@ class Publisher:
 
 def fetch(dsn: str, query: str) -> pa.Table:
     """Return the result of a PostgreSQL query as Arrow (for working copies and exports)."""
+    import adbc_driver_postgresql.dbapi as adbc  # brings pyarrow.dataset: a second, for the verbs that never fetch
+
     with adbc.connect(dsn) as pg, pg.cursor() as cur:
         cur.execute(query)
         return cur.fetch_arrow_table()
