@@ -7,6 +7,7 @@ removed after `KEEP_DAYS`, since they repeat personal data.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,13 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from connectors.manifest.model import Manifest
-from connectors.mapping.rows import record_keys
+from connectors.held import settled, standings
+from connectors.manifest.model import Dataset, Manifest
+from connectors.mapping.rows import raw_key, record_keys
 from connectors.outgoing import Outgoing
 from connectors.readback import differences
 from schemas.records import PLACE, Outcome
 
 KEEP_DAYS = 90
+Held = Mapping[tuple[str, ...], Mapping[str, str | None]]
+"""Key texts -> the target's row as it stands now."""
+
 CHANGED = "_changed"
 """Column of a kept row: which columns we changed (joined with `|`); the others only repeat what the target had."""
 
@@ -44,9 +49,7 @@ class Receipt:
     rows: Mapping[int, Answer]
 
 
-def whole_rows(
-    ready: Sequence[Outgoing], held: Mapping[tuple[str, ...], Mapping[str, str | None]], columns: Sequence[str]
-) -> tuple[pa.Table, dict[str, int]]:
+def whole_rows(ready: Sequence[Outgoing], held: Held, columns: Sequence[str]) -> tuple[pa.Table, dict[str, int]]:
     """Return the rows to send (`columns` and `_changed`) and change_id -> row number, counted from 1.
 
     A file replaces whole rows, so what we do not change is repeated exactly as the target wrote it. Several changes of
@@ -63,13 +66,40 @@ def whole_rows(
     numbers: dict[str, int] = {}
     for one in ready:
         place: object = one.key if all(one.key) else one.change.change_id  # a new record has no key to share
-        row = rows.setdefault(place, dict(held.get(one.key, {})))
+        row = rows.setdefault(place, {c: v for c, v in held.get(one.key, {}).items() if c in columns})
         row.update(one.columns)
         changed.setdefault(place, []).extend(one.columns)
         numbers[one.change.change_id] = order.setdefault(place, len(order) + 1)
     texts = {c: pa.array([row.get(c) or "" for row in rows.values()], pa.string()) for c in columns}
     marks = pa.array(["|".join(dict.fromkeys(names)) for names in changed.values()], pa.string())
     return pa.table({**texts, CHANGED: marks}), numbers
+
+
+def due(
+    manifest: Manifest, dataset: Dataset, ready: Sequence[Outgoing], export: pa.Table
+) -> tuple[list[Outgoing], list[Outcome], Held]:
+    """Compare changes with the newest export before anything is written.
+
+    Returns:
+        The changes to send, outcomes of those that are there already or conflict, and key texts -> row as it stands.
+    """
+    keys = record_keys(export, manifest, dataset)
+    wanted = pa.array([one.change.record_key for one in ready if one.change.record_key], pa.string())
+    hit = pc.is_in(keys, value_set=wanted, skip_nulls=True)
+    rows, found = export.filter(hit), keys.filter(hit).to_pylist()
+    states = standings(manifest, dataset.name, [one.change for one in ready], rows)
+    outcomes = {one.change.change_id: settled(one.change, states.get(one.change.change_id)) for one in ready}
+    held = {raw_key(manifest, dataset, key): row for key, row in zip(found, rows.to_pylist(), strict=True)}
+    return (
+        [one for one in ready if outcomes[one.change.change_id] is None],
+        [outcome for outcome in outcomes.values() if outcome is not None],
+        held,
+    )
+
+
+def batch_of(ready: Sequence[Outgoing]) -> str:
+    """Return the number of a batch, the same for the same changes: a repeat overwrites the file, it adds none."""
+    return hashlib.sha256("\n".join(sorted(one.change.key for one in ready)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,13 @@ import pyarrow.compute as pc
 
 from connectors import tray
 from connectors.base import Check, ConnectorError, Context, Malformed
-from connectors.held import settled, standings
 from connectors.kinds.readers.chunk import Chunk, file_spec
 from connectors.kinds.readers.csv_file import read_csv
 from connectors.kinds.sftp_session import Session
-from connectors.late import CHANGED, Answer, Receipt, SentFolder, settle, whole_rows
+from connectors.late import CHANGED, Answer, Held, Receipt, SentFolder, batch_of, due, settle, whole_rows
 from connectors.manifest.model import Dataset, Manifest
 from connectors.manifest.sources import FilesSource, SftpConnection, SftpSource
-from connectors.mapping.rows import raw_key, record_keys
+from connectors.mapping.rows import record_keys
 from connectors.outgoing import Outgoing, prepare
 from connectors.tray import Export
 from schemas.records import Change, Outcome, Page
@@ -133,35 +132,19 @@ class SftpCsvConnector:
         if not ready:
             return
         rows, _, _ = tray.newest(self.manifest, dataset, self)
-        wanted = [one.change.record_key for one in ready if one.change.record_key]
-        now = rows.filter(pc.is_in(record_keys(rows, self.manifest, dataset), value_set=pa.array(wanted, pa.string())))
-        states = standings(self.manifest, dataset.name, [one.change for one in ready], now)
-        due = []
-        for one in ready:
-            outcome = settled(one.change, states.get(one.change.change_id))
-            if outcome is None:
-                due.append(one)
-            else:
-                yield outcome
-        if due:
-            yield from self._send(dataset, due, now)
+        wanted, done, held = due(self.manifest, dataset, ready, rows)
+        yield from done
+        if wanted:
+            yield from self._send(dataset, wanted, held)
 
-    def _send(self, dataset: Dataset, due: Sequence[Outgoing], now: pa.Table) -> Iterator[Outcome]:
+    def _send(self, dataset: Dataset, wanted: Sequence[Outgoing], held: Held) -> Iterator[Outcome]:
         source = self._source(dataset)
-        columns = writable_columns(dataset)
-        keys = record_keys(now, self.manifest, dataset).to_pylist()
-        held = {
-            raw_key(self.manifest, dataset, key): row
-            for key, row in zip(keys, now.select(columns).to_pylist(), strict=True)
-        }
-        table, numbers = whole_rows(due, held, columns)
-        batch = hashlib.sha256("\n".join(sorted(one.change.key for one in due)).encode()).hexdigest()[:16]
-        file = f"OF_{dataset.name}_{batch}.csv"
-        text = _csv(table.drop_columns([CHANGED]), source.delimiter)
+        table, numbers = whole_rows(wanted, held, writable_columns(dataset))
+        file = f"OF_{dataset.name}_{batch_of(wanted)}.csv"
         try:
-            content = text.encode(source.encoding)
+            content = _csv(table.drop_columns([CHANGED]), source.delimiter).encode(source.encoding)
         except UnicodeEncodeError:
-            yield from self._send_without_foreign(dataset, due, now, source.encoding)
+            yield from self._send_without_foreign(dataset, wanted, held, source.encoding)
             return
         self._sent.save(dataset.name, file, table, self.context.now())
         self._session.put(f"{source.in_dir}/{file}", content)
@@ -170,16 +153,16 @@ class SftpCsvConnector:
             yield Outcome(change_id, "sent", message="文件已送达，等待回执", receipt=f"{file}#{number}")
 
     def _send_without_foreign(
-        self, dataset: Dataset, due: Sequence[Outgoing], now: pa.Table, encoding: str
+        self, dataset: Dataset, wanted: Sequence[Outgoing], held: Held, encoding: str
     ) -> Iterator[Outcome]:
         """Refuse the rows whose characters the target's encoding does not have; send the others."""
-        good = [one for one in due if all(_encodes(text, encoding) for text in one.columns.values())]
-        for one in due:
+        good = [one for one in wanted if all(_encodes(text, encoding) for text in one.columns.values())]
+        for one in wanted:
             if one not in good:
                 message = f"目标文件的编码（{encoding}）写不出其中的字"
                 yield Outcome(one.change.change_id, "rejected", "unencodable", message)
         if good:
-            yield from self._send(dataset, good, now)
+            yield from self._send(dataset, good, held)
 
     # --- receipts -------------------------------------------------------------------------------------------------
 
