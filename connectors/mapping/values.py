@@ -99,8 +99,11 @@ class Reader:
         if len(parts) == 1:
             return parts[0]
         filled = [blank_to_null(part) for part in parts]
+        nothing = pc.is_null(pc.coalesce(*filled))
+        # Arrow leaves out a row of which all parts are NULL, so such a row gets one empty part.
+        filled[0] = pc.if_else(nothing, "", filled[0])
         joined = pc.binary_join_element_wise(*filled, mapped.join, null_handling="skip")
-        return pc.if_else(pc.equal(joined, ""), NOTHING, joined)
+        return pc.if_else(nothing, NOTHING, joined)
 
 
 def _translated(raw: pa.StringArray, table: Mapping[str, str]) -> pa.StringArray:

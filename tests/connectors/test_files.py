@@ -23,6 +23,7 @@ from schemas.records import PLACE, Change, FieldChange, Page
 
 NASTY = Path(__file__).parents[1] / "fixtures" / "nasty"
 EXPECTED: Mapping[str, Any] = yaml.safe_load((NASTY / "expected.yaml").read_text(encoding="utf-8"))
+NOW = datetime(2026, 3, 5, 10, 20, 30)  # noqa: DTZ001 - local time, as everywhere in the manifests
 TITLES = ("编号", "姓名", "证件号", "电话")
 
 
@@ -47,11 +48,9 @@ def connector(
             "authorisation": {"document": "测试", "expires": "2030-01-01"},
             "connection": {"folder": ".", **connection},
             "datasets": [dataset],
-        }  # fmt: skip
+        }
     )
-    return FilesConnector(
-        manifest, Context(folder, folder, Variables({}), now=lambda: datetime(2026, 3, 5, 10, 20, 30))
-    )
+    return FilesConnector(manifest, Context(folder, folder, Variables({}), now=lambda: NOW))
 
 
 def rows_of(pages: list[Page], columns: Mapping[str, str] | None = None) -> list[str]:
