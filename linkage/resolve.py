@@ -16,6 +16,11 @@ from scipy.sparse.csgraph import connected_components
 from linkage.rules import RULES, Rules
 from schemas.model import EntityType
 
+FROM_ID_NUMBER = ("id_type", "id_number", "birth_date", "sex")
+"""Fields of a person that a citizen number carries: where it is somebody else's, so are they."""
+
+FOREIGN = "system_id VARCHAR, record_key VARCHAR, role VARCHAR, fields VARCHAR[]"
+
 ROUNDS = 3
 """A record may attach through one that attached in the round before; three rounds reach all but a few in a million."""
 
@@ -24,7 +29,10 @@ HUB = 50
 
 
 def resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records: str, addresses: str) -> None:
-    """Create the temporary table `grouped_<entity>` (system_id, record_key, role, label, rule).
+    """Create the temporary tables `grouped_<entity>` and `foreign_<entity>`.
+
+    `grouped_<entity>` (system_id, record_key, role, label, rule) says which records are one;
+    `foreign_<entity>` (system_id, record_key, role, fields) which fields of a record speak of somebody else.
 
     Args:
         con: a DuckDB connection that sees the relations below.
@@ -34,6 +42,7 @@ def resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records:
     """
     rules = RULES[entity_type]
     _comparable(con, rules, records, addresses)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE foreign_{entity_type} ({FOREIGN})")
     if entity_type == "person":
         _detach_foreign_ids(con)
     con.execute(
@@ -68,19 +77,26 @@ def _comparable(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, addr
 def _detach_foreign_ids(con: duckdb.DuckDBPyConnection) -> None:
     """Ignore an ID number on a row whose name has nothing in common with the other rows of that number.
 
-    The spouse's or guardian's number on a row is everyday dirt (domain README §1.9). The row is judged by its other keys;
-    the number stays in its record as a candidate that loses. Only a clear majority may outvote a row.
+    The spouse's or guardian's number on a row is everyday dirt (domain README §1.9). The row is judged by its other keys,
+    and neither the number nor what was read out of it (kind of document, birth date, sex) is a claim about the person
+    of the row. Only a clear majority may outvote a row.
     """
     con.execute(
         "CREATE OR REPLACE TEMP TABLE named AS SELECT anchor, name, count(*) AS n FROM comparable "
         "WHERE anchor IS NOT NULL AND name IS NOT NULL GROUP BY anchor, name"
     )
     con.execute(
-        "UPDATE comparable SET anchor = NULL FROM (SELECT anchor, arg_max(name, (n, name)) AS top, max(n) AS best "
-        "FROM named GROUP BY anchor HAVING count(*) > 1) m, named own "
-        "WHERE comparable.anchor = m.anchor AND own.anchor = m.anchor AND own.name = comparable.name AND m.best > 2 * own.n "
-        "AND coalesce(comparable.used_name, '') <> m.top "
-        "AND translate(comparable.name, m.top, '') = comparable.name"
+        "CREATE OR REPLACE TEMP TABLE outvoted AS SELECT c.rid FROM comparable c "
+        "JOIN (SELECT anchor, arg_max(name, (n, name)) AS top, max(n) AS best FROM named GROUP BY anchor HAVING count(*) > 1) m "
+        "ON m.anchor = c.anchor JOIN named own ON own.anchor = c.anchor AND own.name = c.name "
+        "WHERE m.best > 2 * own.n AND coalesce(c.used_name, '') <> m.top AND translate(c.name, m.top, '') = c.name"
+    )
+    con.execute(
+        "INSERT INTO foreign_person SELECT system_id, record_key, role, ? FROM comparable SEMI JOIN outvoted USING (rid)",
+        [list(FROM_ID_NUMBER)],
+    )
+    con.execute(
+        "UPDATE comparable SET anchor = NULL, birth_date = NULL, sex = NULL WHERE rid IN (SELECT rid FROM outvoted)"
     )
 
 
@@ -112,7 +128,12 @@ def _attach_round(con: duckdb.DuckDBPyConnection, rules: Rules) -> int:
 
 
 def _group_rest(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:
-    """Group the records that no anchor reached, by the same keys among themselves (star edges, then components)."""
+    """Group the records that no anchor reached, by the same keys among themselves (star edges, then components).
+
+    A key whose records contradict one another (two birth dates) says nothing about those that are silent: which of the
+    two they belong to would be chance. It links none of them; a stronger key may.
+    """
+    agree = "".join(f" AND count(DISTINCT {guard}) <= 1" for guard in rules.guards)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE rest AS SELECT * FROM comparable WHERE rid NOT IN (SELECT rid FROM anchored)"
     )
@@ -121,8 +142,8 @@ def _group_rest(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         con.execute(
             "INSERT INTO edge SELECT s.rid, r.rid, ?, ? FROM rest r "
             f"JOIN (SELECT k_{key.name} AS k, min(rid) AS rid FROM rest WHERE k_{key.name} IS NOT NULL GROUP BY k "
-            f"HAVING count(*) BETWEEN 2 AND {HUB}) o ON o.k = r.k_{key.name} JOIN rest s ON s.rid = o.rid "
-            f"WHERE r.rid <> s.rid AND {_compatible(rules, 'r', 's')}",
+            f"HAVING count(*) BETWEEN 2 AND {HUB}{agree}) o ON o.k = r.k_{key.name} JOIN rest s ON s.rid = o.rid "
+            "WHERE r.rid <> s.rid",
             [priority, key.name],
         )
     edges = con.execute("SELECT a, b FROM edge").fetchnumpy()
@@ -159,5 +180,5 @@ def _label(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
         f"CREATE OR REPLACE TEMP TABLE grouped_{entity_type} AS SELECT c.system_id, c.record_key, c.role, "
         "min(c.rid) OVER (PARTITION BY a.group_id) AS label, a.rule FROM comparable c JOIN anchored a USING (rid)"
     )
-    for table in ("comparable", "anchored", "rest", "edge", "proposal", "group_guard", "named"):
+    for table in ("comparable", "anchored", "rest", "edge", "proposal", "group_guard", "named", "outvoted"):
         con.execute(f"DROP TABLE IF EXISTS {table}")

@@ -48,12 +48,22 @@ def load_authority(con: duckdb.DuckDBPyConnection, rows: list[Authority]) -> Non
 def _rank(entity: Entity, group: tuple[str, ...]) -> str:
     """Return the SQL of a claim's rank for a survivorship group.
 
-    The authority of a group is that of its first field. For an address, validity is how much of it could be parsed: a
+    The authority of a group is the greatest of the fields that the record fills: a register that gives the number and
+    leaves its kind unsaid is no less the authority for it. For an address, validity is how much of it could be parsed: a
     text down to the room says more than a street name, whoever wrote it.
     """
     first = group[0]
-    validity = f"coalesce(depth_{first}, 0)" if entity.field(first).kind == "address" else "0"
-    return f"((({validity} << 8) + rank_{first})::BIGINT << {ORDINAL_BITS}) + ordinal"
+    if entity.field(first).kind == "address":
+        # A copy of ours is as long as it was when we made it: its length must not hold up a newer, shorter truth.
+        authority = (
+            f"CASE WHEN rank_{first} = {ECHO_RANK} THEN 0 ELSE (coalesce(depth_{first}, 0) << 8) + rank_{first} END"
+        )
+    elif len(group) == 1:
+        authority = f"rank_{first}"
+    else:
+        ranks = ", ".join(f'CASE WHEN "{f}" IS NOT NULL THEN rank_{f} END' for f in group)
+        authority = f"greatest({ranks})"
+    return f"(({authority})::BIGINT << {ORDINAL_BITS}) + ordinal"
 
 
 def _filled(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[str]:
@@ -62,7 +72,9 @@ def _filled(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[str]:
     return [f.name for f, n in zip(entity.fields, row, strict=True) if n]
 
 
-def survive(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, touched: str, crosswalk: str) -> None:
+def survive(
+    con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, touched: str, crosswalk: str, foreign: str
+) -> None:
     """Compute the golden records of the touched entities into the temporary table `fresh_<entity>`.
 
     Args:
@@ -70,6 +82,8 @@ def survive(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, touched:
         entity_type: which entity.
         touched: relation with the column master_id: whose claims may have changed.
         crosswalk: relation (system_id, record_key, role, master_id) with the current links of this entity type.
+        foreign: relation (system_id, record_key, role, fields): fields that linking found to speak of somebody else;
+            they are no claims.
     """
     entity = ENTITIES[entity_type]
     con.execute(
@@ -78,23 +92,22 @@ def survive(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, touched:
         f"WHERE x.master_id IN (SELECT master_id FROM {touched})"
     )
     filled = _filled(con, entity)
-    if not filled:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE fresh_{entity_type} AS SELECT * FROM golden_{entity_type} LIMIT 0")
-        return
-    con.execute(f"CREATE OR REPLACE TEMP TABLE claim AS {_claims(entity, filled)}")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE fresh_{entity_type} AS {_winners(entity, filled)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE claim AS {claims_sql(entity, filled, foreign)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE fresh_{entity_type} AS {winners_sql(entity, filled)}")
     con.execute("DROP TABLE claim_source")
     con.execute("DROP TABLE claim")
 
 
-def _claims(entity: Entity, filled: list[str]) -> str:
+def claims_sql(entity: Entity, filled: list[str], foreign: str) -> str:
     """Return the SQL of the claims: each record with its ordinal, its reference, and each field's authority rank.
 
-    A field whose rank is negative (the system may not speak for it) is nulled: it is no claim at all.
+    A field whose rank is negative (the system may not speak for it), or that speaks of somebody else, is nulled: it is
+    no claim at all.
     """
-    pivot = ", ".join(f"max(rank) FILTER (WHERE field = '{f}') AS rank_{f}" for f in filled)
-    values = ", ".join(
-        f'CASE WHEN coalesce(a.rank_{f}, 20) >= 0 THEN s."{f}" END AS "{f}", '
+    pivot = "".join(f", max(rank) FILTER (WHERE field = '{f}') AS rank_{f}" for f in filled)
+    values = "".join(
+        f", CASE WHEN coalesce(a.rank_{f}, 20) >= 0 AND NOT coalesce(list_contains(o.fields, '{f}'), false) "
+        f'THEN s."{f}" END AS "{f}", '
         f"CASE WHEN list_contains(e.fields, '{f}') THEN {ECHO_RANK} ELSE coalesce(a.rank_{f}, 20) + 1 END AS rank_{f}"
         for f in filled
     )
@@ -107,17 +120,18 @@ def _claims(entity: Entity, filled: list[str]) -> str:
     )
     return (
         f"WITH depth AS (SELECT text, {elements} AS depth FROM address_text), "
-        f"ranks AS (SELECT system_id, role, {pivot} FROM authority WHERE entity_type = '{entity.name}' GROUP BY system_id, role) "
+        f"ranks AS (SELECT system_id, role{pivot} FROM authority WHERE entity_type = '{entity.name}' GROUP BY system_id, role) "
         "SELECT s.master_id, row_number() OVER (ORDER BY s.observed_at, s.system_id, s.record_key, s.role) AS ordinal, "
-        "concat_ws('|', s.system_id, s.record_key, s.role, s.observed_at) AS ref, "
+        "concat_ws('|', s.system_id, s.record_key, s.role, s.observed_at) AS ref"
         f"{values}{depth_columns} FROM claim_source s "
         "LEFT JOIN ranks a ON a.system_id = s.system_id AND a.role = s.role "
         f"LEFT JOIN echo e ON e.entity_type = '{entity.name}' AND e.system_id = s.system_id "
-        f"AND e.record_key = s.record_key AND e.role = s.role {joins}"
+        f"AND e.record_key = s.record_key AND e.role = s.role "
+        f"LEFT JOIN {foreign} o ON o.system_id = s.system_id AND o.record_key = s.record_key AND o.role = s.role {joins}"
     )
 
 
-def _winners(entity: Entity, filled: list[str]) -> str:
+def winners_sql(entity: Entity, filled: list[str]) -> str:
     """Return the SQL of the winners: one row per entity, the value of each field and where it came from."""
     columns, refs = [], []
     for group in entity.groups.values():
@@ -132,10 +146,10 @@ def _winners(entity: Entity, filled: list[str]) -> str:
         columns.append(f"arg_max(ref, {rank}) FILTER (WHERE {known}) AS ref_{members[0]}")
         refs += [(f, f"ref_{members[0]}") for f in members]
     values = ", ".join(f'"{f.name}"' if f.name in filled else f'NULL::VARCHAR AS "{f.name}"' for f in entity.fields)
-    pairs = ", ".join(f'CASE WHEN "{f}" IS NOT NULL THEN \'"{f}":\' || to_json({ref})::VARCHAR END' for f, ref in refs)
+    pairs = "".join(f', CASE WHEN "{f}" IS NOT NULL THEN \'"{f}":\' || to_json({ref})::VARCHAR END' for f, ref in refs)
     return (
-        f"WITH w AS (SELECT master_id, {', '.join(columns)} FROM claim GROUP BY master_id) "
-        f"SELECT master_id, {values}, '{{' || concat_ws(',', {pairs}) || '}}' AS provenance FROM w"
+        f"WITH w AS (SELECT {', '.join(['master_id', *columns])} FROM claim GROUP BY master_id) "
+        f"SELECT master_id, {values}, '{{' || concat_ws(',', NULL{pairs}) || '}}' AS provenance FROM w"
     )
 
 
