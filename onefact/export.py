@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from onefact.home import Home
 from onefact.policy import ENTRY
 from schemas.entities import ENTITIES
-from warehouse.publish import fetch
+from warehouse.publish import as_text, fetch
 
 
 def export_links(home: Home, out: Path) -> list[tuple[Path, int]]:
@@ -26,7 +26,7 @@ def export_golden(home: Home, out: Path) -> list[tuple[Path, int]]:
     """Write one Parquet file per entity: `master_id` and the master fields as plain text and GB codes."""
     written = []
     for name, entity in ENTITIES.items():
-        columns = ", ".join(f'"{f.name}"::text AS "{f.name}"' for f in entity.fields)
+        columns = ", ".join(f'{as_text(f)} AS "{f.name}"' for f in entity.fields)
         query = f"SELECT master_id::text AS master_id, {columns} FROM {name} ORDER BY master_id"
         written.append(_write(out / f"{name}.parquet", fetch(home.database.dsn(), query)))
     return written

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+from connectors.base import NotAllowed
 from connectors.manifest import Manifest
 from connectors.manifest.model import Condition, Dataset, EntityMap, FieldMap
 from schemas.entities import ENTITIES
@@ -51,6 +52,15 @@ def _rank(manifest: Manifest, entity: EntityMap, name: str, field_map: FieldMap)
     return AUTHORITY_RANK if right else manifest.trust
 
 
+def permitted(manifest: Manifest, today: date) -> None:
+    """Raise `NotAllowed` when the document that allows this connection has run out: it neither reads nor writes."""
+    expires = manifest.authorisation.expires
+    if expires < today:
+        raise NotAllowed(
+            manifest.id, "authorisation", f"its authorisation ended on {expires}", "Renew the document and its date."
+        )
+
+
 def may_write(manifest: Manifest, field: Field) -> bool:
     """True when the law and the compartments allow this fact to be written to this system."""
     if not field.propagate or field.sensitivity == 4:
@@ -88,11 +98,12 @@ def _target(manifest: Manifest, dataset: Dataset, entity: EntityMap, today: date
         entity_type=entity.type,
         role=entity.role,
         fields=writable,
-        held=tuple(n for n, f in allowed.items() if len(f.column) == 1 and f.way != "none"),
+        held=tuple(n for n, f in allowed.items() if f.writable),
         folds=folds,
         creates=creates,
         where=" AND ".join(f"({c})" for c in map_conditions(entity, today)) or "true",
         requires=tuple(entity.scope.requires),
+        unread=tuple(n for n in writable if not entity.fields[n].readable),
         repeats=manifest.capabilities.read == "none",
     )
 

@@ -83,7 +83,7 @@ def peek(engine: sa.Engine, system_ids: Sequence[str] | None = None, limit: int 
         return [_change(row, {}) for row in connection.execute(query).mappings()]
 
 
-def _golden(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+def _golden(connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> dict[str, dict[str, str]]:
     """Return the golden values of the entities of these rows: a template or a form wants whole records."""
     values: dict[str, dict[str, str]] = {}
     for entity_type in {row["entity_type"] for row in rows}:
@@ -98,7 +98,7 @@ def _golden(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> dic
     return values
 
 
-def _change(row: Mapping[str, Any], current: Mapping[str, Mapping[str, str]]) -> Change:
+def _change(row: sa.RowMapping, current: Mapping[str, Mapping[str, str]]) -> Change:
     return Change(
         change_id=str(row["change_id"]),
         system_id=row["system_id"],

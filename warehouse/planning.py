@@ -23,7 +23,7 @@ class Target:
 
     Attributes:
         fields: the writable fields.
-        held: every field the system can hold for this role (context for forms and for created records).
+        held: the fields that a created record gets.
         folds: field -> {golden code: code the system would give back}; a code without an entry cannot be written.
         creates: entities of the master that lack a record here are created.
         where: SQL condition on the golden record `g` for `creates`; built from the manifest's scope.
@@ -40,6 +40,9 @@ class Target:
     creates: bool = False
     where: str = "true"
     requires: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Fields that are written but never read: what they hold is what we last wrote (`pushed_now`)."""
+
     repeats: bool = False
     """True for a one-way export: nothing can be read back, so each new state of an entity is sent once more."""
 
@@ -47,7 +50,7 @@ class Target:
 def plan(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], *, touched: str, crosswalk: str) -> int:
     """Create temporary table `plan` with one row per record to change; return how many.
 
-    Columns as `warehouse.tables.OUTBOX`. Reads `golden_now_<entity>` (the golden records after this run) and the
+    Columns as `warehouse.tables.OUTBOX`. Reads `pushed_now`, `golden_now_<entity>` (the golden records after this run) and the
     standardised records; `touched` (entity_type, master_id) and `crosswalk` as in `warehouse.golden`.
     """
     con.execute(
@@ -82,10 +85,23 @@ def _fold_joins(target: Target, names: Sequence[str]) -> str:
     )
 
 
+def _held(target: Target, name: str) -> str:
+    return f"w_{name}.value" if name in target.unread else f's."{name}"'
+
+
+def _shadow_joins(target: Target) -> str:
+    return " ".join(
+        f"LEFT JOIN pushed_now w_{n} ON w_{n}.system_id = s.system_id AND w_{n}.record_key = s.record_key AND w_{n}.role = s.role "
+        f"AND w_{n}.entity_type = '{target.entity_type}' AND w_{n}.field = '{n}'"
+        for n in target.fields
+        if n in target.unread
+    )
+
+
 def _differs(target: Target, name: str) -> str:
     """Return the SQL that is true when the system's value must change."""
     expected = _expected(target, name)
-    plain = f'{expected} IS NOT NULL AND s."{name}" IS DISTINCT FROM {expected}'
+    plain = f"{expected} IS NOT NULL AND {_held(target, name)} IS DISTINCT FROM {expected}"
     if ENTITIES[target.entity_type].field(name).kind != "address":
         return plain
     return f"{plain} AND NOT coalesce(as_{name}.normal_key = ag_{name}.normal_key, false)"
@@ -101,10 +117,11 @@ def _address_joins(target: Target) -> str:
 
 def _updates(target: Target, touched: str, crosswalk: str) -> str:
     changes = ", ".join(
-        f"CASE WHEN {_differs(target, n)} THEN {{'field': '{n}', 'old': s.\"{n}\", 'new': {_expected(target, n)}}} END"
+        f"CASE WHEN {_differs(target, n)} THEN {{'field': '{n}', 'old': {_held(target, n)}, 'new': {_expected(target, n)}}} END"
         for n in target.fields
     )
-    base = ", ".join(f"coalesce(s.\"{n}\", '')" for n in target.fields)
+    # The moment of observation is part of the version: a record that falls back to an old state is a new state.
+    base = ", ".join(["s.observed_at", *(f"coalesce(s.\"{n}\", '')" for n in target.fields)])
     return (
         "INSERT INTO plan WITH d AS (SELECT s.record_key, x.master_id, "
         f"list_filter([{changes}], lambda c: c IS NOT NULL) AS changes, md5(concat_ws('|', {base})) AS base "
@@ -113,7 +130,7 @@ def _updates(target: Target, touched: str, crosswalk: str) -> str:
         "AND x.record_key = s.record_key AND x.role = s.role "
         f"JOIN {touched} t ON t.entity_type = '{target.entity_type}' AND t.master_id = x.master_id "
         f"JOIN golden_now_{target.entity_type} g ON g.master_id = x.master_id "
-        f"{_fold_joins(target, target.fields)} {_address_joins(target)} "
+        f"{_fold_joins(target, target.fields)} {_address_joins(target)} {_shadow_joins(target)} "
         f"WHERE s.system_id = '{target.system_id}' AND s.dataset = '{target.dataset}' AND s.role = '{target.role}') "
         f"SELECT '{target.system_id}', '{target.dataset}', '{target.entity_type}', '{target.role}', master_id, record_key, "
         "'update', to_json(changes)::VARCHAR, base, "
@@ -129,7 +146,7 @@ def _creates(target: Target, touched: str, crosswalk: str) -> str:
         for n in names
     )
     needs = " AND ".join([target.where, *(f"{_expected(target, n)} IS NOT NULL" for n in target.requires)])
-    joins = _fold_joins(target, names)
+    joins = _fold_joins(target, list(dict.fromkeys([*names, *target.requires])))
     payload = ", md5(to_json(changes)::VARCHAR)" if target.repeats else ""
     return (
         "INSERT INTO plan WITH d AS (SELECT g.master_id, "

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 
 from schemas.derive.sql import column_type
 from schemas.entities import ENTITIES, LINKS
-from schemas.model import EntityType
+from schemas.model import EntityType, Field
 from warehouse.duck import count, first
 
 OPEN_STATES = "('planned', 'awaiting_person', 'no_answer', 'conflict')"
@@ -109,18 +109,16 @@ class Publisher:
         names = [f.name for f in entity.fields]
         filled = first(self._con, f"SELECT {', '.join(_counted(n) for n in names)} FROM {changed}") or ()
         held = [n for n, some in zip(names, filled, strict=True) if some]
-        values = f"SELECT master_id, {_quoted(held)}, provenance, '{self._run}' AS run_id FROM {changed}"
+        written = _quoted(["master_id", *held, "provenance", "run_id"])
+        values = f"SELECT master_id, {_quoted([*held, 'provenance'])}, '{self._run}' AS run_id FROM {changed}"
         if self._empty(entity_type):
             return self._fill(entity_type, values)
-        types = ", ".join(f'"{n}" {column_type(entity.field(n)).compile(dialect=DIALECT)}' for n in held)
-        rows = self._send(
-            f"fresh_{entity_type}", f"master_id uuid, {types}, provenance jsonb, run_id varchar", values
-        )
+        types = "".join(f', "{n}" {column_type(entity.field(n)).compile(dialect=DIALECT)}' for n in held)
+        rows = self._send(f"fresh_{entity_type}", f"master_id uuid{types}, provenance jsonb, run_id varchar", values)
         # A field that no fresh record fills is emptied: it was retracted.
         update = ", ".join(f'"{n}" = {f"excluded.{chr(34)}{n}{chr(34)}" if n in held else "NULL"}' for n in names)
         self._execute(
-            f"INSERT INTO {entity_type} (master_id, {_quoted(held)}, provenance, run_id) "
-            f"SELECT master_id, {_quoted(held)}, provenance, run_id FROM fresh_{entity_type} ON CONFLICT (master_id) DO UPDATE "
+            f"INSERT INTO {entity_type} ({written}) SELECT {written} FROM fresh_{entity_type} ON CONFLICT (master_id) DO UPDATE "
             f"SET {update}, provenance = excluded.provenance, run_id = excluded.run_id, version = {entity_type}.version + 1"
         )
         return rows
@@ -133,9 +131,7 @@ class Publisher:
         """Remove golden records of ended ids and leave a redirect for each; return how many."""
         rows = self._send(f"ended_{entity_type}", "old_id uuid, new_id uuid", f"SELECT old_id, new_id FROM {relation}")
         if rows:
-            self._execute(
-                f"DELETE FROM {entity_type} WHERE master_id IN (SELECT old_id FROM ended_{entity_type})"
-            )
+            self._execute(f"DELETE FROM {entity_type} WHERE master_id IN (SELECT old_id FROM ended_{entity_type})")
             self._execute(
                 f"INSERT INTO redirect SELECT old_id, new_id, '{entity_type}', '{self._run}' "
                 f"FROM ended_{entity_type} ON CONFLICT (old_id) DO UPDATE SET new_id = excluded.new_id, run_id = excluded.run_id"
@@ -172,7 +168,9 @@ class Publisher:
     def links(self, relation: str, touched: str) -> int:
         """Replace the relations of the touched entities by those of `relation` (link, left_id, right_id, ...)."""
         columns = "left_id, right_id, relation, system_id, record_key, valid_from"
-        types = "left_id uuid, right_id uuid, relation varchar, system_id varchar, record_key varchar, valid_from varchar"
+        types = (
+            "left_id uuid, right_id uuid, relation varchar, system_id varchar, record_key varchar, valid_from varchar"
+        )
         self._send("touched_id", "id uuid", f"SELECT DISTINCT master_id AS id FROM {touched}")
         rows = 0
         for link in LINKS:
@@ -193,11 +191,11 @@ class Publisher:
     def outbox(self, plan: str, touched: str) -> tuple[int, int]:
         """Insert planned changes, and close open ones of touched entities that the new plan no longer holds.
 
-        Returns (planned, superseded). The idempotency key makes a repeated plan a no-op.
+        Returns (planned, superseded). The idempotency key makes a repeated plan a no-op, with three exceptions: a change
+        that was superseded and is wanted again is planned again; a record still to be created gets the newest values;
+        one whose creation was rejected is tried again when its values have changed.
         """
-        columns = (
-            "system_id, dataset, entity_type, role, master_id, record_key, operation, changes, base_version, idempotency_key"
-        )
+        columns = "system_id, dataset, entity_type, role, master_id, record_key, operation, changes, base_version, idempotency_key"
         types = ", ".join(f"{c} {PLAN_TYPES.get(c, 'varchar')}" for c in columns.split(", "))
         self._send("fresh_plan", types, f"SELECT {columns} FROM {plan}")
         superseded = 0
@@ -210,7 +208,10 @@ class Publisher:
             )
         planned = self._execute(
             f"INSERT INTO outbox (run_id, {columns}) SELECT '{self._run}', {columns} FROM fresh_plan "
-            "ORDER BY system_id, dataset, record_key ON CONFLICT (idempotency_key) DO NOTHING"
+            "ORDER BY system_id, dataset, record_key ON CONFLICT (idempotency_key) DO UPDATE SET state = 'planned', "
+            "code = NULL, message = NULL, detail = NULL, settled_at = NULL, run_id = excluded.run_id, changes = excluded.changes "
+            "WHERE (outbox.state = 'dead' AND outbox.code = 'superseded') OR (outbox.changes <> excluded.changes "
+            "AND outbox.state IN ('planned', 'awaiting_person', 'rejected'))"
         )
         return planned, superseded
 
@@ -218,6 +219,17 @@ class Publisher:
         """Register the run in the same transaction, so that working copies can tell whether they are current."""
         values = (self._run, verb, json.dumps(summary, ensure_ascii=False))
         self._pg.execute("INSERT INTO run (run_id, verb, summary) VALUES (%s, %s, %s::jsonb)", values)
+
+
+def as_text(field: Field) -> str:
+    """Return the PostgreSQL SQL of a golden field as canonical text: `85.5`, not the `85.50` of its column type."""
+    match field.kind:
+        case "decimal":
+            return f'trim_scale("{field.name}")::text'
+        case "datetime":
+            return f'to_char("{field.name}", \'YYYY-MM-DD"T"HH24:MI:SS\')'
+        case _:
+            return f'"{field.name}"::text'
 
 
 def fetch(dsn: str, query: str) -> pa.Table:
