@@ -19,11 +19,12 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from connectors.base import ConnectorError, NotAllowed
+from connectors.base import ConnectorError
 from connectors.manifest import Manifest
 from connectors.mapping import Decoded, decode
 from connectors.registry import connect
 from onefact.home import Home
+from onefact.policy import permitted
 from schemas.records import Page
 from warehouse.landing import Landed, LandingWriter
 from warehouse.standardised import Counts, Stage
@@ -69,14 +70,13 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
     pulled_at = home.stamp()
     stop = threading.Event()
     queues: dict[str, Queue[_Item | _End]] = {m.id: Queue(AHEAD) for m in manifests}
-    results = []
+    results: list[Pulled] = []
     with home.warehouse() as con, ThreadPoolExecutor(READERS) as pool:
         batches = {m.id: f"{home.now():%Y%m%dT%H%M%S%f}-{m.id}" for m in manifests}
         for m in manifests:
             pool.submit(_read, home, m, batches[m.id], cursors.get(m.id, {}), pulled_at, queues[m.id], stop)
         try:
-            for m in manifests:
-                results.append(_store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress))
+            results.extend(_store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress) for m in manifests)
         except BaseException:
             stop.set()
             for queue in queues.values():
@@ -110,7 +110,7 @@ def _read(
     """Read one system into its queue (runs in a reader thread); always ends the queue with an `_End`."""
     landed, error = None, None
     try:
-        _permitted(home, manifest)
+        permitted(manifest, home.now().date())
         with LandingWriter(home.landing, manifest.id, batch_id) as writer:
             for page, decoded in _pages(home, manifest, cursors, pulled_at):
                 if stop.is_set():
@@ -126,14 +126,6 @@ def _read(
             f"Run `onefact systems check` on its manifest; if that passes, report this."
         )
     queue.put(_End(landed, error))
-
-
-def _permitted(home: Home, manifest: Manifest) -> None:
-    expires = manifest.authorisation.expires
-    if expires < home.now().date():
-        raise NotAllowed(
-            manifest.id, "authorisation", f"its authorisation ended on {expires}", "Renew the document and its date."
-        )
 
 
 def _pages(

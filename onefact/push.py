@@ -16,6 +16,7 @@ from connectors.manifest import Manifest
 from connectors.readback import compare
 from connectors.registry import connect
 from onefact.home import Home
+from onefact.policy import permitted
 from schemas.records import Change, Outcome
 from warehouse import outbox
 
@@ -68,9 +69,12 @@ def push(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
 def _push_system(home: Home, manifest: Manifest, progress: Progress | None) -> Pushed:
     states: Counter[str] = Counter()
     try:
+        permitted(manifest, home.now().date())
         connector = connect(manifest, home.context(manifest))
     except ConnectorError as problem:
         return Pushed(manifest.id, states, str(problem))
+    except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
+        return Pushed(manifest.id, states, _defect(manifest, problem))
     try:
         while changes := outbox.claim(home.engine, manifest.id, BATCH):
             outcomes, error = _deliver(manifest, connector, changes)
@@ -80,12 +84,24 @@ def _push_system(home: Home, manifest: Manifest, progress: Progress | None) -> P
                 progress(manifest.id, sum(states.values()))
             if error:
                 return Pushed(manifest.id, states, error)
+            if any(o.state == "planned" for o in outcomes):
+                break  # the system asks for patience: what it put back waits for the next push
         _follow_up(home, manifest, connector, states)
     except ConnectorError as problem:
         return Pushed(manifest.id, states, str(problem))
+    except Exception as problem:  # noqa: BLE001 - as above
+        return Pushed(manifest.id, states, _defect(manifest, problem))
     finally:
         connector.close()
     return Pushed(manifest.id, states)
+
+
+def _defect(manifest: Manifest, problem: Exception) -> str:
+    # The text of an unexpected error may hold values of records: only its kind is told.
+    return (
+        f"{manifest.id}: unexpected {type(problem).__name__} while writing. "
+        f"Run `onefact systems check` on its manifest; if that passes, report this."
+    )
 
 
 def _deliver(manifest: Manifest, connector: Connector, changes: Sequence[Change]) -> tuple[list[Outcome], str | None]:
@@ -95,20 +111,19 @@ def _deliver(manifest: Manifest, connector: Connector, changes: Sequence[Change]
     middle, the unanswered ones are `no_answer`: unknown is not failed, they must be read back before a new try.
     """
     outcomes: dict[str, Outcome] = {}
-    error = None
+    error, unsent = None, False
     try:
         for outcome in connector.push(changes):
             outcomes[outcome.change_id] = outcome
     except ConnectorError as problem:
-        error = str(problem)
-    unanswered = [c for c in changes if c.change_id not in outcomes]
-    if error and not outcomes:
-        return [Outcome(c.change_id, "planned", "system_error", error) for c in unanswered], error
-    missing = (
-        Outcome(c.change_id, "no_answer", "no_outcome", "The system gave no answer for this change.")
-        for c in unanswered
-    )
-    return [*outcomes.values(), *missing], error
+        error, unsent = str(problem), not outcomes
+    except Exception as problem:  # noqa: BLE001 - what was answered before the defect must still be settled
+        error = _defect(manifest, problem)
+    unanswered = [c.change_id for c in changes if c.change_id not in outcomes]
+    if unsent:
+        return [Outcome(i, "planned", "system_error", error or "") for i in unanswered], error
+    missing = [Outcome(i, "no_answer", "no_outcome", "The system gave no answer for this change.") for i in unanswered]
+    return [*(outcomes[c.change_id] for c in changes if c.change_id in outcomes), *missing], error
 
 
 def _follow_up(home: Home, manifest: Manifest, connector: Connector, states: Counter[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from connectors.mapping import decode
@@ -51,11 +53,13 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
             manifest = home.manifests.get(batch["system_id"])
             if manifest is None:
                 continue
+            folder = home.landing / batch["folder"]
             stage = Stage(con, manifest.id, batch["batch_id"], batch["pulled_at"])
-            counts = Counts()
-            for dataset, rows in landing.read(home.landing / batch["folder"]).items():
+            counts, unread = Counts(), landing.read_rejects(folder)
+            for dataset, rows in landing.read(folder).items():
                 decoded = decode(rows, manifest, dataset, batch["pulled_at"])
-                stage.add(decoded.tables, decoded.links, decoded.rejects)
+                here = unread.filter(pc.equal(unread["dataset"], dataset))
+                stage.add(decoded.tables, decoded.links, pa.concat_tables([here, decoded.rejects]))
                 counts = Counts(counts.received + decoded.counts.rows, counts.taken + decoded.counts.taken)
             complete = {d: manifest.dataset(d).deleted.when_absent for d in batch["snapshots"]}
             stage.merge(counts, complete)

@@ -74,9 +74,12 @@ def status(home: Home) -> Status:
         total, recent = totals.get(system_id), newest.get(system_id)
         systems.append(
             SystemStatus(
-                system_id, manifest.name, *(int(total[c]) if total else 0 for c in counted),
-                last_pull=recent["pulled_at"] if recent else None, error=recent["error"] if recent else None,
+                system_id,
+                manifest.name,
+                **{c: int(total[c]) if total else 0 for c in counted},
+                last_pull=recent["pulled_at"] if recent else None,
+                error=recent["error"] if recent else None,
                 outbox=states.get(system_id, {}),
             )
-        )  # fmt: skip
+        )
     return Status(tuple(systems), entities)

@@ -115,7 +115,7 @@ def _claims(
         rank = ranks.get((system, role, name), 20)
         if rank < 0:
             continue
-        ref = "|".join((system, key, role, observed))
+        ref = f"{system}|{key}|{role}|{observed}"
         echo = (system, key, role, name, value) in echoes
         claims.append(
             Claim(

@@ -51,15 +51,21 @@ def _schema() -> list[str]:
     rejects = ", ".join(f'"{name}" VARCHAR' for name in REJECT_SCHEMA.names)
     return [
         *statements,
-        "CREATE TABLE IF NOT EXISTS std_link (system_id VARCHAR, record_key VARCHAR, link VARCHAR, left_role VARCHAR, "
-        "right_role VARCHAR, relation VARCHAR)",
+        (
+            "CREATE TABLE IF NOT EXISTS std_link (system_id VARCHAR, record_key VARCHAR, link VARCHAR, left_role VARCHAR, "
+            "right_role VARCHAR, relation VARCHAR)"
+        ),
         f"CREATE TABLE IF NOT EXISTS reject ({rejects}, batch_id VARCHAR)",
-        "CREATE TABLE IF NOT EXISTS crosswalk (system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR, "
-        "master_id UUID, rule VARCHAR)",
+        (
+            "CREATE TABLE IF NOT EXISTS crosswalk (system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR, "
+            "master_id UUID, rule VARCHAR)"
+        ),
         "CREATE TABLE IF NOT EXISTS touched_record (system_id VARCHAR, record_key VARCHAR)",
-        "CREATE TABLE IF NOT EXISTS address_text (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, "
-        "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "
-        "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)",
+        (
+            "CREATE TABLE IF NOT EXISTS address_text (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, "
+            "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "
+            "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)"
+        ),
         "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR)",
     ]
 

@@ -16,10 +16,10 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.records import Page
+from schemas.records import REJECT_SCHEMA, Page
 
-DATASET = "_dataset"
-"""Column of a landed row: the dataset it belongs to (a batch may hold several)."""
+REJECTS = "_rejects"
+"""File of a batch with what the connector could not read (a broken line): no row tells of it, so it must be kept too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,19 @@ class LandingWriter:
         return self
 
     def write(self, page: Page) -> None:
-        """Append the rows of a page."""
-        if page.rows.num_rows == 0:
-            return
-        writer = self._writers.get(page.dataset)
-        if writer is None:
-            writer = pq.ParquetWriter(self._part / f"{page.dataset}.parquet", page.rows.schema, compression="zstd")
-            self._writers[page.dataset] = writer
-        writer.write_table(page.rows.select(writer.schema.names).cast(writer.schema))
+        """Append the rows of a page, and what could not be read of it."""
+        self._append(page.dataset, page.rows)
+        self._append(REJECTS, page.rejects)
         self._rows += page.rows.num_rows
+
+    def _append(self, name: str, rows: pa.Table) -> None:
+        if rows.num_rows == 0:
+            return
+        writer = self._writers.get(name)
+        if writer is None:
+            writer = pq.ParquetWriter(self._part / f"{name}.parquet", rows.schema, compression="zstd")
+            self._writers[name] = writer
+        writer.write_table(rows.select(writer.schema.names).cast(writer.schema))
 
     def finish(self) -> Landed | None:
         """Close the files and give the batch its final name; None when nothing was landed."""
@@ -86,4 +90,10 @@ def digest(folder: Path) -> str:
 
 def read(folder: Path) -> dict[str, pa.Table]:
     """Return the landed rows of a batch by dataset."""
-    return {path.stem: pq.read_table(path) for path in sorted(folder.glob("*.parquet"))}
+    return {path.stem: pq.read_table(path) for path in sorted(folder.glob("*.parquet")) if path.stem != REJECTS}
+
+
+def read_rejects(folder: Path) -> pa.Table:
+    """Return what could not be read of a batch (`schemas.records.REJECT_SCHEMA`)."""
+    path = folder / f"{REJECTS}.parquet"
+    return pq.read_table(path) if path.exists() else REJECT_SCHEMA.empty_table()

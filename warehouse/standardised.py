@@ -186,7 +186,12 @@ class Stage:
                 f"AND dataset = '{dataset}'"
                 for e in ENTITIES
             )
-            absent = f"SELECT record_key FROM ({known}) WHERE record_key NOT IN (SELECT record_key FROM stage_latest)"
+            # A row that was there and could not be taken is not a row that is gone.
+            seen_keys = (
+                "SELECT record_key FROM stage_latest UNION SELECT record_key FROM stage_reject "
+                "WHERE level = 'record' AND record_key IS NOT NULL"
+            )
+            absent = f"SELECT record_key FROM ({known}) WHERE record_key NOT IN ({seen_keys})"
             gone, before = (
                 self._count(f"SELECT count(*) FROM ({absent})"),
                 self._count(f"SELECT count(*) FROM ({known})"),

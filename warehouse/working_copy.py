@@ -9,13 +9,28 @@ from __future__ import annotations
 import duckdb
 
 from schemas.entities import ENTITIES, LINKS
-from schemas.model import EntityType
-from warehouse.duck import first
-from warehouse.publish import fetch
+from schemas.model import Entity, EntityType
+from warehouse.duck import count, first, standardised_table
+from warehouse.publish import as_text, fetch
+
+
+class WorkingCopyLost(Exception):
+    """The working copy lacks records that the master knows: consolidating it would end entities that are still there."""
+
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
+        super().__init__(
+            f"The warehouse file lacks {missing} records that the master knows (deleted, or from an older backup). "
+            "Run onefact rebuild: it makes the file again from the landed batches."
+        )
 
 
 def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
-    """Fetch crosswalk and golden records again if the copy is not that of the master's last run; True if it was stale."""
+    """Fetch crosswalk and golden records again if the copy is not that of the master's last run; True if it was stale.
+
+    Raises:
+        WorkingCopyLost: records of the crosswalk are neither here nor were they retracted here.
+    """
     last = fetch(dsn, "SELECT run_id FROM run WHERE verb = 'consolidate' ORDER BY started_at DESC, run_id DESC LIMIT 1")
     wanted = last["run_id"][0].as_py() if last.num_rows else None
     row = first(con, "SELECT value FROM meta WHERE name = 'run_id'")
@@ -30,18 +45,37 @@ def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
         ),
     )
     for entity_type, entity in ENTITIES.items():
-        columns = ", ".join(f'"{f.name}"::text AS "{f.name}"' for f in entity.fields)
+        columns = ", ".join(f'{as_text(f)} AS "{f.name}"' for f in entity.fields)
         _replace(
             con,
             f"golden_{entity_type}",
             fetch(
                 dsn,
-                f"SELECT master_id::text AS master_id, {columns}, provenance::text AS provenance FROM {entity_type}",
+                f"SELECT master_id::text AS master_id, {columns}, {_provenance(entity)} AS provenance FROM {entity_type}",
             ),
         )
+    missing = _missing(con)
+    if missing:
+        con.execute("ROLLBACK")
+        raise WorkingCopyLost(missing)
     _mark(con, wanted)
     con.execute("COMMIT")
     return True
+
+
+def _provenance(entity: Entity) -> str:
+    """Return the PostgreSQL SQL that writes provenance as `warehouse.golden` does: jsonb has its own order and spacing."""
+    pairs = ", ".join(f"'\"{f.name}\":' || to_json(provenance->>'{f.name}')::text" for f in entity.fields)
+    return f"'{{' || concat_ws(',', {pairs}) || '}}'"
+
+
+def _missing(con: duckdb.DuckDBPyConnection) -> int:
+    here = " UNION ".join(f"SELECT system_id, record_key FROM {standardised_table(e)}" for e in ENTITIES)
+    return count(
+        con,
+        f"SELECT count(*) FROM (SELECT DISTINCT system_id, record_key FROM crosswalk) c ANTI JOIN ({here} UNION "
+        "SELECT system_id, record_key FROM touched_record) h USING (system_id, record_key)",
+    )
 
 
 def _replace(con: duckdb.DuckDBPyConnection, table: str, rows: object) -> None:
