@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import os
@@ -40,7 +39,11 @@ class Keyring:
 
     def secret(self, name: str) -> str:
         """The secret of a variable, e.g. `SG_ETONG_SECRET`: 40 hex digits, always the same in this folder."""
-        return hmac.new(self.seed, name.encode(), hashlib.sha256).hexdigest()[:40]
+        return self.raw(name).hex()[:40]
+
+    def raw(self, name: str) -> bytes:
+        """32 secret bytes of a variable."""
+        return hmac.digest(self.seed, name.encode(), "sha256")
 
     def variables(self, manifest: Manifest) -> dict[str, str]:
         """A secret for every `${NAME}` of the manifest's connection except the address (`_URL`)."""

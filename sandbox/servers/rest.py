@@ -25,7 +25,7 @@ from connectors.manifest.model import Dataset, Manifest
 from connectors.manifest.sources import RestConnection, RestSource
 from sandbox.faults import Fault, Faults
 from sandbox.keys import Keyring, fill
-from sandbox.servers.hosting import Host
+from sandbox.servers.prompt_host import PromptHost
 from sandbox.servers.rest_login import Doorkeeper
 from sandbox.store import Receipt, Refused, Row, Store, parse_stamp
 
@@ -57,7 +57,7 @@ class RestServer:
     ) -> None:
         self._manifests = [m for m in manifests if m.kind == "rest"]
         self._home, self._now, self._token_seconds = home, now, token_seconds
-        self._faults, self._host = Faults(), Host()
+        self._faults, self._host = Faults(), PromptHost()
         self._systems: dict[str, RestSystem] = {}
 
     async def start(self) -> dict[str, str]:
@@ -73,7 +73,7 @@ class RestServer:
         if self._systems:
             # A dropped connection is a fault we stage; the server would report each one as an error of ours.
             logging.getLogger("uvicorn.error").addFilter(_not_staged)
-            url = await self._host.start(self._app)
+            url = await self._host.start(self)
             variables |= {f"{system.upper()}_URL": f"{url}/{system}" for system in self._systems}
         return variables
 
@@ -98,7 +98,8 @@ class RestServer:
         """Make all tokens of a system invalid, as its restart does."""
         self._systems[system].door.revoke()
 
-    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
