@@ -47,7 +47,7 @@ def make_town(people: int = 2000, seed: int = 1, today: date = DAY_OF_THE_TOWN) 
     person = {**papers.columns, **facts}
     _name_people_in_firms(dice, firms, person)
     tenure = make_tenure(dice, crowd, places, firms, person=person, today=day)
-    history = make_history(Past(dice, crowd, places, firms, tenure, person, day))
+    history, former = make_history(Past(dice, crowd, places, firms, tenure, person, day))
     tables: dict[EntityType, pa.Table] = {
         "address": entity_table("address", places.addresses, sum(places.kinds.values())),
         "house": entity_table("house", tenure.columns, places.houses),
@@ -55,15 +55,8 @@ def make_town(people: int = 2000, seed: int = 1, today: date = DAY_OF_THE_TOWN) 
         "person": entity_table("person", person, crowd.count),
     }
     relations = _relations(crowd, places, firms, tenure, employer)
-    return Town(
-        seed,
-        today,
-        tables,
-        relations,
-        _traits(crowd, places, firms, tenure, papers),
-        history,
-        _lives(crowd, firms, places),
-    )
+    traits = _traits(crowd, places, firms, tenure, papers)
+    return Town(seed, today, tables, relations, traits, history, former, _lives(crowd, firms, places))
 
 
 def _crowd(dice: Dice, people: int, day: int) -> tuple[People, Names]:
@@ -110,7 +103,6 @@ def _relations(crowd: People, places: Places, firms: Organisations, tenure: Tenu
     return {
         "person.house": here,
         "person.address": here,
-        "person.former_house": crowd.house,
         "person.guardian": crowd.guardian,
         "person.grown_child": crowd.grown_child,
         "person.spouse": crowd.homes.spouse,

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sandbox.town.draw import Dice, Ints, Mask, Text, chance, dates, take, where
 from sandbox.town.households import HEAD, SPOUSE
 from sandbox.town.identifiers import mobile_numbers
-from sandbox.town.model import Change
+from sandbox.town.model import Change, Former
 from sandbox.town.organisations import Organisations
 from sandbox.town.people import People
 from sandbox.town.places import Places
@@ -20,6 +20,7 @@ from sandbox.town.tenure import OWN_USE, RENTED, VACANT, Tenure
 from schemas.model import EntityType
 
 History = dict[tuple[EntityType, str], Change]
+Relations = dict[str, Former]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,34 @@ class Past:
         return np.where(mask, drawn, -1)
 
 
-def make_history(past: Past) -> History:
-    """Every field that changed, with its earlier value."""
-    return {**_moves(past), **_personal(past), **_firms(past), **_houses(past)}
+def make_history(past: Past) -> tuple[History, Relations]:
+    """Every field that changed with its earlier value, and every relation with its earlier target."""
+    flats, flat_days = _moves(past)
+    rooms, room_days = _firm_moves(past)
+    texts = past.places.addresses["full_text"]
+    history: History = {
+        ("person", "residence_address"): Change(take(texts, flats), flat_days),
+        ("organisation", "address"): Change(take(texts, rooms), room_days),
+        **_personal(past), **_firms(past), **_houses(past),
+    }  # fmt: skip
+    firms, tenure = past.organisations, past.tenure
+    relations: Relations = {
+        "person.house": Former(flats, flat_days),
+        "person.address": Former(flats, flat_days),
+        "organisation.house": Former(rooms, room_days),
+        "organisation.address": Former(rooms, room_days),
+        "organisation.legal_representative": Former(firms.old_legal, firms.handed_over),
+        "organisation.contact": Former(
+            np.where(firms.contact == firms.legal, firms.old_legal, firms.contact), firms.handed_over
+        ),
+        "house.owner": Former(tenure.old_owner, tenure.sold),
+        "house.tenant": Former(tenure.old_tenant, tenure.leased),
+    }
+    return history, relations
 
 
-def _moves(past: Past) -> History:
-    """Households that moved within town, and those that left it."""
+def _moves(past: Past) -> tuple[Ints, Ints]:
+    """Former flat and day of households that moved within town, and of those that left it."""
     people, homes = past.people, past.people.homes
     rng = past.dice.on("moves")
     households = len(homes.starts)
@@ -55,9 +77,15 @@ def _moves(past: Past) -> History:
     moved &= (when > people.arrived) & (when > homes.born)
     before = rng.integers(0, past.places.kinds["flat"], households)[homes.household]
     left = people.left >= 0
-    texts = past.places.addresses["full_text"]
-    old = where(left, take(texts, people.house), take(texts, before))
-    return {("person", "residence_address"): Change(old, np.where(left, people.left, np.where(moved, when, -1)))}
+    return np.where(left, people.house, before), np.where(left, people.left, np.where(moved, when, -1))
+
+
+def _firm_moves(past: Past) -> tuple[Ints, Ints]:
+    """Former premises and day of the firms that moved."""
+    rng, count = past.dice.on("firm moves"), len(past.organisations.house)
+    day = past.days("firm move days", chance(rng, 0.05, count))
+    rooms = rng.integers(past.places.kinds["flat"], past.places.rooms, count)
+    return rooms, np.where(day > past.organisations.opened, day, -1)
 
 
 def _personal(past: Past) -> History:
@@ -114,10 +142,6 @@ def _firms(past: Past) -> History:
     same = firms.contact == firms.legal
     new_phone = past.days("firm phones", chance(rng, 0.12, count))
     new_phone = np.where(new_phone > firms.opened, new_phone, -1)
-    moved = past.days("firm moves", chance(rng, 0.05, count))
-    moved = np.where(moved > firms.opened, moved, -1)
-    rooms = np.arange(past.places.kinds["flat"], past.places.houses)
-    before = take(past.places.addresses["full_text"], rng.choice(rooms, count))
     who = np.where(same, firms.old_legal, firms.contact)
     return {
         ("organisation", "name"): Change(firms.old_name, firms.renamed),
@@ -126,7 +150,7 @@ def _firms(past: Past) -> History:
         ("organisation", "legal_phone"): Change(take(person["phone"], firms.old_legal), handed),
         ("organisation", "contact_name"): Change(take(person["name"], who), np.where(same, handed, -1)),
         ("organisation", "phone"): Change(mobile_numbers(past.dice, "former firm phones", count), new_phone),
-        ("organisation", "address"): Change(before, moved),
+        ("organisation", "status_date"): Change(dates(firms.opened), firms.closed),
         ("organisation", "status"): Change(where(firms.closed >= 0, "01"), firms.closed),
     }
 
@@ -134,8 +158,11 @@ def _firms(past: Past) -> History:
 def _houses(past: Past) -> History:
     tenure, person = past.tenure, past.person
     rented = np.asarray(pc.equal(tenure.columns["status"], RENTED))
+    room = np.arange(len(rented)) < past.places.rooms
     vacant = np.asarray(pc.equal(tenure.columns["status"], VACANT))
-    turned = past.days("status days", chance(past.dice.on("house status"), np.where(vacant, 0.4, 0.06), len(rented)))
+    turned = past.days(
+        "status days", room & chance(past.dice.on("house status"), np.where(vacant, 0.4, 0.06), len(rented))
+    )
     history: History = {
         ("house", "status"): Change(where(rented, where(turned % 2 == 0, OWN_USE, VACANT), RENTED), turned)
     }

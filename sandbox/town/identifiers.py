@@ -87,7 +87,7 @@ def landline_numbers(dice: Dice, topic: str, count: int) -> Text:
     return join("027-2", digits(dice.on(topic).integers(0, 10**7, count), 7))
 
 
-class TownTooLarge(ValueError):  # noqa: N818  # named for what happened
+class TownTooLarge(ValueError):
     """More people share a birthday than citizen numbers exist in the one synthetic area."""
 
     def __init__(self, people: int) -> None:

@@ -32,6 +32,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Former:
+    """Whom or what a relation pointed at before its last change: `rows` where `day` >= 0."""
+
+    rows: Ints
+    day: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """When an entity came into being and ended, days since 1970-01-01; -1 = always there, never ended."""
 
@@ -49,6 +57,7 @@ class Town:
         relations: named index columns, e.g. `house.owner` gives the person's row per house, -1 = none.
         traits: named masks and texts that populations are chosen by, e.g. `person.resident`, `organisation.segment`.
         history: (entity, field) -> the value before and the day of the change.
+        former: relation -> its earlier target and the day of the change.
         lives: when each entity appeared and ended.
     """
 
@@ -58,6 +67,7 @@ class Town:
     relations: Mapping[str, Ints]
     traits: Mapping[str, Mask | Text]
     history: Mapping[tuple[EntityType, str], Change]
+    former: Mapping[str, Former]
     lives: Mapping[EntityType, Life]
 
     @property
@@ -69,10 +79,14 @@ class Town:
         """How many entities of a type there are."""
         return int(self.tables[entity].num_rows)
 
-    def related(self, entity: EntityType, relation: str, rows: Ints) -> Ints:
-        """Follow a relation from rows of an entity; -1 stays -1."""
-        target = self.relations[f"{entity}.{relation}"]
-        return np.where(rows >= 0, target[np.maximum(rows, 0)], -1)
+    def related(self, entity: EntityType, relation: str, rows: Ints, days: Ints | None = None) -> Ints:
+        """Follow a relation from rows of an entity, as it was on `days` if given; -1 stays -1."""
+        name, safe = f"{entity}.{relation}", np.maximum(rows, 0)
+        target = self.relations[name][safe]
+        if days is not None and name in self.former:
+            former = self.former[name]
+            target = np.where((former.day[safe] >= 0) & (days < former.day[safe]), former.rows[safe], target)
+        return np.where(rows >= 0, target, -1)
 
     def as_of(self, entity: EntityType, rows: Ints, days: Ints) -> pa.Table:
         """The entities `rows` as they were known on `days` (one day per row); row -1 gives NULLs."""

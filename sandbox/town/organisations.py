@@ -131,7 +131,7 @@ def _public_bodies(places: Places, communities: Ints) -> _Register:
     parts: list[list[str]] = [[] for _ in range(5)]
     homes: list[int] = []
     for body in reference.rows("public_bodies"):
-        for c in chosen if body["every"] == "community" else chosen[first]:
+        for c in {"community": chosen, "street": chosen[first], "once": chosen[:1]}[body["every"]]:
             stem = reference.stem(names[c] if body["every"] == "community" else streets[c])
             parts[0].append(body["pattern"].format(community=names[c], street=streets[c], stem=stem))
             for column, key in zip(parts[1:], ("uscc_class", "org_class", "industry", "segment"), strict=True):
@@ -183,7 +183,7 @@ def _firms(dice: Dice, count: int) -> _Register:
     def whole(stem: Text) -> Text:
         company = join(take(_PREFIXES, region), stem, trade_name, where(foreign, "(中国)"), "有限公司")
         trader = join("武汉市武昌区", stem, trade_name, take(_SOLE_FORMS, form))
-        return where(sole, trader, company)
+        return pc.replace_substring(where(sole, trader, company), "店店", "店")
 
     sole = np.array([t["form"] == "个体" for t in trades])[trade] & chance(rng, 0.86, count)
     foreign = ~sole & chance(rng, 0.015, count)

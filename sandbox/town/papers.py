@@ -44,8 +44,6 @@ def make_papers(dice: Dice, people: People, names: Names, places: Places, today:
     columns |= _origin(dice, people, places, foreign)
     phone, has_phone = _phones(dice, people)
     columns["phone"] = phone
-    columns["guardian_name"] = take(columns["name"], people.guardian)
-    columns["guardian_phone"] = take(phone, people.guardian)
     columns |= _household(people, columns)
     columns["residence_address"] = _where_outsiders_live(dice, people, columns)
     return Papers(columns, foreign, has_phone)

@@ -61,9 +61,14 @@ class Places:
         raise KeyError(kind)
 
     @property
-    def houses(self) -> int:
-        """Flats, shops and offices, which are the first rows and are houses each."""
+    def rooms(self) -> int:
+        """Flats, shops and offices: what can be owned and let; they are the first rows."""
         return self.kinds["flat"] + self.kinds["shop"] + self.kinds["office"]
+
+    @property
+    def houses(self) -> int:
+        """Rooms and, after them, whole buildings: every row of the house table."""
+        return self.rooms + self.kinds["building"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +203,11 @@ def _street_fronts(dice: Dice, chosen: Ints, count: int) -> _Rows:
     home = rng.choice(chosen, len(reference.lines("roads")))
     rank = np.arange(count) - np.searchsorted(road, road)
     part = rank % 4
-    number = join(plain(rank // 4 * 6 + 3 + part // 2), "号", where(part % 2 == 1, join("附", plain(part), "号")))
+    number = join(
+        plain(road * 37 % 400 + rank // 4 * 6 + 3 + part // 2),
+        "号",
+        where(part % 2 == 1, join("附", plain(part), "号")),
+    )
     none = np.full(count, -1)
     return _Rows(home[road], none, none, none, none, none, number, road, np.ones(count, dtype=np.int64))
 
@@ -235,11 +244,11 @@ def _compose(dice: Dice, parts: dict[str, _Rows], estates: _Estates) -> Places:
     columns["full_text"] = full_text(columns)
     columns["standard_code"] = join(take(codes, community), digits(np.arange(len(estate)), 9), "01")
     columns |= _positions(dice, community, estate, road, building)
-    houses = slice(0, kinds["flat"] + kinds["shop"] + kinds["office"])
+    houses = slice(0, kinds["flat"] + kinds["shop"] + kinds["office"] + kinds["building"])
     built = np.where(estate >= 0, estates.built[estate], 1975 + (road * 7) % 45)[houses]
     building_key = (estate * 100_000 + building)[houses]
     _, inverse, counts = np.unique(building_key, return_inverse=True, return_counts=True)
-    in_building = np.where(building[houses] > 0, counts[inverse], 1)
+    in_building = np.where(building[houses] > 0, counts[inverse] - 1, 1)  # less the building's own row
     floors = np.where(estate >= 0, _SHAPES[shape, 1], 2)[houses]
     return Places(columns, kinds, estate, community, built, floors, _SHAPES[shape, 5][houses], in_building)
 

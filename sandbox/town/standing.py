@@ -238,9 +238,19 @@ def _old_age(who: Who) -> dict[str, Text]:
     return {
         "elder_type": where(elder, kind),
         "elder_allowance": where(elder & (age >= 80), where(who.luck("allowance", 0.93), "已领取", "未申请")),
+        **_carers(who),
         "care_level": where(
             elder, where(weak, who.words("care levels", ("轻度失能", "中度失能", "重度失能")), "能力完好")
         ),
+    }
+
+
+def _carers(who: Who) -> dict[str, Text]:
+    """The guardian of a minor, or the grown child who answers for an old person."""
+    carer = np.where(who.people.age >= 75, who.people.grown_child, who.people.guardian)
+    return {
+        "guardian_name": take(who.columns["name"], carer),
+        "guardian_phone": take(who.columns["phone"], carer),
     }
 
 

@@ -10,24 +10,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sandbox.town import reference
 from sandbox.town.draw import Dice, Ints, Text, chance, dates, decimals, digits, join, picks, plain, take, where
 from sandbox.town.organisations import Organisations
 from sandbox.town.people import People
 from sandbox.town.places import Places
 
 OWN_USE, RENTED, VACANT = "1", "2", "3"
-_MANAGERS: Final = (
-    "武汉东湖湾物业服务有限公司",
-    "武汉江城安居物业有限公司",
-    "湖北楚天物业管理有限公司",
+_MANAGERS: Final = [
+    *(body["pattern"] for body in reference.rows("public_bodies") if body["segment"] == "property"),
     "社区自管",
-    "武汉长江家园物业有限公司",
-)
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """One element per house: flats, shops, offices.
+    """One element per house: flats, shops, offices, and whole buildings, which nobody owns or rents as such.
 
     Attributes:
         owner, tenant, resident, old_tenant, old_owner: person numbers, -1 none; the old ones equal the present where
@@ -72,14 +70,16 @@ def make_tenure(
     occupant[organisations.house[::-1]] = np.arange(len(organisations.house))[::-1]
     business_rents = (occupant >= 0) & chance(rng, 0.7, count)
     landlord = _landlords(dice, people, count)
-    owner = np.where(lived_in & ~rents, _owner_in_household(dice, people, resident), landlord)
+    room = np.arange(count) < places.rooms
+    owner = np.where(lived_in & ~rents, _owner_in_household(dice, people, resident), np.where(room, landlord, -1))
     tenant = np.where(rents, resident, np.where(business_rents, organisations.legal[occupant], -1))
     gone = lived_in & (people.left[resident] >= 0)
     tenant = np.where(gone, -1, tenant)
     leased = np.where((tenant >= 0) & chance(rng, 0.45, count), today - rng.integers(5, 900, count), -1)
-    sold = np.where(chance(rng, 0.04, count), today - rng.integers(20, 1000, count), -1)
+    sold = np.where(room & chance(rng, 0.04, count), today - rng.integers(20, 1000, count), -1)
     strangers = people.residents + rng.integers(0, people.count - people.residents, (2, count))
-    status = where(rents & ~gone | business_rents, RENTED, where((lived_in & ~gone) | (occupant >= 0), OWN_USE, VACANT))
+    used = (lived_in & ~gone) | (occupant >= 0) | ~room
+    status = where(rents & ~gone | business_rents, RENTED, where(used, OWN_USE, VACANT))
     columns = _columns(dice, places, person, _Holders(owner, tenant), status=status, today=today)
     return Tenure(
         owner, tenant, np.where(gone, -1, resident), occupant, np.where(leased >= 0, strangers[0], tenant),
@@ -113,15 +113,20 @@ def _columns(
     rng = dice.on("house facts")
     count, flats, shops = places.houses, places.kinds["flat"], places.kinds["shop"]
     number = np.arange(count)
-    kind = np.where(number < flats, 0, np.where(number < flats + shops, 1, 2))
+    kind = np.where(number < flats, 0, np.where(number < flats + shops, 1, np.where(number < places.rooms, 2, 3)))
+    room, home = kind < 3, (kind == 0) | (kind == 3)
     rented = np.asarray(pc.equal(status, RENTED))
     area = np.where(kind == 0, rng.normal(92, 26, count).clip(28, 240), rng.gamma(2.2, 40, count) + 9)
     hundredths = np.round(area * 100).astype(np.int64) // 5 * 5 + 5
-    usage = where(kind == 0, take(["01", "06", "99"], picks(rng, [965, 30, 5], count)), where(kind == 1, "02", "03"))
+    usage = where(
+        kind == 0,
+        take(["01", "06", "99"], picks(rng, [965, 30, 5], count)),
+        where(kind == 1, "02", where(room, "03", "01")),
+    )
     rent_usage = where(kind == 0, "02", where(kind == 1, "03", "04"))
     age = today // 365 + 1970 - places.built_year
     grade = _grades(rng.random(count), age)
-    illegal = chance(rng, np.where(kind == 0, 0.012, 0.03), count)
+    illegal = room & chance(rng, np.where(kind == 0, 0.012, 0.03), count)
     addresses = {name: column.slice(0, count) for name, column in places.addresses.items()}
     managed = take(_MANAGERS, np.where(kind == 1, -1, places.estate[:count] % len(_MANAGERS)))
     lease_end = today + rng.integers(-30, 700, count)
@@ -130,7 +135,7 @@ def _columns(
         "house_code": join("F", addresses["community_code"], digits(number + 1, 7)),
         "address": addresses["full_text"],
         "usage": usage,
-        "area_m2": decimals(hundredths, 2),
+        "area_m2": where(room, decimals(hundredths, 2)),
         "structure": plain(places.structure),
         "built_year": plain(places.built_year),
         "floors": plain(places.floors),
@@ -140,7 +145,7 @@ def _columns(
         "owner_phone": take(person["phone"], holders.owner),
         "owner_address": take(person["residence_address"], holders.owner),
         "property_certificate_no": where(
-            chance(rng, 0.9, count), join("鄂2019武汉市武昌不动产权第", digits(number + 1, 7), "号")
+            room & chance(rng, 0.9, count), join("鄂2019武汉市武昌不动产权第", digits(number + 1, 7), "号")
         ),
         "rent_usage": where(rented, rent_usage),
         "hazard": where(rented, take(["00", "01", "02", "03", "05", "99"], picks(rng, [90, 5, 2, 1, 1, 1], count))),
@@ -151,7 +156,7 @@ def _columns(
         "safety_grade": grade,
         "illegal_area_m2": where(illegal, join(plain(rng.integers(3, 90, count)), ".5")),
         "property_company": managed,
-        "household_count": where(kind == 0, plain(places.flats_in_building)),
+        "household_count": where(home, plain(places.flats_in_building)),
     }
 
 
