@@ -63,7 +63,7 @@ def _refusal(manifest: Manifest, change: Change, writable: Callable[[str], bool]
     return None
 
 
-def _outgoing(manifest: Manifest, change: Change, whole_rows: bool) -> Outgoing:  # noqa: FBT001
+def _outgoing(manifest: Manifest, change: Change, whole_rows: bool) -> Outgoing:
     dataset = manifest.dataset(change.dataset)
     creating = change.operation == "create"
     changed = {c.field: c.new for c in change.changes}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,24 +14,27 @@ from schemas.records import PLACE, REJECT_SCHEMA
 
 def text(value: object) -> str | None:
     """Return a database or spreadsheet value as text: ISO times, shortest numbers, `true`/`false`, NULL for None."""
-    match value:
-        case None | str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            midnight = value.time() == time.min
-            return value.date().isoformat() if midnight else value.replace(tzinfo=None).isoformat(sep=" ")
-        case date() | time():
-            return value.isoformat()
-        case float():
-            return str(int(value)) if value.is_integer() else repr(value)
-        case Decimal():
-            return format(value.normalize(), "f")
-        case bytes():
-            return value.hex()
-        case _:
-            return str(value)
+    if value is None or isinstance(value, str):
+        return value
+    for kind, spell in _SPELLINGS:
+        if isinstance(value, kind):
+            return spell(value)
+    return str(value)
+
+
+def _moment(value: datetime) -> str:
+    """A date cell is a datetime at midnight."""
+    return value.date().isoformat() if value.time() == time.min else value.replace(tzinfo=None).isoformat(sep=" ")
+
+
+_SPELLINGS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
+    (bool, lambda v: "true" if v else "false"),  # before int, datetime before date: they are subclasses
+    (datetime, _moment),
+    ((date, time), lambda v: v.isoformat()),
+    (float, lambda v: str(int(v)) if v.is_integer() else repr(v)),
+    (Decimal, lambda v: format(v.normalize(), "f")),
+    (bytes, lambda v: v.hex()),
+)
 
 
 def texts(values: Sequence[object]) -> pa.StringArray:

@@ -61,6 +61,8 @@ def differences(
     """Compare rows as they were sent with rows as they are held now, for receipts that come later.
 
     Args:
+        manifest: the system's manifest.
+        dataset: name of the dataset that the rows belong to.
         sent: raw rows that were written, with their key columns; columns of the dataset may be missing.
         held: raw rows read back.
         columns: compare only fields of these columns; default: those that `sent` has.

@@ -21,10 +21,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from connectors import raw
-from connectors.base import Check, ConnectorError, Context, LoginRefused, Malformed, NotAllowed, Unreachable
+from connectors.base import Check, Context
 from connectors.kinds.frontdb_check import check_columns
+from connectors.kinds.frontdb_tables import Staging, StagingDatabase
 from connectors.manifest.model import Manifest
-from connectors.manifest.sources import FrontdbConnection, FrontdbSource
 from connectors.mapping.rows import raw_key
 from connectors.outgoing import Outgoing, prepare, record_key
 from connectors.readback import compare, differences
@@ -36,16 +36,6 @@ WAITING, DONE = "0", "1"
 PAGE_ROWS = 20_000
 CHUNK = 500
 """Values in one IN list; Oracle takes at most 1,000."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Staging:
-    """The two staging tables of a dataset."""
-
-    source: FrontdbSource
-    columns: tuple[str, ...]
-    out: sa.TableClause
-    into: sa.TableClause | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +57,24 @@ class FrontdbConnector:
     def __init__(self, manifest: Manifest, context: Context, *, wait_seconds: float = 5.0, poll: float = 0.05) -> None:
         self.manifest, self.context = manifest, context
         self._wait, self._poll = wait_seconds, poll
-        self._connection = FrontdbConnection.model_validate(context.variables.resolve(manifest, manifest.connection))
-        try:
-            # hide_parameters: a database error repeats the values of the row otherwise, and they are personal.
-            self._engine = sa.create_engine(self._connection.url, hide_parameters=True, pool_pre_ping=True)
-        except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:
-            remedy = "Give the URL as dialect+driver://user:password@host:port/database and install its driver."
-            raise LoginRefused(manifest.id, "connection.url", "the database URL cannot be used", remedy) from error
-        self._staging = {d.name: self._tables(d.name) for d in manifest.datasets}
+        self._db = StagingDatabase(manifest, context)
+        self._staging = self._db.staging
 
     def close(self) -> None:
         """Release connections."""
-        self._engine.dispose()
+        self._db.engine.dispose()
 
     def check(self) -> Check:
         """Try the login and look for each staging table and its columns."""
         lines: list[tuple[str, bool, str]] = []
         try:
-            with self._engine.connect():
+            with self._db.engine.connect():
                 lines.append(("connect", True, "login accepted"))
-            inspector = sa.inspect(self._engine)
+            inspector = sa.inspect(self._db.engine)
             for name, staging in self._staging.items():
-                lines += check_columns(inspector, self._connection.schema_name, name, staging.source, staging.columns)
+                lines += check_columns(inspector, self._db.schema, name, staging.source, staging.columns)
         except exc.SQLAlchemyError as error:
-            lines.append(("connect", False, self._error("connection.url", error).what))
+            lines.append(("connect", False, self._db.error("connection.url", error).what))
         return Check(tuple(lines))
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -106,8 +90,10 @@ class FrontdbConnector:
         if position is not None:
             yield from self._pages(dataset, self._stragglers(staging, position), fixed=cursor)
         while True:
-            query = self._select(staging).order_by(sequence).limit(PAGE_ROWS)
-            rows = self._fetch(staging, query if position is None else query.where(sequence > position))
+            query = staging.select().order_by(sequence).limit(PAGE_ROWS)
+            rows = self._db.fetch(
+                staging.source.out_table, query if position is None else query.where(sequence > position)
+            )
             if not rows:
                 return
             position = int(rows[-1][0])
@@ -127,28 +113,31 @@ class FrontdbConnector:
         width = len(spec.key)
         for begin in range(0, len(keys), CHUNK):
             wanted = _is_one_of([staging.out.c[name] for name in spec.key], keys[begin : begin + CHUNK])
-            query = self._select(staging).where(wanted).order_by(staging.out.c[staging.source.sequence])
-            newest |= {tuple(row[3 : 3 + width]): row for row in self._fetch(staging, query)}
+            query = staging.select().where(wanted).order_by(staging.out.c[staging.source.sequence])
+            newest |= {tuple(row[3 : 3 + width]): row for row in self._db.fetch(staging.source.out_table, query)}
         return list(newest.values())
 
-    def _stragglers(self, staging: _Staging, position: int) -> list[Sequence[Any]]:
+    def _stragglers(self, staging: Staging, position: int) -> list[Sequence[Any]]:
         """Rows up to the cursor that were never read: committed late, or read by a run that died.
 
         Where a newer row of the same key exists, the older one would bring back an old value: it is only flagged.
         """
         source, out = staging.source, staging.out
         sequence, flag = out.c[source.sequence], out.c[source.sync_flag]
-        query = self._select(staging).where(sequence <= position, flag == WAITING).order_by(sequence)
-        rows = self._fetch(staging, query)
+        query = staging.select().where(sequence <= position, flag == WAITING).order_by(sequence)
+        rows = self._db.fetch(staging.source.out_table, query)
         if not rows:
             return []
-        width = len(self._key(staging))
+        width = len(staging.key)
         keys = [tuple(row[3 : 3 + width]) for row in rows]
         latest: dict[tuple[Any, ...], int] = {}
-        columns = [out.c[name] for name in self._key(staging)]
+        columns = [out.c[name] for name in staging.key]
         for begin in range(0, len(keys), CHUNK):
             found = sa.select(*columns, sa.func.max(sequence)).where(_is_one_of(columns, keys[begin : begin + CHUNK]))
-            latest |= {tuple(row[:-1]): int(row[-1]) for row in self._fetch(staging, found.group_by(*columns))}
+            latest |= {
+                tuple(row[:-1]): int(row[-1])
+                for row in self._db.fetch(staging.source.out_table, found.group_by(*columns))
+            }
         current = [row for row, key in zip(rows, keys, strict=True) if int(row[0]) >= latest.get(key, 0)]
         overtaken = [row[1] for row, key in zip(rows, keys, strict=True) if int(row[0]) < latest.get(key, 0)]
         self._flag(staging, overtaken)
@@ -181,18 +170,13 @@ class FrontdbConnector:
         table, repeated = raw.drop_repeats(table)
         return Page(dataset, table, cursor, rejects, duplicates=repeated)
 
-    def _flag(self, staging: _Staging, row_ids: Sequence[str]) -> None:
+    def _flag(self, staging: Staging, row_ids: Sequence[str]) -> None:
         """Set the sync flag of these rows, by row id: by number range rows not yet visible would be flagged unread."""
         source, out = staging.source, staging.out
         row_id, flag = out.c[source.row_id], out.c[source.sync_flag]
-        try:
-            with self._engine.begin() as connection:
-                for begin in range(0, len(row_ids), CHUNK):
-                    chunk = row_ids[begin : begin + CHUNK]
-                    done = sa.update(out).where(row_id.in_(chunk), flag == WAITING).values({source.sync_flag: DONE})
-                    connection.execute(done)
-        except exc.SQLAlchemyError as error:
-            raise self._error(source.out_table, error) from error
+        done = sa.update(out).where(flag == WAITING).values({source.sync_flag: DONE})
+        chunks = [row_ids[begin : begin + CHUNK] for begin in range(0, len(row_ids), CHUNK)]
+        self._db.write(source.out_table, [(done.where(row_id.in_(chunk)), None) for chunk in chunks])
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -284,20 +268,20 @@ class FrontdbConnector:
         return None
 
     @staticmethod
-    def _compared(  # noqa: PLR0917
+    def _compared(
         change_id: str, receipt: str, key: str | None, equal: bool, fresh: bool, fields: Sequence[str]
     ) -> Outcome:
         if equal:
             return Outcome(change_id, "verified", receipt=receipt, record_key=key)
         if not fresh:
             return Outcome(change_id, "sent", "not_shown_yet", "已受理，出库表尚未回传", receipt, key)
-        message = f"已受理，但回传的值不同：{'、'.join(fields)}"
+        source = self._staging[name].source
         return Outcome(change_id, "rejected", "readback_differs", message, receipt, key)
 
     def _insert(self, name: str, ready: Sequence[Outgoing], guids: Mapping[str, str]) -> None:
         """Insert the rows that are not there yet: after a crash the same change comes with the same GUID."""
         staging, source = self._staging[name], self._staging[name].source
-        into = self._in_table(name)
+        into = self._db.in_table(name)
         present = self._answers(name, list(guids.values()))
         now = self.context.now()
         batch = f"OF{now:%Y%m%d%H%M%S}{guid_of(*guids.values())[:8]}"
@@ -315,95 +299,38 @@ class FrontdbConnector:
             for one in ready
         }
         fresh = [row for guid, row in rows.items() if guid not in present]
-        if not fresh:
-            return
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(sa.insert(into), fresh)
-        except exc.SQLAlchemyError as error:
-            raise self._error(staging.source.in_table or "", error) from error
+        if fresh:
+            self._db.write(source.in_table or "", [(sa.insert(into), fresh)])
 
     def _answers(self, name: str, receipts: Sequence[str]) -> dict[str, _Answer]:
-        staging, into = self._staging[name], self._in_table(name)
+        staging, into = self._staging[name], self._db.in_table(name)
         source, key = staging.source, self.manifest.dataset(name).key
         columns = [into.c[c] for c in (source.row_id, source.sync_flag, source.error, *key)]
         found: dict[str, _Answer] = {}
         for begin in range(0, len(receipts), CHUNK):
             query = sa.select(*columns).where(into.c[source.row_id].in_(receipts[begin : begin + CHUNK]))
-            for guid, flag, error, *values in self._fetch(staging, query):
+            for guid, flag, error, *values in self._db.fetch(staging.source.in_table or "", query):
                 found[guid] = _Answer(str(flag), error or "", tuple(str(v or "") for v in values))
         return found
 
     def _sent_rows(self, name: str, receipts: Sequence[str]) -> dict[str, tuple[pa.Table, list[str]]]:
         """Our own rows as they stand in the in table, each with the columns that we filled ("" clears, NULL is silent)."""
-        staging, into = self._staging[name], self._in_table(name)
+        staging, into = self._staging[name], self._db.in_table(name)
         found: dict[str, tuple[pa.Table, list[str]]] = {}
         names = [c for c in staging.columns if c in into.c]
         for begin in range(0, len(receipts), CHUNK):
             row_id = into.c[staging.source.row_id]
             query = sa.select(row_id, *(into.c[c] for c in names)).where(row_id.in_(receipts[begin : begin + CHUNK]))
-            for guid, *values in self._fetch(staging, query):
+            for guid, *values in self._db.fetch(staging.source.in_table or "", query):
                 columns = {c: raw.texts([v]) for c, v in zip(names, values, strict=True)}
                 written = [c for c, v in zip(names, values, strict=True) if v is not None]
                 found[guid] = (raw.table(columns, pa.array([guid])), written)
         return found
 
-    # --- plumbing -------------------------------------------------------------------------------------------------
-
-    def _tables(self, name: str) -> _Staging:
-        dataset = self.manifest.dataset(name)
-        source = FrontdbSource.model_validate(self.context.variables.resolve(self.manifest, dataset.source))
-        schema = self._connection.schema_name
-        flags = (source.row_id, source.operation, source.sync_flag, source.error, source.batch, source.time)
-        business = tuple(dataset.columns)
-
-        def table(called: str, *more: str) -> sa.TableClause:
-            names = dict.fromkeys((*business, *flags, *more))
-            return sa.table(called, *(sa.column(n) for n in names), schema=schema)
-
-        into = table(source.in_table) if source.in_table else None
-        return _Staging(source, business, table(source.out_table, source.sequence), into)
-
-    def _select(self, staging: _Staging) -> sa.Select[Any]:
-        source = staging.source
-        wanted = (source.sequence, source.row_id, source.operation, *staging.columns)
-        return sa.select(*(staging.out.c[name].label(f"c{i}") for i, name in enumerate(wanted)))
-
-    def _fetch(self, staging: _Staging, query: sa.Select[Any]) -> list[Sequence[Any]]:
-        try:
-            with self._engine.connect() as connection:
-                return list(connection.execute(query).fetchall())
-        except exc.SQLAlchemyError as error:
-            raise self._error(staging.source.out_table, error) from error
-
     def _last_sequence(self, name: str) -> int:
         staging = self._staging[name]
-        rows = self._fetch(staging, sa.select(sa.func.max(staging.out.c[staging.source.sequence])))
+        rows = self._db.fetch(staging.source.out_table, sa.select(sa.func.max(staging.out.c[staging.source.sequence])))
         return int(rows[0][0] or 0)
-
-    def _key(self, staging: _Staging) -> list[str]:
-        return next(d.key for d in self.manifest.datasets if self._staging[d.name] is staging)
-
-    def _in_table(self, name: str) -> sa.TableClause:
-        into = self._staging[name].into
-        if into is None:
-            remedy = "Add in_table to the manifest once the system offers one."
-            raise NotAllowed(self.manifest.id, name, "this dataset has no in table", remedy)
-        return into
-
-    def _error(self, place: str, error: exc.SQLAlchemyError) -> ConnectorError:
-        """Our error for a database error; the driver's text is not repeated, it may hold values."""
-        system = self.manifest.id
-        text = str(getattr(error, "orig", error)).lower()
-        if any(word in text for word in ("permission denied", "access denied", "ora-01031")):
-            remedy = "Ask for SELECT and UPDATE of the flag on the out table, INSERT and SELECT on the in table."
-            return NotAllowed(system, place, "the account lacks a right on this table", remedy)
-        if "authentication" in text or "password" in text:
-            return LoginRefused(system, place, "the database refuses the login", "Check user and password in the URL.")
-        if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
-            return Unreachable(system, place, "the front-end database does not answer", "Check that it is up.")
-        remedy = f"Compare the tables with the manifest: onefact systems check {system}."
-        return Malformed(system, place, f"the database refuses the statement ({type(error).__name__})", remedy)
 
 
 def guid_of(*keys: str) -> str:
