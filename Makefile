@@ -1,0 +1,87 @@
+# Every target does all its set-up on a machine that has Python 3.11 or newer and nothing else.
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+PEOPLE  ?= 2000
+SEED    ?= 1
+WORKERS ?= 2
+CHECKS  := lint format types imports tests
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# python3 first, because it is what the user's machine means by Python; then the newer names.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help setup demo test check-lint check-format check-types check-imports check-tests browser bench lock stop clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    forty stand-in systems, the whole road, report.html   (PEOPLE=2000 SEED=1)"
+	@echo "make test    lint, format, types, import contracts, all tests"
+	@echo "make bench   the benchmarks (minutes; needs about 3 GB of memory)"
+	@echo "make stop    stop what 'make demo' left running"
+	@echo "make lock    pin the dependencies again (needs uv)"
+	@echo "make clean   stop everything, remove the environment and what was generated"
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then echo "onefact needs Python 3.11 or newer, and none was found. Install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python could not make a virtual environment. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# A stamp is newer than the files it was made from, so installing happens once.
+$(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the libraries ..."
+	@$(PIP) install -r requirements.txt
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@echo "Installing the libraries for the tests ..."
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.run
+
+demo: $(VENV)/.run
+	@$(BIN)/onefact demo --people $(PEOPLE) --seed $(SEED)
+
+# Every check runs, also after one has failed; the summary says which failed.
+test: $(VENV)/.dev browser
+	@failed=""; report=""; \
+	for check in $(CHECKS); do \
+		echo "── $$check"; began=$$(date +%s); \
+		if $(MAKE) --no-print-directory check-$$check; then state=passed; else state=FAILED; failed="$$failed $$check"; fi; \
+		report="$$report$$(printf '%-8s %-7s %4s s' $$check $$state $$(( $$(date +%s) - began )))\n"; \
+	done; \
+	printf "\n$$report"; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "All checks passed."; fi
+
+check-lint:    ; @$(BIN)/ruff check .
+check-format:  ; @$(BIN)/ruff format --check .
+check-types:   ; @$(BIN)/mypy
+check-imports: ; @$(BIN)/lint-imports --no-cache
+check-tests:   ; @$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# The report is opened in a real Chromium; without one those tests are skipped, and this says so.
+browser:
+	@if command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing Chromium for the browser tests ..."; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk; } >/dev/null 2>&1 \
+		|| echo "!! Chromium could not be installed: THE BROWSER TESTS WILL BE SKIPPED." >&2; \
+	else echo "!! No Chromium on this machine: THE BROWSER TESTS WILL BE SKIPPED. Install the package chromium to run them." >&2; fi
+
+bench: $(VENV)/.dev
+	@for file in benchmarks/*.py; do echo "── $$file"; $(BIN)/python $$file || exit 1; done
+
+lock:
+	@command -v uv >/dev/null 2>&1 || { echo "make lock needs uv on PATH (pip install uv)." >&2; exit 1; }
+	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt
+	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+stop:
+	@if [ -x $(BIN)/onefact ] && [ -d .onefact ]; then $(BIN)/onefact stop; else echo "Nothing to stop."; fi
+
+clean: stop
+	rm -rf $(VENV) .onefact report.html build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
