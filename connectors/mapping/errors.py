@@ -10,7 +10,7 @@ class MappingError(Exception):
     """Rows and manifest do not fit together."""
 
 
-class MissingColumn(MappingError):  # noqa: N818 - reads as what it says
+class MissingColumn(MappingError):
     """A page lacks a column that the manifest maps; a connector must deliver every column, NULL where absent.
 
     Attributes:
@@ -34,7 +34,7 @@ class Problem:
     reason: str
 
 
-class Inexpressible(MappingError):  # noqa: N818 - reads as what it says
+class Inexpressible(MappingError):
     """Some values have no spelling in the target system.
 
     Attributes:
