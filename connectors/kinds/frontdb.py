@@ -275,12 +275,12 @@ class FrontdbConnector:
             return Outcome(change_id, "verified", receipt=receipt, record_key=key)
         if not fresh:
             return Outcome(change_id, "sent", "not_shown_yet", "已受理，出库表尚未回传", receipt, key)
-        source = self._staging[name].source
+        message = f"已受理，但回传的值不同：{'、'.join(fields)}"
         return Outcome(change_id, "rejected", "readback_differs", message, receipt, key)
 
     def _insert(self, name: str, ready: Sequence[Outgoing], guids: Mapping[str, str]) -> None:
         """Insert the rows that are not there yet: after a crash the same change comes with the same GUID."""
-        staging, source = self._staging[name], self._staging[name].source
+        source = self._staging[name].source
         into = self._db.in_table(name)
         present = self._answers(name, list(guids.values()))
         now = self.context.now()
