@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 from datetime import timedelta
-from pathlib import Path
 
 import nats
 import pytest
