@@ -75,8 +75,14 @@ class NoControl(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The table of a list page: column names ("" = not a column of data, e.g. buttons), rows as texts, the address of
-    the next page, the announced total."""
+    """The table of a list page.
+
+    Attributes:
+        columns: column names ("" = not a column of data, e.g. buttons).
+        rows: texts of the cells.
+        next: address of the next page.
+        total: number of records that the page announces.
+    """
 
     columns: tuple[str, ...]
     rows: list[list[str]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import shutil
 import signal
 import sysconfig
@@ -34,9 +33,9 @@ class Account:
     """A user of the broker with the subjects it may publish to and subscribe to (空 = all)."""
 
     user: str
+    password: str = field(repr=False)
     publish: Sequence[str] = ()
     subscribe: Sequence[str] = ()
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
     def as_config(self) -> dict[str, object]:
         """The account as the broker's configuration wants it."""

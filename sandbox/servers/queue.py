@@ -23,6 +23,7 @@ from nats.js.errors import NotFoundError
 
 from connectors.manifest.model import Manifest
 from connectors.manifest.sources import QueueConnection, QueueSource
+from sandbox.keys import Keyring
 from sandbox.servers.events import TWICE, Told, event_of, obey
 from sandbox.servers.nats_broker import OWNER, Account, NatsBroker
 from sandbox.servers.webhook import WebhookSystems
@@ -112,7 +113,9 @@ class QueueServer:
         await self._systems[system].resume()
 
     async def _start_queues(self) -> dict[str, str]:
-        urls = await self._broker.start([Account(OWNER), *map(_account, self._queues)])
+        keys = Keyring.of(self._home)
+        accounts = [_account(m, keys.secret(f"{m.id.upper()}_PASSWORD")) for m in self._queues]
+        urls = await self._broker.start([Account(OWNER, keys.secret("NATS_OWNER")), *accounts])
         self.owner_url = urls[OWNER]
         for manifest in self._queues:
             system = QueueSystem(manifest, self._home, self._now)
@@ -233,7 +236,7 @@ class QueueSystem:
         return obey(self.store, name, command, self._now())
 
 
-def _account(manifest: Manifest) -> Account:
+def _account(manifest: Manifest, password: str) -> Account:
     """Our account at a system: it may send commands and read the stream, but not tell events in the system's name."""
     stream = QueueConnection.model_validate(manifest.connection).stream
     sources = [QueueSource.model_validate(d.source) for d in manifest.datasets]
@@ -241,6 +244,7 @@ def _account(manifest: Manifest) -> Account:
     interface += [f"$JS.API.CONSUMER.{call}.{stream}.>" for call in ("CREATE", "INFO", "MSG.NEXT", "DELETE")]
     return Account(
         manifest.id,
+        password,
         publish=(*(f"{s.commands}.*" for s in sources), *interface),
         subscribe=(*(f"{s.acks}.*" for s in sources), "_INBOX.>"),
     )

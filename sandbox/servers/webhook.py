@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from connectors.kinds.webhook_receiver import SIGNATURE, TIMESTAMP, TOLERANCE, Spool, receiver, sign
 from connectors.manifest.model import Dataset, Manifest
 from connectors.manifest.sources import WebhookSource
+from sandbox.keys import Keyring
 from sandbox.servers.events import TWICE, Told, event_of, obey
 from sandbox.servers.hosting import Host
 from sandbox.store import Store
@@ -36,7 +36,8 @@ class WebhookSystems:
 
     def __init__(self, manifests: Sequence[Manifest], home: Path, now: Callable[[], datetime]) -> None:
         self._manifests, self._home, self._now = list(manifests), home, now
-        self._secrets = {m.id: secrets.token_urlsafe(24) for m in manifests}
+        keys = Keyring.of(home)
+        self._secrets = {m.id: keys.secret(f"{m.id.upper()}_SECRET") for m in manifests}
         self._host = Host()
         self._client = httpx.AsyncClient(timeout=20, trust_env=False)
         self._telling = asyncio.Lock()
