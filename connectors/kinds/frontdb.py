@@ -23,7 +23,7 @@ from sqlalchemy import exc
 from connectors import raw
 from connectors.base import Check, Context
 from connectors.kinds.frontdb_check import check_columns
-from connectors.kinds.frontdb_tables import Staging, StagingDatabase
+from connectors.kinds.frontdb_tables import FRONT, Staging, StagingDatabase
 from connectors.manifest.model import Manifest
 from connectors.mapping.rows import raw_key
 from connectors.outgoing import Outgoing, prepare, record_key
@@ -114,7 +114,9 @@ class FrontdbConnector:
         for begin in range(0, len(keys), CHUNK):
             wanted = _is_one_of([staging.out.c[name] for name in spec.key], keys[begin : begin + CHUNK])
             query = staging.select().where(wanted).order_by(staging.out.c[staging.source.sequence])
-            newest |= {tuple(row[3 : 3 + width]): row for row in self._db.fetch(staging.source.out_table, query)}
+            newest |= {
+                tuple(row[FRONT : FRONT + width]): row for row in self._db.fetch(staging.source.out_table, query)
+            }
         return list(newest.values())
 
     def _stragglers(self, staging: Staging, position: int) -> list[Sequence[Any]]:
@@ -129,7 +131,7 @@ class FrontdbConnector:
         if not rows:
             return []
         width = len(staging.key)
-        keys = [tuple(row[3 : 3 + width]) for row in rows]
+        keys = [tuple(row[FRONT : FRONT + width]) for row in rows]
         latest: dict[tuple[Any, ...], int] = {}
         columns = [out.c[name] for name in staging.key]
         for begin in range(0, len(keys), CHUNK):
@@ -140,20 +142,20 @@ class FrontdbConnector:
             }
         current = [row for row, key in zip(rows, keys, strict=True) if int(row[0]) >= latest.get(key, 0)]
         overtaken = [row[1] for row, key in zip(rows, keys, strict=True) if int(row[0]) < latest.get(key, 0)]
-        self._flag(staging, overtaken)
+        self._flag_each(staging, overtaken)
         return current
 
     def _pages(self, dataset: str, rows: list[Sequence[Any]], fixed: str | None) -> Iterator[Page]:
         for begin in range(0, len(rows), PAGE_ROWS):
             part = rows[begin : begin + PAGE_ROWS]
             yield self._page(dataset, part, fixed)
-            self._flag(self._staging[dataset], [row[1] for row in part])
+            self._flag(self._staging[dataset], part)
 
     def _page(self, dataset: str, rows: Sequence[Sequence[Any]], cursor: str | None) -> Page:
         staging, spec = self._staging[dataset], self.manifest.dataset(dataset)
         values = list(zip(*rows, strict=True))
         sequence, _, operation = (raw.texts(values[i]) for i in range(3))
-        columns = {name: raw.texts(values[3 + i]) for i, name in enumerate(staging.columns)}
+        columns = {name: raw.texts(values[FRONT + i]) for i, name in enumerate(staging.columns)}
         places = pc.binary_join_element_wise(staging.source.out_table, sequence, "#")
         removed = pc.equal(pc.fill_null(operation, ""), "D")
         rejects = raw.rejects([], self.manifest.id, dataset)
@@ -170,13 +172,26 @@ class FrontdbConnector:
         table, repeated = raw.drop_repeats(table)
         return Page(dataset, table, cursor, rejects, duplicates=repeated)
 
-    def _flag(self, staging: Staging, row_ids: Sequence[str]) -> None:
-        """Set the sync flag of these rows, by row id: by number range rows not yet visible would be flagged unread."""
+    def _flag(self, staging: Staging, rows: Sequence[Sequence[Any]]) -> None:
+        """Set the sync flag of the rows that were read, and of no other.
+
+        By number range it is one statement, but it would also flag a row that became visible since; so it counts only
+        when it touched exactly the rows we saw waiting. Else each row is flagged by its id.
+        """
         source, out = staging.source, staging.out
-        row_id, flag = out.c[source.row_id], out.c[source.sync_flag]
-        done = sa.update(out).where(flag == WAITING).values({source.sync_flag: DONE})
+        sequence, flag = out.c[source.sequence], out.c[source.sync_flag]
+        waiting = [row[1] for row in rows if row[3] == WAITING]
+        within = sequence.between(int(rows[0][0]), int(rows[-1][0])) if rows else sa.false()
+        done = sa.update(out).where(within, flag == WAITING).values({source.sync_flag: DONE})
+        if waiting and not self._db.write_exactly(source.out_table, done, len(waiting)):
+            self._flag_each(staging, waiting)
+
+    def _flag_each(self, staging: Staging, row_ids: Sequence[str]) -> None:
+        source, out = staging.source, staging.out
+        done = sa.update(out).where(out.c[source.sync_flag] == WAITING).values({source.sync_flag: DONE})
         chunks = [row_ids[begin : begin + CHUNK] for begin in range(0, len(row_ids), CHUNK)]
-        self._db.write(source.out_table, [(done.where(row_id.in_(chunk)), None) for chunk in chunks])
+        mine = [(done.where(out.c[source.row_id].in_(chunk)), None) for chunk in chunks]
+        self._db.write(source.out_table, mine)
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -232,7 +247,9 @@ class FrontdbConnector:
         rows = self._newest(name, keys)
         table = self._page(name, rows, None).rows if rows else raw.empty(self._staging[name].columns)
         width = len(self.manifest.dataset(name).key)
-        shown = {record_key(self.manifest, name, [str(k) for k in row[3 : 3 + width]]): int(row[0]) for row in rows}
+        shown = {
+            record_key(self.manifest, name, [str(k) for k in row[FRONT : FRONT + width]]): int(row[0]) for row in rows
+        }
         result = compare(self.manifest, name, role, accepted, table)
         for change in accepted:
             equal, fields = result[change.change_id]

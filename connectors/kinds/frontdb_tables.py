@@ -14,6 +14,10 @@ from connectors.manifest.model import Manifest
 from connectors.manifest.sources import FrontdbConnection, FrontdbSource
 
 
+FRONT = 4
+"""Columns in front of a selected row: sequence number, row id, operation, sync flag."""
+
+
 @dataclass(frozen=True, slots=True)
 class Staging:
     """The two staging tables of a dataset.
@@ -30,8 +34,9 @@ class Staging:
     into: sa.TableClause | None
 
     def select(self) -> sa.Select[Any]:
-        """Rows of the out table: sequence number, row id, operation, then the business columns, key columns first."""
-        wanted = (self.source.sequence, self.source.row_id, self.source.operation, *self.columns)
+        """Rows of the out table: `FRONT` columns of the exchange itself, then the business columns, key columns first."""
+        source = self.source
+        wanted = (source.sequence, source.row_id, source.operation, source.sync_flag, *self.columns)
         return sa.select(*(self.out.c[name].label(f"c{i}") for i, name in enumerate(wanted)))
 
 
@@ -64,6 +69,17 @@ class StagingDatabase:
             with self.engine.begin() as connection:
                 for statement, rows in statements:
                     connection.execute(statement, rows)
+        except exc.SQLAlchemyError as error:
+            raise self.error(place, error) from error
+
+    def write_exactly(self, place: str, statement: sa.Executable, count: int) -> bool:
+        """Run a statement if it touches exactly `count` rows; otherwise undo it and return False."""
+        try:
+            with self.engine.connect() as connection, connection.begin() as transaction:
+                exact = connection.execute(statement).rowcount == count
+                if not exact:
+                    transaction.rollback()
+                return exact
         except exc.SQLAlchemyError as error:
             raise self.error(place, error) from error
 

@@ -137,6 +137,18 @@ def test_a_row_committed_late_with_a_lower_number_is_not_lost(station: Station) 
     assert station.sql("""SELECT count(*) FROM "RY_OUT" WHERE sync_flag = '0'""") == [(0,)]
 
 
+def test_a_row_that_appears_while_a_page_is_handled_is_not_flagged_unread(station: Station) -> None:
+    station.sql("""UPDATE "RY_OUT" SET seq_no = 900 WHERE "RYBH" = 'R4'""")
+    generator = station.connector.pull("persons", None)
+    page = next(generator)
+    station.sql(
+        """INSERT INTO "RY_OUT" (seq_no, row_guid, op_flag, sync_flag, "RYBH") VALUES (500, 'l', 'I', '0', 'R9')"""
+    )
+    assert list(generator) == []
+    assert station.sql("""SELECT "RYBH" FROM "RY_OUT" WHERE sync_flag = '0'""") == [("R9",)]
+    assert pulled(list(station.connector.pull("persons", page.cursor))) == ["R9"]
+
+
 def test_a_batch_sent_twice_is_counted_once(station: Station) -> None:
     columns = '"RYBH","GMSFHM","XM","LXDH","XB","XZZ","GXSJ","ZXBZ","LYDM",op_flag,sync_flag'
     station.sql(f"""INSERT INTO "RY_OUT" ({columns}, row_guid) SELECT {columns}, row_guid || 'b' FROM "RY_OUT" """)
