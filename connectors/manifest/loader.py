@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from connectors.manifest.checks import check
 from connectors.manifest.errors import ManifestError, ManifestErrors
-from connectors.manifest.model import Manifest, part_refused, unknown_field
-from connectors.manifest.refusal import Location, Refused
+from connectors.manifest.model import Manifest, unknown_field
+from connectors.manifest.refusal import Location, Refused, part_refused
 from connectors.manifest.sources import CONNECTIONS, SOURCES
 from connectors.manifest.text import Document, dotted, read
 from schemas.entities import ENTITIES

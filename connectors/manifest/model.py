@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from connectors.manifest.refusal import Location, Refused, refuse
+from connectors.manifest.refusal import Location, Refused, part_refused, refuse
 from connectors.manifest.sources import CONNECTIONS, SOURCES
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import Compartment, EntityType, Kind, UnknownField
@@ -321,15 +321,6 @@ class Capabilities(Block):
     create: bool = False
     delete: bool = False
     receipt: Literal["immediate", "later", "none"] = "immediate"
-
-
-def part_refused(part: type[BaseModel], data: dict[str, Any], at: Location) -> list[Refused]:
-    """What is wrong with a kind-specific block, placed below `at`."""
-    try:
-        part.model_validate(data)
-    except ValidationError as error:
-        return [Refused((*at, *e["loc"]), e["msg"], e["type"]) for e in error.errors()]
-    return []
 
 
 def _claim_refused(claim: str, at: Location) -> list[Refused]:

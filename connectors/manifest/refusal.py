@@ -7,9 +7,9 @@ and its line must be named.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Location = tuple[str | int, ...]
@@ -29,6 +29,15 @@ def refuse(title: str, refused: Sequence[Refused]) -> None:
     if refused:
         details = [InitErrorDetails(type=_error(r), loc=r.at, input=None) for r in refused]
         raise ValidationError.from_exception_data(title, details)
+
+
+def part_refused(part: type[BaseModel], data: dict[str, Any], at: Location) -> list[Refused]:
+    """What is wrong with a kind-specific block, placed below `at`."""
+    try:
+        part.model_validate(data)
+    except ValidationError as error:
+        return [Refused((*at, *e["loc"]), e["msg"], e["type"]) for e in error.errors()]
+    return []
 
 
 def _error(refused: Refused) -> PydanticCustomError:

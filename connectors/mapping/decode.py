@@ -145,12 +145,18 @@ def _read_role(page: _Page, entity: EntityMap) -> _Role:
         if name in entity.required or not (entity.required or mapped.value is not None):
             filled.append(found.filled)
     exists = _any(filled, len(page.keys))
-    if entity.type == "person":
+    if entity.type == "person" and _proven(entity):
         crossed = cross_check(columns)
         columns = crossed.columns
         for name, rule in crossed.broken.items():
             _reject(page, entity, name, rule, "value")
     return _Role(entity, columns, exists)
+
+
+def _proven(entity: EntityMap) -> bool:
+    """True when ID numbers went through the check of their kind (`as: text` lets anything pass)."""
+    mapped = entity.fields.get("id_number")
+    return mapped is not None and mapped.kind in {None, "id_number"}
 
 
 def _reject(page: _Page, entity: EntityMap, name: str, rules: pa.StringArray, level: Level) -> None:
