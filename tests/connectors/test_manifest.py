@@ -40,7 +40,9 @@ def test_the_manifest_that_the_bad_ones_were_made_from_is_good() -> None:
 
 def test_scalars_stay_text_unless_the_model_wants_another_type(tmp_path: Path) -> None:
     text = (FIXTURES / "good.yaml").read_text(encoding="utf-8")
-    text = text.replace("birth_date: 出生日期", "ethnicity: {column: 民族, codes: {01: 01, no: 02, 1_0: 03}, direction: in}")
+    text = text.replace(
+        "birth_date: 出生日期", "ethnicity: {column: 民族, codes: {01: 01, no: 02, 1_0: 03}, direction: in}"
+    )
     text = text.replace("    key: 编号", "    key: 编号\n    deleted: {column: 注销, values: [yes, 0x1, 2020-01-01]}")
     path = tmp_path / "text.yaml"
     path.write_text(text.replace("cadence: daily", "cadence: daily\ntrust: 07"), encoding="utf-8")
