@@ -6,7 +6,7 @@ PEOPLE  ?= 2000
 SEED    ?= 1
 WORKERS ?= 2
 CHECKS  := lint format types imports tests
-PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
 # python3 first, because it is what the user's machine means by Python; then the newer names.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
