@@ -13,7 +13,6 @@ from connectors.base import ConnectorError, Context, LoginRefused, Malformed, No
 from connectors.manifest.model import Manifest
 from connectors.manifest.sources import FrontdbConnection, FrontdbSource
 
-
 FRONT = 4
 """Columns in front of a selected row: sequence number, row id, operation, sync flag."""
 
