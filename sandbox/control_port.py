@@ -163,7 +163,4 @@ def _no(message: str, status: int) -> Response:
 
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
-    if parts.hostname is None:
-        return url
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit((parts.scheme, f"{parts.hostname}{port}", parts.path, "", ""))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -105,10 +105,18 @@ class Store:
     @classmethod
     def open(cls, home: Path, manifest: Manifest) -> Store:
         """Open the state of a system, loading its seed at first start; raises `NoSeed` when a seed file is missing."""
-        store = cls(manifest, home / "sandbox" / "state" / f"{manifest.id}.sqlite")
-        for dataset in manifest.datasets:
-            if not store._has(dataset.name):
-                store._load(dataset, home / "sandbox" / "seed" / f"{manifest.id}.{dataset.name}.parquet")
+        state = home / "sandbox" / "state" / f"{manifest.id}.sqlite"
+        seeds = {d.name: home / "sandbox" / "seed" / f"{manifest.id}.{d.name}.parquet" for d in manifest.datasets}
+        if not state.exists() and (missing := [seed for seed in seeds.values() if not seed.exists()]):
+            raise NoSeed(missing[0])
+        store = cls(manifest, state)
+        try:
+            for dataset in manifest.datasets:
+                if not store._has(dataset.name):
+                    store._load(dataset, seeds[dataset.name])
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def close(self) -> None:

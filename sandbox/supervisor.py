@@ -95,7 +95,7 @@ def stop(home: Path, *, wait_seconds: float = 20) -> bool:
     home = home.resolve()
     pid = lock.holder(home)
     if pid is not None:
-        _end(pid, lambda: lock.holder(home) is None, wait_seconds)
+        _end(pid, lambda: _gone(pid), wait_seconds)
     for leftover in (control_file(home), home / "endpoints.json"):
         leftover.unlink(missing_ok=True)
     if lock.holder(home) is not None:
@@ -148,6 +148,20 @@ def _end(pid: int, ended: Callable[[], bool], wait_seconds: float) -> None:
             _until(ended, 5)
 
 
+def _gone(pid: int) -> bool:
+    """True when the process has ended; one that we started ourselves is collected first."""
+    try:
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return True
+    except ChildProcessError:
+        pass  # started by another process, which collects it
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
 def _until(ready: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not ready() and time.monotonic() < end:
@@ -159,8 +173,10 @@ def _log(home: Path) -> Path:
 
 
 def _tail(log: Path) -> tuple[str, ...]:
+    """The log's last sentences; a traceback stays in the log."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return tuple(lines[-LOG_LINES:])
+    plain = [line for line in lines if line and not line.startswith((" ", "Traceback"))]
+    return tuple(plain[-LOG_LINES:])
 
 
 def _main() -> None:
