@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,9 +31,20 @@ from connectors.readback import compare
 from schemas.records import Change, Outcome, Page
 
 PAGE_LINES = 2000
+AT_ONCE = 200
+"""Commands posted between two comparisons."""
+
 TIMEOUT_SECONDS = 20.0
 NOBODY = "-"
 """Key of no record, to try the way to the system without reading anybody's data."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A change whose command was accepted, or sent without an answer."""
+
+    change: Change
+    answered: bool
 
 
 class WebhookConnector:
@@ -155,40 +166,54 @@ class WebhookConnector:
     # --- writing --------------------------------------------------------------------------------------------------
 
     def push(self, changes: Sequence[Change]) -> Iterator[Outcome]:
-        """Post a command for each change that is due, then read the record and compare."""
+        """Read the records, post a command for each change that is due, then read them again and compare."""
         ready, refused = prepare(self.manifest, changes, whole_rows=False, writable=lambda _: True)
         yield from refused
-        for one in ready:
-            yield self._push(one)
+        for name in dict.fromkeys(one.change.dataset for one in ready):
+            of_dataset = [one for one in ready if one.change.dataset == name]
+            for begin in range(0, len(of_dataset), AT_ONCE):
+                yield from self._push(name, of_dataset[begin : begin + AT_ONCE])
 
-    def _push(self, one: Outgoing) -> Outcome:
-        change, version = one.change, None
-        if change.record_key:
-            rows, versions = self._held(change.dataset, [change.record_key])
-            outcome = settled(change, standings(self.manifest, change.dataset, [change], rows)[change.change_id])
-            if outcome is not None:
-                return outcome
-            version = versions.get(change.record_key)
-        answered, key = True, change.record_key
+    def _push(self, name: str, ready: Sequence[Outgoing]) -> Iterator[Outcome]:
+        updates = [one.change for one in ready if one.change.record_key]
+        rows, versions = self._held(name, [c.record_key or "" for c in updates])
+        standing = standings(self.manifest, name, updates, rows)
+        sent: list[_Sent] = []
+        for one in ready:
+            outcome = settled(one.change, standing.get(one.change.change_id))
+            if outcome is None:
+                # A second command for the same record follows our own first one: it has no version to insist on.
+                posted = self._posted(one, versions.pop(one.change.record_key or "", None))
+                if isinstance(posted, _Sent):
+                    sent.append(posted)
+                    continue
+                outcome = posted
+            yield outcome
+        yield from self._verified(name, sent)
+
+    def _posted(self, one: Outgoing, version: int | None) -> _Sent | Outcome:
+        change = one.change
         try:
             answer = self._post(one, version)
         except Unanswered:
-            answered = False
-        else:
-            if answer.get("status") != "ok":
-                return _refusal(one, answer)
-            key = record_key(self.manifest, change.dataset, [str(answer.get("key"))]) if key is None else key
-        return self._verified(replace(change, record_key=key), answered=answered)
+            return _Sent(change, answered=False)
+        if answer.get("status") != "ok":
+            return _refusal(one, answer)
+        key = change.record_key or record_key(self.manifest, change.dataset, [str(answer.get("key"))])
+        return _Sent(replace(change, record_key=key), answered=True)
 
-    def _verified(self, change: Change, *, answered: bool) -> Outcome:
-        silent = Outcome(change.change_id, "no_answer", "no_answer", "系统没有回应，是否写入尚不清楚")
-        if change.record_key is None:
-            return silent
-        rows, _ = self._held(change.dataset, [change.record_key])
-        result = compare(self.manifest, change.dataset, change.role, [change], rows)[change.change_id]
-        if not (answered or result[0]):
-            return silent
-        return verdict(change.change_id, result, receipt=None, key=change.record_key)
+    def _verified(self, name: str, sent: Sequence[_Sent]) -> Iterator[Outcome]:
+        rows, _ = self._held(name, [one.change.record_key for one in sent if one.change.record_key])
+        changes = [one.change for one in sent]
+        result: dict[str, tuple[bool, list[str]]] = {}
+        for role in dict.fromkeys(change.role for change in changes):
+            result |= compare(self.manifest, name, role, changes, rows)
+        for one in sent:
+            change_id, compared = one.change.change_id, result[one.change.change_id]
+            if one.answered or compared[0]:
+                yield verdict(change_id, compared, receipt=None, key=one.change.record_key)
+            else:
+                yield Outcome(change_id, "no_answer", "no_answer", "系统没有回应，是否写入尚不清楚")
 
     def _post(self, one: Outgoing, version: int | None) -> dict[str, object]:
         change = one.change

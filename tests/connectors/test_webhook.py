@@ -189,3 +189,26 @@ def test_check_and_trouble(running, connector, tmp_path):
         connect(connector.manifest, context_of(tmp_path, nobody)).read_back("residents", ["residents/wl_001"])
     with pytest.raises(Malformed):
         list(connector.pull("residents", "{}"))
+
+
+def test_an_answer_that_never_comes_is_settled_by_reading(running, connector, monkeypatch):
+    send = connector._http._client.request
+    lost: list[str] = []
+
+    def losing(method, url, **kwargs):
+        if method == "POST":
+            lost.append(url)
+            if len(lost) == 1:  # the first command is carried out and its answer lost, the second never arrives
+                send(method, url, **kwargs)
+            raise httpx.ReadTimeout("no answer")
+        return send(method, url, **kwargs)
+
+    monkeypatch.setattr(connector._http._client, "request", losing)
+    changes = [
+        change_of(
+            connector.manifest, f"residents/wl_04{n}", {"phone": (f"1390000004{n}", f"1380000004{n}")}, number=str(n)
+        )
+        for n in (1, 2)
+    ]
+    assert [(o.change_id, o.state) for o in connector.push(changes)] == [("1", "verified"), ("2", "no_answer")]
+    assert len(lost) == 2  # a write is never sent twice by itself
