@@ -51,27 +51,12 @@ def consolidate(home: Home) -> Consolidated:
     """Bring golden records, crosswalk and outbox up to date with the standardised records and entries."""
     run_id = home.new_run("consolidate")
     with home.warehouse() as con:
+        _stage_entries(home, con)  # first: a rebuilt copy has to hold them when it is compared with the master
         working_copy.refresh(con, home.database.dsn())
-        _stage_entries(home, con)
         if not _any_touched(con):
             return Consolidated(run_id, entities=_totals(con))
-        texts = parse_new(con)
         _load_inputs(home, con)
-        for entity_type in ENTITIES:
-            resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text")
-            assign(con, entity_type, known="crosswalk", decisions="decision_now")
-        working_copy.gather_links(con)
-        for entity_type in ENTITIES:
-            golden.survive(
-                con,
-                entity_type,
-                touched=f"touched_{entity_type}",
-                crosswalk=f"linked_{entity_type}",
-                foreign=f"foreign_{entity_type}",
-            )
-            if entity_type == "address":
-                golden.complete_addresses(con)
-            working_copy.apply_fresh(con, entity_type)
+        texts = derive(con)
         plan(
             con,
             list(policy.targets(home.manifests.values(), home.now().date())),
@@ -83,6 +68,32 @@ def consolidate(home: Home) -> Consolidated:
     return result
 
 
+def derive(con: duckdb.DuckDBPyConnection) -> int:
+    """Link all records and recompute the golden records they touch; return how many address texts were new.
+
+    Needs nothing but the warehouse: the standardised records, the last state (`crosswalk`, `golden_<entity>`) and the
+    inputs of the run (`authority`, `decision_now`, `pushed_now`). Leaves the new state in temporary tables.
+    """
+    texts = parse_new(con)
+    working_copy.find_echoes(con)
+    for entity_type in ENTITIES:
+        resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text")
+        assign(con, entity_type, known="crosswalk", decisions="decision_now")
+    working_copy.gather_links(con)
+    for entity_type in ENTITIES:
+        golden.survive(
+            con,
+            entity_type,
+            touched=f"touched_{entity_type}",
+            crosswalk=f"linked_{entity_type}",
+            foreign=f"foreign_{entity_type}",
+        )
+        if entity_type == "address":
+            golden.complete_addresses(con)
+        working_copy.apply_fresh(con, entity_type)
+    return texts
+
+
 def _any_touched(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(count(con, "SELECT count(*) FROM touched_record"))
 
@@ -92,7 +103,7 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[EntityType, int]:
 
 
 def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
-    """Load authority ranks, decisions and echoes for this run."""
+    """Load authority ranks, decisions and what was pushed for this run."""
     golden.load_authority(con, policy.authorities(home.manifests.values()))
     dsn = home.database.dsn()
     con.register(
@@ -106,7 +117,6 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
     con.register("_pushed", fetch(dsn, "SELECT system_id, record_key, entity_type, role, field, value FROM pushed"))
     con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
     con.unregister("_pushed")
-    working_copy.find_echoes(con)
 
 
 def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> None:

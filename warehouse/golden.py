@@ -7,9 +7,10 @@ order, a replay changes nothing, and an unmerge gives back exactly what was ther
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import duckdb
+import pyarrow as pa
 
 from schemas.entities import ENTITIES
 from schemas.model import Entity, EntityType
@@ -39,10 +40,9 @@ def load_authority(con: duckdb.DuckDBPyConnection, rows: list[Authority]) -> Non
         "CREATE OR REPLACE TEMP TABLE authority (system_id VARCHAR, entity_type VARCHAR, role VARCHAR, field VARCHAR, rank INTEGER)"
     )
     if rows:
-        con.executemany(
-            "INSERT INTO authority VALUES (?, ?, ?, ?, ?)",
-            [(a.system_id, a.entity_type, a.role, a.field, a.rank) for a in rows],
-        )
+        con.register("_authority", pa.Table.from_pylist([asdict(row) for row in rows]))
+        con.execute("INSERT INTO authority BY NAME SELECT * FROM _authority")
+        con.unregister("_authority")
 
 
 def _rank(entity: Entity, group: tuple[str, ...]) -> str:
