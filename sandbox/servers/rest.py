@@ -220,14 +220,14 @@ class RestSystem:
 
 async def _befallen(fault: Fault | None, system: RestSystem) -> Response | None:
     """What a fault makes of a request in place of its answer; None when the request is still to be served."""
-    match fault.kind if fault else None:
+    if fault is None:
+        return None
+    match fault.kind:
         case "slow":
-            assert fault is not None  # noqa: S101  # matched above
             await asyncio.sleep(fault.seconds)
         case "error":
             return HTMLResponse(GATEWAY_PAGE, 500)
         case "throttle":
-            assert fault is not None  # noqa: S101
             return JSONResponse({"message": "请求过于频繁"}, 429, headers={"Retry-After": f"{fault.seconds:.0f}"})
         case "not_json":
             return HTMLResponse(GATEWAY_PAGE)
