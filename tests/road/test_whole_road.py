@@ -116,7 +116,9 @@ def test_a_newer_plan_replaces_an_open_one_and_the_first_may_come_back(running: 
         consolidate(running.home)
         open_ = {new for system, _, field, _, new in running.changes() if (system, field) == ("volunteer", "phone")}
         assert open_ == {phone}
-    sg = {new for system, key, field, _, new in running.changes() if (system, key, field) == ("sg_etong", "G1", "phone")}
+    sg = {
+        new for system, key, field, _, new in running.changes() if (system, key, field) == ("sg_etong", "G1", "phone")
+    }
     assert sg == {"13900000005"}
 
 
@@ -287,7 +289,9 @@ def test_a_new_member_is_created_once_with_the_newest_values(town: Town) -> None
         town.write(system, [])
     pull.pull(town.home)
     consolidate(town.home)
-    created = [json.dumps(c, ensure_ascii=False) for s, _, o, _, c in town.outbox() if (s, o) == ("volunteer", "create")]
+    created = [
+        json.dumps(c, ensure_ascii=False) for s, _, o, _, c in town.outbox() if (s, o) == ("volunteer", "create")
+    ]
     assert len(created) == 1  # not the child, not the one without phone
     enter.enter(town.home, grown, "phone", "13900000002")
     consolidate(town.home)
