@@ -18,7 +18,8 @@ from schemas.address.regions import late_prefix, read_prefix, townships
 _BRANCH_HEADS: Final = frozenset("0123456789东西南北中" + HAN_DIGITS)
 _DIGITS: Final = frozenset("0123456789")
 _JOINING: Final = frozenset("附特甲乙丙丁新旧老临时东西南北中第负下号#-/ABCDEFGHIJKLMNOPQRSTUVWXYZ" + HAN_DIGITS)
-_AMBIGUOUS: Final = frozenset({"no", "bare"})
+_HAN_NUMERALS: Final = frozenset(HAN_DIGITS)
+_NAME_PLACES: Final = frozenset({"", "street", "road_no", "alley", "community"})
 _DIRECTIONS: Final = frozenset("东南西北中")
 _CROSSING_HEADS: Final = frozenset("东西南北的与和及跟、/- 交路口十丁")
 
@@ -31,8 +32,8 @@ def read(text: str) -> Draft:
     if first and "省" not in text[first.start() :] and "市" not in text[first.start() :]:
         begin = first.start()
         match = match_number(text, begin)
-        head = _head(text[:begin]) if match and not _is_name_part(text, match) else None
-        if head and match:
+        head = _head(text[:begin]) if match else None
+        if head and match and not _is_name_part(text, match, head):
             draft = head.copy(asides)
             _elements(text, place_number(text, match, draft), draft)
             return draft
@@ -144,7 +145,7 @@ def _elements(text: str, at: int, draft: Draft, size: int = -1) -> bool:
             continue
         if match.end() > size:
             return False
-        if _is_name_part(text, match):
+        if _is_name_part(text, match, draft, text[start:begin]):
             at = match.end()
         else:
             if start < begin:
@@ -160,12 +161,31 @@ def _candidate(text: str, at: int) -> int:
     return found.start() if found else -1
 
 
-def _is_name_part(text: str, match: re.Match[str]) -> bool:
-    """Whether a number belongs to a name: 3号大街, 二期, 12区, 4S店."""
-    if match.lastgroup not in _AMBIGUOUS:
+def _is_name_part(text: str, match: re.Match[str], draft: Draft, unread: str = "") -> bool:
+    """Whether a number belongs to a name: 3号大街, 二期, 12区, 4S店, 701华庭, 十八梯社区.
+
+    `unread` stands between the last element and the number; a bare number directly behind a road is its door plate.
+    """
+    kind, end = match.lastgroup, match.end()
+    if kind == "no":
+        return p.NOT_PLATE.match(text, end) is not None
+    if kind != "bare":
+        return text[match.start()] in _HAN_NUMERALS and p.NOT_NUMERAL.match(text, end) is not None
+    if end == len(text):
         return False
-    pattern = p.NOT_PLATE if match.lastgroup == "no" else p.NOT_UNIT
-    return pattern.match(text, match.end()) is not None
+    if p.NOT_UNIT.match(text, end):
+        return True
+    return not unread.strip(TRIM) and _begins_name(text, match, draft)
+
+
+def _begins_name(text: str, match: re.Match[str], draft: Draft) -> bool:
+    """Whether a number is the beginning of an estate's name, which needs a place where a name may begin."""
+    end = match.end()
+    if not match[0].isdigit() or len(match[0]) > 4:
+        return False
+    if draft.last in {"", "street"} and not p.NO_NAME_BEHIND.match(text, end):
+        return True
+    return draft.last in _NAME_PLACES and p.NAME_BEHIND.match(text, end) is not None
 
 
 def _words(text: str, start: int, end: int, draft: Draft) -> None:
@@ -265,6 +285,8 @@ def _community(match: re.Match[str], stem: str, draft: Draft) -> int:
 def _road(text: str, match: re.Match[str], stem: str, draft: Draft) -> int:
     begin, end = match.span()
     if not stem or draft.road_no is not None or (draft.last == "compound" and text[begin - 1] != " "):
+        return begin
+    if p.ESTATE_OF_ROAD.match(text, end):
         return begin
     estate = _estate_before(stem, match[0])
     if match.lastgroup == "lane" and estate:
