@@ -1,5 +1,8 @@
 # Every target does all its set-up on a machine that has Python 3.11 or newer and nothing else.
 
+# Compiled modules are kept: a command that compiles its libraries anew takes seconds to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV    := .venv
 BIN     := $(VENV)/bin
 PEOPLE  ?= 2000
@@ -12,7 +15,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup demo test check-lint check-format check-types check-imports check-tests browser bench lock stop clean
+.PHONY: help setup demo test check-lint check-format check-types check-imports check-tests browser bench picture lock stop clean
 .DEFAULT_GOAL := help
 
 help:
@@ -60,7 +63,7 @@ check-lint:    ; @$(BIN)/ruff check .
 check-format:  ; @$(BIN)/ruff format --check .
 check-types:   ; @$(BIN)/mypy
 check-imports: ; @$(BIN)/lint-imports --no-cache
-check-tests:   ; @$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile
 
 # The report is opened in a real Chromium; without one those tests are skipped, and this says so.
 browser:
@@ -73,6 +76,17 @@ browser:
 
 bench: $(VENV)/.dev
 	@for file in benchmarks/*.py; do echo "── $$file"; $(BIN)/python $$file || exit 1; done
+
+# The picture in the README: the first screen of the last demo's report, as a browser shows it.
+picture: report.html browser
+	@mkdir -p docs/img; profile=$$(mktemp -d); \
+	$$(command -v chromium || command -v chromium-browser || command -v google-chrome) --headless --no-sandbox --disable-gpu --disable-quic \
+		--no-first-run --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars \
+		--user-data-dir=$$profile --window-size=1280,1000 --screenshot=docs/img/report.png file://$(CURDIR)/report.html 2>/dev/null; \
+	rm -rf $$profile; ls -l docs/img/report.png
+
+report.html:
+	@echo "There is no report.html yet: make demo" >&2; exit 1
 
 lock:
 	@command -v uv >/dev/null 2>&1 || { echo "make lock needs uv on PATH (pip install uv)." >&2; exit 1; }

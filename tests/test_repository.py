@@ -74,7 +74,9 @@ def test_nothing_points_at_a_registry_or_at_a_place_on_one_machine() -> None:
 
 
 def test_no_unfinished_code() -> None:
-    marks = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "raise NotImplemented" + "Error"]) + r")\b")
+    marks = re.compile(
+        r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "raise NotImplemented" + "Error"]) + r")\b"
+    )
     found = [f"{p.relative_to(ROOT)}:{m.group()}" for p, text in texts() if p in code() for m in marks.finditer(text)]
     assert found == []
 
