@@ -5,6 +5,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.address.numerals import name_digits
+
 _KIND: Final = r"(?:号院|栋|号|单元|室|层)$"
 _SEPARATOR: Final = "|"
 
@@ -14,7 +16,8 @@ def normal_key(table: pa.Table) -> pa.Array:
 
     The key begins with the most precise anchor the text gives: road and door plate; else village or community and
     group or estate; else the estate with a building or room. Behind it follow building, unit and room, reduced to
-    their numbers (3栋, 3幢 and 3号楼 are one). Province, city, county and street are left out, because most registers
+    their numbers (3栋, 3幢 and 3号楼 are one); the floor counts where the room does not tell it (五楼左, 5层2室). Numerals
+    in names become digits (七〇一社区 is 701社区, 武珞路2巷 is 武珞路二巷). Province, city, county and street are left out, because most registers
     omit some of them: join on the county as well where both sides have it. An estate behind a door plate is left
     out too, because the plate names the place already.
 
@@ -23,10 +26,10 @@ def normal_key(table: pa.Table) -> pa.Array:
     Raises:
         KeyError: if a column of `COLUMNS` is missing.
     """
-    road, plate = _column(table, "road"), _number(table, "road_no")
-    community, compound = _column(table, "community"), _column(table, "compound")
+    road, plate = _name(table, "road"), _number(table, "road_no")
+    community, compound = _name(table, "community"), _name(table, "compound")
     building, unit, room = (_number(table, name) for name in ("building", "unit", "room"))
-    floor = pc.if_else(pc.is_valid(room), None, _number(table, "floor"))
+    floor = pc.if_else(pc.match_substring_regex(pc.fill_null(room, ""), "[0-9]{3}"), None, _number(table, "floor"))
     anchored = pc.and_(pc.is_valid(road), pc.is_valid(plate))
     village = pc.and_(pc.is_valid(community), pc.or_(pc.is_valid(plate), pc.is_valid(building)))
     inside = pc.or_(pc.is_valid(building), pc.is_valid(room))
@@ -46,6 +49,12 @@ def _join(*parts: pa.Array) -> pa.Array:
 def _column(table: pa.Table, name: str) -> pa.Array:
     column = table.column(name).combine_chunks()
     return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _name(table: pa.Table, name: str) -> pa.Array:
+    """A named element, its numerals written with digits once for each distinct name."""
+    encoded = _column(table, name).dictionary_encode()
+    return pc.take(pa.array([name_digits(text) for text in encoded.dictionary.to_pylist()], pa.string()), encoded.indices)
 
 
 def _number(table: pa.Table, name: str) -> pa.Array:

@@ -4,11 +4,16 @@ Door plates, buildings and floors are written 三栋, 十二楼, 二〇三室 or
 addresses needs one form, so every number in an element goes through `digits`.
 """
 
+import re
 from functools import lru_cache
 from typing import Final
 
 HAN_DIGITS: Final = "〇零一二三四五六七八九十百两"
 _VALUE: Final = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+
+_NUMERAL: Final = re.compile(f"[{HAN_DIGITS}]")
+_RUNS: Final = re.compile(f"[{HAN_DIGITS}]+")
+_DATE: Final = re.compile("[一二三四五六七八九]{2}|[百两].*")
 
 
 @lru_cache(maxsize=4096)
@@ -28,6 +33,17 @@ def digits(text: str) -> str:
         out.append(_run(run) + char)
         run = ""
     return "".join(out) + _run(run)
+
+
+@lru_cache(maxsize=1 << 16)
+def name_digits(name: str) -> str:
+    """Writes the numerals of a name with digits, for comparison only: 七〇一社区 becomes 701社区, 十五中 15中.
+
+    Two numerals side by side stay characters, since they are a date and no number (二七路 is not 27路, 五一 not 51).
+    """
+    if name.isascii() or not _NUMERAL.search(name):
+        return name
+    return _RUNS.sub(lambda run: run[0] if _DATE.fullmatch(run[0]) else _run(run[0]), name)
 
 
 def _run(run: str) -> str:

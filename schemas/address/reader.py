@@ -274,7 +274,8 @@ def _community(match: re.Match[str], stem: str, draft: Draft) -> int:
     if draft.road_no is not None and not match["community"].startswith(("社区", "居")):
         return match.start()
     inner = p.ESTATE_IN.search(stem)
-    if inner and inner.end() < len(stem) - 1:
+    named_after = match["community"].startswith(("社区", "居")) and p.CAMPUS.search(stem)
+    if inner and inner.end() < len(stem) - 1 and not named_after:
         return match.start()
     if match["community"] == "村" and stem[-1] in "一二三四五六七八九十" and (draft.street or "街道")[-1] not in "镇乡":
         return match.start()
@@ -347,7 +348,11 @@ def _estate(words: str, draft: Draft) -> None:
     if not words:
         return
     if draft.last in {"building", "unit", "floor", "room"}:
-        if draft.compound is None and draft.last == "building" and draft.road_no is None:
+        side = p.SIDE.match(words) if draft.last == "floor" and draft.room is None else None
+        if side:
+            draft.room = side[0][0]
+            _estate(words[side.end() :], draft)
+        elif draft.compound is None and draft.last == "building" and draft.road_no is None:
             draft.compound = words.replace(" ", "")
         else:
             draft.note(words)
