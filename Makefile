@@ -67,7 +67,7 @@ check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile
 
 # The report is opened in a real Chromium; without one those tests are skipped, and this says so.
 browser:
-	@if command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then :; \
+	@if { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		echo "Installing Chromium for the browser tests ..."; \
 		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk; } >/dev/null 2>&1 \
