@@ -28,6 +28,16 @@ HUB = 50
 """A key shared by more unanchored records than this is a hub (a default value, a shared phone) and links nothing."""
 
 
+NOTHING_IN_COMMON = (
+    "translate(c.name, m.top, '') = c.name OR (length(c.name) >= 3 AND length(m.top) >= 3 "
+    "AND translate(substr(c.name, 2), substr(m.top, 2), '') = substr(c.name, 2))"
+)
+"""Two names of different people: no character shared, or only the family name (a parent's number on a child's row).
+
+A given name of one character proves nothing: 李军 and 李君 may be one person written by two hands.
+"""
+
+
 def resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records: str, addresses: str) -> None:
     """Create the temporary tables `grouped_<entity>` and `foreign_<entity>`.
 
@@ -89,7 +99,7 @@ def _detach_foreign_ids(con: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TEMP TABLE outvoted AS SELECT c.rid FROM comparable c "
         "JOIN (SELECT anchor, arg_max(name, (n, name)) AS top, max(n) AS best FROM named GROUP BY anchor HAVING count(*) > 1) m "
         "ON m.anchor = c.anchor JOIN named own ON own.anchor = c.anchor AND own.name = c.name "
-        "WHERE m.best > 2 * own.n AND coalesce(c.used_name, '') <> m.top AND translate(c.name, m.top, '') = c.name"
+        f"WHERE m.best > 2 * own.n AND coalesce(c.used_name, '') <> m.top AND ({NOTHING_IN_COMMON})"
     )
     con.execute(
         "INSERT INTO foreign_person SELECT system_id, record_key, role, ? FROM comparable SEMI JOIN outvoted USING (rid)",

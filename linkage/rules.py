@@ -106,10 +106,19 @@ _COMPOUND_SIDE = (
 )
 
 
+def _context(alias: str, element: str) -> str:
+    """Return SQL of an upper element: the text's own, or the only one that this place is known in."""
+    known = f"{{}}({alias}{element}) OVER (PARTITION BY {alias}normal_key)"
+    only = f"CASE WHEN {known.format('min')} = {known.format('max')} THEN {known.format('min')} END"
+    return f"coalesce({alias}{element}, {only})"
+
+
 def _place(field: str) -> tuple[tuple[str, str], ...]:
     alias = f"t_{field}."
     return (
-        ("place", f"{alias}normal_key"),
+        # The key leaves out city and district, since most texts do; where a text names them they must agree, and where a
+        # place is known in one district only, the silent texts mean that one.
+        ("place", f"{alias}normal_key || '@' || coalesce({_context(alias, 'city')}, '') || coalesce({_context(alias, 'district')}, '')"),
         ("street_side", _STREET_SIDE.replace("t.", alias)),
         ("compound_side", _COMPOUND_SIDE.replace("t.", alias)),
         ("street", f"{alias}street"),
@@ -117,16 +126,20 @@ def _place(field: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+_ANCHOR = "CASE WHEN street_side IS NOT NULL OR compound_side IS NULL THEN place END"
+"""A text that names estate and building without the door plate is half an address: it attaches to the whole one."""
+
 HOUSE = Rules(
     "house",
     (*_place("address"), ("house_code", "s.house_code"), ("certificate", "s.property_certificate_no")),
     ("address",),
-    "place",
+    _ANCHOR,
     (
         Key("house_code", "house_code"),
         Key("street_side", "street_side"),
         Key("compound_side_street", _together("compound_side", "street")),
         Key("compound_side", "compound_side"),
+        Key("place", "place"),
         Key("certificate", "certificate"),
     ),
 )
@@ -136,12 +149,13 @@ ADDRESS = Rules(
     "address",
     (*_place("full_text"), ("standard_code", "s.standard_code")),
     ("full_text",),
-    "place",
+    _ANCHOR,
     (
         Key("standard_code", "standard_code"),
         Key("street_side", "street_side"),
         Key("compound_side_street", _together("compound_side", "street")),
         Key("compound_side", "compound_side"),
+        Key("place", "place"),
     ),
 )
 """标准地址: the normal form anchors."""

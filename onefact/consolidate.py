@@ -29,6 +29,13 @@ from warehouse.standardised import Counts, Stage
 from warehouse.tables import ENTRY
 
 
+AWAITING = (
+    "SELECT change_id, entity_type, system_id, record_key, role, c ->> 'field' AS field, c ->> 'new' AS value "
+    "FROM outbox, jsonb_array_elements(changes) AS c WHERE state = 'awaiting_person' AND record_key IS NOT NULL"
+)
+"""Assisted entries that wait for a person, one row per field."""
+
+
 @dataclass(frozen=True, slots=True)
 class Consolidated:
     """What a consolidation changed."""
@@ -57,6 +64,7 @@ def consolidate(home: Home) -> Consolidated:
             return Consolidated(run_id, entities=_totals(con))
         _load_inputs(home, con)
         texts = derive(con)
+        working_copy.find_confirmed(con)
         plan(
             con,
             list(policy.targets(home.manifests.values(), home.now().date())),
@@ -117,6 +125,9 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
     con.register("_pushed", fetch(dsn, "SELECT system_id, record_key, entity_type, role, field, value FROM pushed"))
     con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
     con.unregister("_pushed")
+    con.register("_awaiting", fetch(dsn, AWAITING))
+    con.execute("CREATE OR REPLACE TEMP TABLE awaiting_now AS SELECT * FROM _awaiting")
+    con.unregister("_awaiting")
 
 
 def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> None:
@@ -156,6 +167,7 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
         publisher.links("relation_now", "touched")
+        publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, _totals_now(con), ended, planned, superseded, texts)
         publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})

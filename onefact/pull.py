@@ -30,7 +30,7 @@ from warehouse.landing import Landed, LandingWriter
 from warehouse.standardised import Counts, Stage
 from warehouse.tables import BATCH, CURSOR
 
-READERS = 4
+READERS = 8
 """Systems read at the same time; most of the time they wait for the network."""
 
 AHEAD = 3

@@ -6,14 +6,13 @@ Systems are written in parallel, each by one thread; a system in trouble keeps i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from connectors.base import Connector, ConnectorError
 from connectors.manifest import Manifest
-from connectors.readback import compare
 from connectors.registry import connect
 from onefact.home import Home
 from onefact.policy import permitted
@@ -23,11 +22,15 @@ from warehouse import outbox
 BATCH = 500
 """Changes claimed at a time; a crash leaves at most this many of a system `pending`."""
 
-WRITERS = 4
-"""Systems written at the same time."""
+WRITERS = 8
+"""Systems written at the same time; most of the time they wait for an answer."""
 
 SETTLE_SECONDS = 20.0
 """How long a push waits for receipts that come a moment later; what comes after that is settled by the next push."""
+
+
+POLL_SECONDS = 0.2
+"""Pause between two questions about late receipts."""
 
 
 @runtime_checkable
@@ -67,33 +70,33 @@ def push(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
 
 
 def _push_system(home: Home, manifest: Manifest, progress: Progress | None) -> Pushed:
-    states: Counter[str] = Counter()
+    ended: dict[str, str] = {}
+    error = None
     try:
         permitted(manifest, home.now().date())
         connector = connect(manifest, home.context(manifest))
     except ConnectorError as problem:
-        return Pushed(manifest.id, states, str(problem))
+        return Pushed(manifest.id, error=str(problem))
     except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
-        return Pushed(manifest.id, states, _defect(manifest, problem))
+        return Pushed(manifest.id, error=_defect(manifest, problem))
     try:
         while changes := outbox.claim(home.engine, manifest.id, BATCH):
             outcomes, error = _deliver(manifest, connector, changes)
             outbox.settle(home.engine, changes, outcomes)
-            states.update(o.state for o in outcomes)
+            ended |= {o.change_id: o.state for o in outcomes}
             if progress:
-                progress(manifest.id, sum(states.values()))
-            if error:
-                return Pushed(manifest.id, states, error)
-            if any(o.state == "planned" for o in outcomes):
-                break  # the system asks for patience: what it put back waits for the next push
-        _follow_up(home, manifest, connector, states)
+                progress(manifest.id, len(ended))
+            if error or any(o.state == "planned" for o in outcomes):
+                break  # in trouble, or asking for patience: what was put back waits for the next push
+        if error is None:
+            ended |= _follow_up(home, manifest, connector)
     except ConnectorError as problem:
-        return Pushed(manifest.id, states, str(problem))
+        error = str(problem)
     except Exception as problem:  # noqa: BLE001 - as above
-        return Pushed(manifest.id, states, _defect(manifest, problem))
+        error = _defect(manifest, problem)
     finally:
         connector.close()
-    return Pushed(manifest.id, states)
+    return Pushed(manifest.id, Counter(ended.values()), error)
 
 
 def _defect(manifest: Manifest, problem: Exception) -> str:
@@ -126,49 +129,22 @@ def _deliver(manifest: Manifest, connector: Connector, changes: Sequence[Change]
     return [*(outcomes[c.change_id] for c in changes if c.change_id in outcomes), *missing], error
 
 
-def _follow_up(home: Home, manifest: Manifest, connector: Connector, states: Counter[str]) -> None:
-    """Ask about changes that were accepted but not yet answered, and about forms that a person may have filled by now."""
-    context = home.context(manifest)
-    waited = 0.0
-    while True:
-        answered = 0
-        sent = outbox.in_state(home.engine, manifest.id, "sent")
-        if sent and isinstance(connector, FollowsUp):
-            receipts = [(c.change_id, receipt) for c, receipt in sent if receipt]
-            answered += _resettle(home, sent, connector.follow_up(receipts), states)
-        waiting_person = outbox.in_state(home.engine, manifest.id, "awaiting_person")
-        if waiting_person and not waited and manifest.capabilities.read != "none":
-            answered += _resettle(
-                home, waiting_person, _typed(manifest, connector, [c for c, _ in waiting_person]), states
-            )
-        left = len(sent) if isinstance(connector, FollowsUp) else 0
-        if not left or waited >= SETTLE_SECONDS:
-            return
-        if not answered:
-            pause = 0.25
-            context.sleep(pause)
-            waited += pause
-
-
-def _typed(manifest: Manifest, connector: Connector, changes: Sequence[Change]) -> Iterator[Outcome]:
-    """Yield `verified` for assisted entries whose values stand in the system by now: somebody has typed them."""
-    by_role: dict[tuple[str, str], list[Change]] = {}
-    for change in changes:
-        if change.record_key:
-            by_role.setdefault((change.dataset, change.role), []).append(change)
-    for (dataset, role), group in by_role.items():
-        rows = connector.read_back(dataset, [c.record_key for c in group if c.record_key])
-        for change_id, (equal, _) in compare(manifest, dataset, role, group, rows).items():
-            if equal:
-                yield Outcome(change_id, "verified", "typed_by_person")
-
-
-def _resettle(
-    home: Home, pending: Sequence[tuple[Change, str | None]], outcomes: Iterable[Outcome], states: Counter[str]
-) -> int:
-    settled = [o for o in outcomes if o.state not in {"sent", "awaiting_person"}]
-    if settled:
-        by_id = {c.change_id: c for c, _ in pending}
-        outbox.settle(home.engine, [by_id[o.change_id] for o in settled], settled)
-        states.update(o.state for o in settled)
-    return len(settled)
+def _follow_up(home: Home, manifest: Manifest, connector: Connector) -> dict[str, str]:
+    """Ask about changes that were accepted but not yet answered, until all are or the time is up; return their ends."""
+    ended: dict[str, str] = {}
+    if not isinstance(connector, FollowsUp):
+        return ended
+    sleep, waited = home.context(manifest).sleep, 0.0
+    while sent := outbox.in_state(home.engine, manifest.id, "sent"):
+        by_id = {change.change_id: change for change, _ in sent}
+        receipts = [(change.change_id, receipt) for change, receipt in sent if receipt]
+        settled = [o for o in connector.follow_up(receipts) if o.state != "sent"]
+        if settled:
+            outbox.settle(home.engine, [by_id[o.change_id] for o in settled], settled)
+            ended |= {o.change_id: o.state for o in settled}
+        elif waited >= SETTLE_SECONDS:
+            break
+        else:
+            sleep(POLL_SECONDS)
+            waited += POLL_SECONDS
+    return ended

@@ -42,6 +42,8 @@ class Field:
         group: fields of one group travel together in survivorship (id type + number).
         worker: a grid worker's doorstep value may override the authority (DESIGN.md rule 3).
         compartment: which compartment may see it.
+        identifies: the value names the entity itself; another system's differing value is never overwritten, only a
+            missing one filled (two different valid numbers are a question of linking, not of correctness).
         propagate: False = never written to another system (religion, restricted tags).
         standard: where name, type and length come from, e.g. `31000/12.1`.
         inventory: the id this fact has in the inventory of the forty systems, e.g. `p.phone`.
@@ -59,6 +61,7 @@ class Field:
     group: str | None = None
     worker: bool = False
     compartment: Compartment = "base"
+    identifies: bool = False
     propagate: bool = True
     standard: str = ""
     inventory: str | None = None

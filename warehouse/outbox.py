@@ -30,10 +30,10 @@ def waiting(engine: sa.Engine) -> dict[str, int]:
 
 
 def unanswered(engine: sa.Engine) -> dict[str, int]:
-    """Return how many changes of each system were accepted or handed to a person and are not verified yet."""
+    """Return how many changes of each system were accepted and are not verified yet."""
     query = (
         sa.select(OUTBOX.c.system_id, sa.func.count())
-        .where(OUTBOX.c.state.in_(["sent", "awaiting_person"]), OUTBOX.c.code.is_distinct_from("exported"))
+        .where(OUTBOX.c.state == "sent", OUTBOX.c.code.is_distinct_from("exported"))
         .group_by(OUTBOX.c.system_id)
     )
     with engine.connect() as connection:

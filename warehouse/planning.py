@@ -102,7 +102,10 @@ def _differs(target: Target, name: str) -> str:
     """Return the SQL that is true when the system's value must change."""
     expected = _expected(target, name)
     plain = f"{expected} IS NOT NULL AND {_held(target, name)} IS DISTINCT FROM {expected}"
-    if ENTITIES[target.entity_type].field(name).kind != "address":
+    field = ENTITIES[target.entity_type].field(name)
+    if field.identifies:
+        return f'{expected} IS NOT NULL AND s."{name}" IS NULL'
+    if field.kind != "address":
         return plain
     return f"{plain} AND NOT coalesce(as_{name}.normal_key = ag_{name}.normal_key, false)"
 

@@ -188,6 +188,14 @@ class Publisher:
             )
         return rows
 
+    def confirm(self, confirmed: str) -> int:
+        """Settle assisted entries that a person has typed: the system's own reading shows the values; return how many."""
+        self._send("confirmed_change", "change_id bigint", f"SELECT change_id FROM {confirmed}")
+        return self._execute(
+            "UPDATE outbox o SET state = 'verified', code = 'typed_by_person', settled_at = now() "
+            "FROM confirmed_change c WHERE c.change_id = o.change_id AND o.state = 'awaiting_person'"
+        )
+
     def outbox(self, plan: str, touched: str) -> tuple[int, int]:
         """Insert planned changes, and close open ones of touched entities that the new plan no longer holds.
 

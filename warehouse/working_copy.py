@@ -107,6 +107,26 @@ def find_echoes(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def find_confirmed(con: duckdb.DuckDBPyConnection) -> None:
+    """Create `confirmed` (change_id): assisted entries whose values stand in the system by now, so somebody typed them.
+
+    Reads `awaiting_now` (change_id, entity_type, system_id, record_key, role, field, value), one row per waiting field.
+    """
+    parts = []
+    for entity_type, entity in ENTITIES.items():
+        cases = " ".join(f"WHEN '{f.name}' THEN s.\"{f.name}\"" for f in entity.fields)
+        parts.append(
+            f"SELECT a.change_id, coalesce(a.value = CASE a.field {cases} END OR (l.normal_key = r.normal_key), false) AS equal "
+            f"FROM awaiting_now a JOIN std_{entity_type} s USING (system_id, record_key, role) "
+            f"LEFT JOIN address_text l ON l.text = a.value LEFT JOIN address_text r ON r.text = CASE a.field {cases} END "
+            f"WHERE a.entity_type = '{entity_type}'"
+        )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE confirmed AS SELECT change_id "
+        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY change_id HAVING bool_and(equal)"
+    )
+
+
 def gather_links(con: duckdb.DuckDBPyConnection) -> None:
     """Work out the new crosswalk, how it differs from the old one, and which entities are touched.
 

@@ -6,7 +6,7 @@ ADDRESS = Entity(
     "address",
     "标准地址",
     (
-        Field("standard_code", "标准地址编码", "text", 40, sensitivity=1, authority="ybss", inventory="a.code"),
+        Field("standard_code", "标准地址编码", "text", 40, sensitivity=1, authority="ybss", identifies=True, inventory="a.code"),
         Field("full_text", "地址全称", "address", 200, mandatory="M", sensitivity=1, authority="ybss",
               standard="31000/16.2", inventory="a.full"),
         Field("province", "省", "text", 20, sensitivity=1, authority="derived"),

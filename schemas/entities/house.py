@@ -6,7 +6,7 @@ HOUSE = Entity(
     "house",
     "实有房屋",
     (
-        Field("house_code", "房屋编码", "text", 50, mandatory="M", sensitivity=1, authority="ybss",
+        Field("house_code", "房屋编码", "text", 50, mandatory="M", sensitivity=1, authority="ybss", identifies=True,
               standard="31000/16.1", inventory="h.code"),
         Field("address", "房屋地址", "address", 200, mandatory="M", sensitivity=1, authority="ybss",
               standard="31000/16.2"),
@@ -27,7 +27,7 @@ HOUSE = Entity(
         Field("owner_phone", "房主电话", "phone", 50, mandatory="M", authority="property_mgmt",
               standard="31000/16.8", inventory="h.owner_phone"),
         Field("owner_address", "房主现居详址", "address", 200, standard="31000/16.9"),
-        Field("property_certificate_no", "产权证号", "text", 50, authority="external:real_estate",
+        Field("property_certificate_no", "产权证号", "text", 50, authority="external:real_estate", identifies=True,
               inventory="h.cert"),
         Field("rent_usage", "出租用途", "code", 2, "gbt31000_5_18", mandatory="C", sensitivity=1,
               authority="rental_house", standard="31000/16.10", inventory="h.rent_use"),

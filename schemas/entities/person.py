@@ -8,7 +8,7 @@ PERSON = Entity(
     (
         Field("id_type", "证件类型", "code", 3, "id_type", mandatory="M", authority="ybss", group="identity",
               standard="31000/15.8", inventory="p.id_type"),
-        Field("id_number", "公民身份号码/证件号码", "id_number", 30, mandatory="M", authority="ybss", group="identity",
+        Field("id_number", "公民身份号码/证件号码", "id_number", 30, mandatory="M", authority="ybss", identifies=True, group="identity",
               standard="31000/12.1", inventory="p.id_no"),
         Field("name", "姓名", "name", 80, mandatory="M", authority="ybss", standard="31000/12.2", inventory="p.name"),
         Field("used_name", "曾用名", "name", 50, authority="ybss", standard="31000/12.3"),

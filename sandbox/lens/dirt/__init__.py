@@ -39,6 +39,9 @@ def _classes(
     return {f"{prefix}.{f.__name__}": Class(frozenset(kinds.split()), f, channels, canonical) for f in functions}
 
 
+_UNLISTED: Final = frozenset({"rest", "frontdb", "form", "queue", "webhook", "files"})
+"""Channels where a code can be typed past the list; a template's drop-down and a checked file import let none through."""
+
 CLASSES: Final = MappingProxyType(
     _classes("id_number", id_numbers.fifteen_digits, id_numbers.lower_case_x, id_numbers.masked)
     | _classes("id_number uscc", id_numbers.full_width_digits, id_numbers.one_digit_wrong, id_numbers.two_digits_swapped)
@@ -59,7 +62,8 @@ CLASSES: Final = MappingProxyType(
         addresses.storey_and_side, addresses.another_building_word, addresses.estate_alias, addresses.nearby,
     )
     | _classes("element", addresses.bare_number)
-    | _classes("code", codes.unknown_code, codes.left_empty)
+    | _classes("code", codes.unknown_code, channels=_UNLISTED)
+    | _classes("code", codes.left_empty)
 )  # fmt: skip
 """Name (`phone.grouped`) -> class, in the order in which they are drawn."""
 
