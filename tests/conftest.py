@@ -60,9 +60,9 @@ def database_names() -> Iterator[str]:
     return (f"t{number}" for number in itertools.count(1))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make_home(server: postgres.Postgres, database_names: Iterator[str]) -> Iterator[MakeHome]:
-    """Make an installation in a folder from manifests (system id -> YAML text), on a database of its own."""
+    """Make an installation in a folder from manifests (system id -> YAML text), on a fresh database of its own."""
     made: list[tuple[Home, str]] = []
 
     def make(folder: Path, manifests: Mapping[str, str]) -> Home:
@@ -93,6 +93,8 @@ def snapshot(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         if request.config.getoption("--update-snapshots"):
             path.write_text(text, encoding="utf-8")
         assert path.exists(), f"no snapshot {name}; write it with --update-snapshots and read it"
-        assert text == path.read_text(encoding="utf-8"), f"{name} differs; if meant, --update-snapshots and read the diff"
+        assert text == path.read_text(encoding="utf-8"), (
+            f"{name} differs; if meant, --update-snapshots and read the diff"
+        )
 
     return check

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from road_support import Town, manifests
-
-from onefact.home import Home
-
-MakeHome = Callable[[Path, Mapping[str, str]], Home]
+from road_support import MakeHome, Town, manifests
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from schemas.identifiers.citizen_id import check_digit
 MANIFESTS = Path(__file__).parents[1] / "fixtures" / "road"
 COLUMNS = ("id", "name", "id_number", "sex", "phone", "home", "ethnicity", "religion", "changed")
 
+MakeHome = Callable[[Path, Mapping[str, str]], Home]
 Row = Mapping[str, str]
 Group = frozenset[tuple[str, str]]
 

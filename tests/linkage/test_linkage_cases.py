@@ -1,0 +1,82 @@
+"""Who is one: cases that anybody can read (tests/fixtures/linkage/*.csv), each with the group expected."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from connectors.mapping.cross import cross_check
+from linkage.resolve import resolve
+from schemas.entities import ENTITIES
+from schemas.model import EntityType
+from warehouse.addresses import parse_new
+from warehouse.duck import open_warehouse
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "linkage"
+FILES: dict[str, EntityType] = {"people": "person", "houses": "house", "organisations": "organisation"}
+TITLES = {"residence": "residence_address", "certificate": "property_certificate_no"}
+CASES = {
+    (file, row["case"]): [r for r in rows if r["case"] == row["case"]]
+    for file in FILES
+    for rows in [list(csv.DictReader((FIXTURES / f"{file}.csv").open(encoding="utf-8")))]
+    for row in rows
+}
+
+
+@pytest.fixture(scope="module")
+def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    con = open_warehouse(tmp_path_factory.mktemp("linkage") / "warehouse.duckdb", threads=1, memory="300MB")
+    yield con
+    con.close()
+
+
+def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[dict[str, str]]) -> set[frozenset[str]]:
+    names = [n for n in ENTITIES[entity_type].names if any(n == TITLES.get(c, c) for c in rows[0])]
+    column = {TITLES.get(c, c): c for c in rows[0]}
+    table = pa.table({
+        "system_id": ["test"] * len(rows), "record_key": [r["record"] for r in rows], "role": [entity_type] * len(rows),
+        **{n: pa.array([r[column[n]] or None for r in rows], pa.string()) for n in names},
+    })  # fmt: skip
+    if entity_type == "person":  # decoding fills in what a citizen number says
+        columns = {n: table[n].combine_chunks() for n in names}
+        table = pa.table({**dict(zip(table.column_names, table.columns, strict=True)), **cross_check(columns).columns})
+    con.execute(f"DELETE FROM std_{entity_type}")
+    con.register("_rows", table)
+    con.execute(f"INSERT INTO std_{entity_type} BY NAME SELECT * FROM _rows")
+    con.unregister("_rows")
+    parse_new(con)
+    resolve(con, entity_type, records=f"std_{entity_type}", addresses="address_text")
+    found: dict[int, set[str]] = {}
+    for label, record in con.execute(f"SELECT label, record_key FROM grouped_{entity_type}").fetchall():
+        found.setdefault(label, set()).add(record)
+    return {frozenset(g) for g in found.values()}
+
+
+@pytest.mark.parametrize(("file", "case"), CASES, ids=[f"{f}: {c}" for f, c in CASES])
+def test_records_are_grouped_as_the_case_says(con: duckdb.DuckDBPyConnection, file: str, case: str) -> None:
+    rows = CASES[file, case]
+    expected: dict[str, set[str]] = {}
+    for row in rows:
+        expected.setdefault(row["group"], set()).add(row["record"])
+    assert groups(con, FILES[file], rows) == {frozenset(g) for g in expected.values()}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_all_cases_of_a_file_together_do_not_disturb_one_another(con: duckdb.DuckDBPyConnection, file: str) -> None:
+    rows = [{**r, "record": f"{case}/{r['record']}", "group": f"{case}/{r['group']}"}
+            for (f, case), case_rows in CASES.items() if f == file for r in case_rows]  # fmt: skip
+    expected: dict[str, set[str]] = {}
+    for row in rows:
+        expected.setdefault(row["group"], set()).add(row["record"])
+    assert groups(con, FILES[file], rows) == {frozenset(g) for g in expected.values()}
+
+
+def test_what_a_foreign_number_carries_is_marked(con: duckdb.DuckDBPyConnection) -> None:
+    groups(con, "person", CASES["people", "spouse's number"])
+    marked = con.execute("SELECT record_key, fields FROM foreign_person").fetchall()
+    assert marked == [("4", ["id_type", "id_number", "birth_date", "sex"])]

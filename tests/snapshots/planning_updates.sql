@@ -1,0 +1,24 @@
+INSERT INTO plan
+WITH d AS (SELECT s.record_key, x.master_id, list_filter([CASE WHEN g."name" IS NOT NULL AND s."name" IS DISTINCT
+FROM g."name" THEN {'field': 'name', 'old': s."name", 'new': g."name"} END,
+CASE WHEN g."id_number" IS NOT NULL AND s."id_number" IS NULL THEN {'field': 'id_number', 'old': s."id_number", 'new': g."id_number"} END,
+CASE WHEN g."phone" IS NOT NULL AND s."phone" IS DISTINCT
+FROM g."phone" THEN {'field': 'phone', 'old': s."phone", 'new': g."phone"} END,
+CASE WHEN g."residence_address" IS NOT NULL AND s."residence_address" IS DISTINCT
+FROM g."residence_address" AND NOT coalesce(as_residence_address.normal_key = ag_residence_address.normal_key, false) THEN {'field': 'residence_address', 'old': s."residence_address", 'new': g."residence_address"} END,
+CASE WHEN f_ethnicity.held IS NOT NULL AND s."ethnicity" IS DISTINCT
+FROM f_ethnicity.held THEN {'field': 'ethnicity', 'old': s."ethnicity", 'new': f_ethnicity.held} END], lambda c: c IS NOT NULL) AS changes, md5(concat_ws('|', s.observed_at, coalesce(s."name", ''), coalesce(s."id_number", ''), coalesce(s."phone", ''), coalesce(s."residence_address", ''), coalesce(s."ethnicity", ''))) AS base
+FROM std_person s
+JOIN crosswalk_now x ON x.entity_type = 'person' AND x.system_id = s.system_id AND x.record_key = s.record_key AND x.role = s.role
+JOIN touched t ON t.entity_type = 'person' AND t.master_id = x.master_id
+JOIN golden_now_person g ON g.master_id = x.master_id
+LEFT
+JOIN fold f_ethnicity ON f_ethnicity.field = 'ethnicity' AND f_ethnicity.golden = g."ethnicity"
+LEFT
+JOIN address_text as_residence_address ON as_residence_address.text = s."residence_address"
+LEFT
+JOIN address_text ag_residence_address ON ag_residence_address.text = g."residence_address" 
+WHERE s.system_id = 'volunteer' AND s.dataset = 'members' AND s.role = 'person')
+SELECT 'volunteer', 'members', 'person', 'person', master_id, record_key, 'update', to_json(changes)::VARCHAR, base, concat_ws(':', 'volunteer', record_key, 'person', md5(to_json(changes)::VARCHAR), base)
+FROM d
+WHERE len(changes) > 0
