@@ -52,7 +52,7 @@ _ROOM_FLOOR: Final = re.compile(r"[A-Z]?([0-9]{1,2})[0-9]{2}[A-Z]?(?:-[0-9A-Z]+)
 
 @dataclass(slots=True)
 class Draft:
-    """One address while it is read; `last` names the element read last."""
+    """One address while it is read; `last` names the element read last, `twice` says that an element came again."""
 
     province: str | None = None
     city: str | None = None
@@ -68,6 +68,7 @@ class Draft:
     room: str | None = None
     notes: list[str] = field(default_factory=list)
     last: str = ""
+    twice: bool = False
 
     def copy(self, notes: list[str]) -> "Draft":
         """A draft that goes on from here, with earlier notes in front."""
@@ -86,6 +87,7 @@ class Draft:
             self.room,
             notes + self.notes,
             self.last,
+            self.twice,
         )
 
     def note(self, text: str) -> None:
@@ -98,14 +100,14 @@ class Draft:
         """Fills an element once; a second value for the same element becomes a note."""
         if getattr(self, column) is None:
             setattr(self, column, value)
-        elif getattr(self, column) != value:
-            self.note(value)
+        else:
+            self.twice = True
+            if getattr(self, column) != value:
+                self.note(value)
         self.last = column
 
     def row(self) -> tuple[str | None, ...]:
-        """The values in the order of `COLUMNS`, the floor taken from the room where the text did not say it."""
-        if self.floor is None and self.room and (self.building or self.unit):
-            self.floor = floor_of_room(self.room)
+        """The values in the order of `COLUMNS`."""
         return (
             self.province,
             self.city,

@@ -6,8 +6,8 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.address.elements import COLUMNS
-from schemas.address.reader import read
+from schemas.address.elements import COLUMNS, floor_of_room
+from schemas.address.shapes import read_columns
 from schemas.address.text import normal_texts
 
 SCHEMA = pa.schema([pa.field(name, pa.string()) for name in COLUMNS])
@@ -35,7 +35,18 @@ def parse(texts: Texts) -> pa.Table:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     encoded = column.cast(pa.string()).dictionary_encode()
-    rows = [read(text).row() for text in normal_texts(encoded.dictionary.to_pylist())]
-    values = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
-    arrays = [pc.take(pa.array(value, pa.string()), encoded.indices) for value in values]
-    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+    columns = read_columns(normal_texts(encoded.dictionary.to_pylist()))
+    at = COLUMNS.index("floor")
+    columns[at] = _with_floor_of_room(columns)
+    if len(encoded.dictionary) < len(encoded):
+        columns = [values.take(encoded.indices) for values in columns]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _with_floor_of_room(columns: list[pa.Array]) -> pa.Array:
+    """The floor, taken from the room where the text did not say it but says the building or unit."""
+    building, unit, floor, room = (columns[COLUMNS.index(name)] for name in ("building", "unit", "floor", "room"))
+    inside = pc.or_(pc.is_valid(building), pc.is_valid(unit))
+    rooms = room.dictionary_encode()
+    told = pa.array([floor_of_room(text) for text in rooms.dictionary.to_pylist()], pa.string()).take(rooms.indices)
+    return pc.coalesce(floor, pc.if_else(inside, told, pa.scalar(None, pa.string())))

@@ -319,8 +319,10 @@ def _put_road(name: str, numbered: bool, draft: Draft) -> None:
     elif numbered:
         draft.note(draft.road)
         draft.road = name
-    elif name != draft.road:
-        draft.note(name)
+    else:
+        draft.twice = True
+        if name != draft.road:
+            draft.note(name)
     draft.last = "road"
 
 
