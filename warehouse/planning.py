@@ -50,7 +50,7 @@ class Target:
 def plan(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], *, touched: str, crosswalk: str) -> int:
     """Create temporary table `plan` with one row per record to change; return how many.
 
-    Columns as `warehouse.tables.OUTBOX`. Reads `pushed_now`, `golden_now_<entity>` (the golden records after this run) and the
+    Columns as `warehouse.tables.OUTBOX`. Reads `foreign_<entity>` (see `linkage.resolve`), `pushed_now`, `golden_now_<entity>` (the golden records after this run) and the
     standardised records; `touched` (entity_type, master_id) and `crosswalk` as in `warehouse.golden`.
     """
     con.execute(
@@ -103,11 +103,23 @@ def _differs(target: Target, name: str) -> str:
     expected = _expected(target, name)
     plain = f"{expected} IS NOT NULL AND {_held(target, name)} IS DISTINCT FROM {expected}"
     field = ENTITIES[target.entity_type].field(name)
+    foreign = f"list_contains(o.fields, '{name}')"
     if field.identifies:
-        return f'{expected} IS NOT NULL AND s."{name}" IS NULL'
-    if field.kind != "address":
-        return plain
-    return f"{plain} AND NOT coalesce(as_{name}.normal_key = ag_{name}.normal_key, false)"
+        return f'{plain} AND (s."{name}" IS NULL OR {foreign})'
+    if field.kind == "address":
+        return f"{plain} AND NOT coalesce(as_{name}.normal_key = ag_{name}.normal_key, false)"
+    return f"{plain} AND (NOT coalesce({foreign}, false) OR {_corrects_identity(target)})"
+
+
+def _corrects_identity(target: Target) -> str:
+    """Return SQL: this change also replaces the number that belongs to somebody else.
+
+    What was read out of a foreign number (birth date, sex) can only be put right together with the number itself; the
+    system would derive the wrong values from it again.
+    """
+    names = [f.name for f in ENTITIES[target.entity_type].fields if f.identifies and f.name in target.fields]
+    tests = [f"(list_contains(o.fields, '{n}') AND {_expected(target, n)} IS NOT NULL)" for n in names]
+    return f"({' OR '.join(tests)})" if tests else "false"
 
 
 def _address_joins(target: Target) -> str:
@@ -133,6 +145,7 @@ def _updates(target: Target, touched: str, crosswalk: str) -> str:
         "AND x.record_key = s.record_key AND x.role = s.role "
         f"JOIN {touched} t ON t.entity_type = '{target.entity_type}' AND t.master_id = x.master_id "
         f"JOIN golden_now_{target.entity_type} g ON g.master_id = x.master_id "
+        f"LEFT JOIN foreign_{target.entity_type} o ON o.system_id = s.system_id AND o.record_key = s.record_key AND o.role = s.role "
         f"{_fold_joins(target, target.fields)} {_address_joins(target)} {_shadow_joins(target)} "
         f"WHERE s.system_id = '{target.system_id}' AND s.dataset = '{target.dataset}' AND s.role = '{target.role}') "
         f"SELECT '{target.system_id}', '{target.dataset}', '{target.entity_type}', '{target.role}', master_id, record_key, "
