@@ -28,7 +28,6 @@ from warehouse.publish import Publisher, fetch
 from warehouse.standardised import Counts, Stage
 from warehouse.tables import ENTRY
 
-
 AWAITING = (
     "SELECT change_id, entity_type, system_id, record_key, role, c ->> 'field' AS field, c ->> 'new' AS value "
     "FROM outbox, jsonb_array_elements(changes) AS c WHERE state = 'awaiting_person' AND record_key IS NOT NULL"

@@ -181,7 +181,7 @@ def _result(
         people=people,
         systems=len(home.manifests),
         records=runs[0].received,
-        entities=dict(now.entities),
+        entities={str(e): n for e, n in now.entities.items()},
         duplicates=_duplicates(home),
         burden=_burden(home),
         states=states,

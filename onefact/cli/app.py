@@ -40,7 +40,7 @@ def globals_(
         Path | None, typer.Option("--systems", help="Folder of manifests; the forty of onefact when not given.")
     ] = None,
 ) -> None:
-    """Enter each fact once; forty systems agree.  一数一源：一次录入，四十个系统同步。"""
+    """一数一源：一次录入，四十个系统同步。  Enter each fact once; forty systems agree."""
     context.obj = Session(home, systems)
 
 

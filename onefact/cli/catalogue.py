@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from onefact.cli import show
@@ -68,13 +69,18 @@ def system(session: Session, wanted: str) -> None:
 
 def check(session: Session, file: Path, sample: int, full: bool) -> None:
     """Check a manifest file, or a known system by id."""
+    from connectors.base import Context, Variables
     from connectors.check import inspect
 
     known = session.home.systems / f"{file}.yaml"
     path = file if file.exists() or not known.exists() else known
-    result = inspect(path, session.home.context, sample=sample, masked=not full)
+    home = session.home
+    context = Context(home.path, path.parent.resolve(), Variables.load(home.path), home.now)
+    result = inspect(path, context, sample=sample, masked=not full)
     if session.as_json:
-        session.emit(result.document())
+        session.emit(
+            {**asdict(replace(result, problems=())), "problems": [str(p) for p in result.problems], "ok": result.ok}
+        )
     else:
         for line in result.lines():
             session.console.print(line, highlight=False, markup=False)

@@ -50,20 +50,23 @@ def summary(console: Console, result: DemoResult) -> None:
             [[a.system_id, a.name, a.state, a.receipt] for a in result.arrivals],
         )
     )  # fmt: skip
+    golden: list[list[object]] = [
+        [f"golden records: {entity.cn} {e}", f"{result.entities[e]:,}"] for e, entity in ENTITIES.items()
+    ]
+    scores: list[list[object]] = [
+        [f"links of {e}: precision / recall", f"{s.precision:.4f} / {s.recall:.4f}"] for e, s in result.scores.items()
+    ]
     rows: list[list[object]] = [
         ["systems", result.systems],
         ["source records", f"{result.records:,}"],
-        *[[f"golden records: {ENTITIES[e].cn} {e}", f"{n:,}"] for e, n in result.entities.items()],  # type: ignore[index]
+        *golden,
         ["duplicates found", f"{sum(result.duplicates.values()):,}"],
         ["fields forty systems asked for", f"{result.burden.asked:,}"],
         ["fields entered once", f"{result.burden.once:,} ({result.burden.saved:.0%} less typing)"],
         ["pushed fields read back equal", f"{result.readable_equal:.2%}"],
         ["fields waiting for a person's confirmation (forms)", f"{result.awaiting_person:,}"],
         ["fields exported one way (no read path)", f"{result.exported:,}"],
-        *[
-            [f"links of {e}: precision / recall", f"{s.precision:.4f} / {s.recall:.4f}"]
-            for e, s in result.scores.items()
-        ],
+        *scores,
         ["pushed when nothing has changed", result.second_run_pushed],
         ["seconds", ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())],
     ]

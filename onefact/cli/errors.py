@@ -18,7 +18,7 @@ class PartlyFailed(Exception):
     """The verb ran, but something in it failed; it was shown already."""
 
 
-def guarded(call: Callable[[], object]) -> int:
+def guarded(call: Callable[[], object]) -> int:  # noqa: PLR0911 - one way out for each exit code
     """Run `call` and return the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
         call()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from onefact.masking import mask
@@ -48,7 +49,7 @@ def table(
 
 
 @contextmanager
-def progress(console: Console, total: int, quiet: bool) -> Iterator[tuple[Progress, int]]:
+def progress(total: int, quiet: bool) -> Iterator[tuple[Progress, TaskID]]:
     """Show a progress bar over `total` systems (on standard error, so that output can be piped)."""
     bar = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"), TimeElapsedColumn(),
@@ -154,7 +155,7 @@ def trace(console: Console, traced: Trace, full: bool) -> None:
     console.print(f"{ENTITIES[traced.found.entity_type].cn} {traced.found.master_id}: {traced.records} source records")
     for f in traced.fields:
         kind = ENTITIES[traced.found.entity_type].field(f.field)
-        seen = (lambda v: v) if full else (lambda v: mask(kind, v))
+        seen = str if full else partial(mask, kind)
         rows = [
             [
                 "★" if c.wins else ("↺" if c.echo else ""), seen(c.value), c.system_id, c.record_key, c.observed_at,

@@ -15,7 +15,7 @@ def pull(session: Session, systems: Sequence[str] | None) -> None:
     """Pull and show a row per system."""
     from onefact import pull as verb
 
-    with show.progress(session.console, len(session.home.chosen(systems)), session.as_json) as (bar, task):
+    with show.progress(len(session.home.chosen(systems)), session.as_json) as (bar, task):
         results = verb.pull(session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
     if session.as_json:
         session.emit(
@@ -52,7 +52,7 @@ def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: b
         else:
             show.dry_run(session.console, changes, full)
         return
-    with show.progress(session.console, 0, session.as_json) as (bar, task):
+    with show.progress(0, session.as_json) as (bar, task):
         results = verb.push(session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} changes"))
     if session.as_json:
         session.emit([{"system": r.system_id, "states": dict(r.states), "error": r.error} for r in results])
@@ -76,7 +76,7 @@ def run(session: Session, systems: Sequence[str] | None) -> None:
     """Run the whole road once."""
     from onefact import road
 
-    with show.progress(session.console, 0, session.as_json) as (bar, task):
+    with show.progress(0, session.as_json) as (bar, task):
         done = road.run(
             session.home, systems, lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n))
         )
@@ -143,7 +143,7 @@ def trace(session: Session, entity: str, field: str | None, full: bool) -> None:
     from onefact import enter, push  # noqa: F401 - push is imported with enter's types
     from onefact import trace as verb
 
-    found = [f for f in enter.find(session.home, entity)]
+    found = enter.find(session.home, entity)
     if not found:
         raise enter.EntryRefused("No golden record has this id, number, name or phone.")
     if len(found) > 1 and not session.as_json:
@@ -190,7 +190,7 @@ def rebuild(session: Session) -> None:
     """Make the working copy again."""
     from onefact import rebuild as verb
 
-    with show.progress(session.console, 0, session.as_json) as (bar, task):
+    with show.progress(0, session.as_json) as (bar, task):
         done = verb.rebuild(session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
     if session.as_json:
         session.emit(asdict(done))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
@@ -9,7 +11,7 @@ from schemas.entities import ENTITIES, LINKS
 from schemas.model import Entity, Field, Link
 
 
-def column_type(field: Field) -> sa.types.TypeEngine[object]:
+def column_type(field: Field) -> sa.types.TypeEngine[Any]:
     """Return the column type of a field: dates and numbers typed, everything else text of its declared length."""
     match field.kind:
         case "date":
