@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -53,6 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Postgr
         yield running
     finally:
         postgres.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +65,7 @@ def database_names() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def make_home(server: postgres.Postgres, database_names: Iterator[str]) -> Iterator[MakeHome]:
     """Make an installation in a folder from manifests (system id -> YAML text), on a fresh database of its own."""
-    made: list[tuple[Home, str]] = []
+    made: list[Home] = []
 
     def make(folder: Path, manifests: Mapping[str, str]) -> Home:
         systems = folder / "systems"
@@ -73,15 +75,15 @@ def make_home(server: postgres.Postgres, database_names: Iterator[str]) -> Itera
         name = next(database_names)
         with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}'.encode())
-        home = Home(path=folder / "home", systems=systems, now=Clock(), database_url=server.dsn(name), memory="400MB")
-        made.append((home, name))
+        home = Home(
+            path=folder / "home", systems=systems, now=Clock(), database_url=server.dsn(name), threads=1, memory="400MB"
+        )
+        made.append(home)
         return home
 
     yield make
-    for home, name in made:
+    for home in made:
         home.close()
-        with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from warehouse.golden import Authority
 NAMES = ("王伟", "李娜", "张敏")
 PEOPLE = tuple(citizen(n, f"19{80 + n}0101") for n in range(1, 6))
 FEW = settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -70,7 +70,7 @@ def test_order_and_size_of_batches_change_nothing(
 
 
 @FEW
-@given(st.lists(st.lists(a_record(), max_size=8).map(newest), min_size=2, max_size=4), st.data())
+@given(st.lists(st.lists(a_record(), max_size=8).map(newest), min_size=2, max_size=3), st.data())
 def test_a_history_taken_step_by_step_equals_its_end_taken_at_once(
     folders: Iterator[Path], history: list[list[Record]], data: st.DataObject
 ) -> None:
