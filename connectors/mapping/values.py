@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from connectors.manifest.model import EntityMap, FieldMap, Manifest
 from connectors.mapping.rows import NOTHING, blank_to_null, texts
+from schemas.address.single import normal_form
 from schemas.model import Kind
 from schemas.values import ValueOptions, normalise
 
@@ -71,7 +72,24 @@ class Reader:
         codes = tuple(table.codes.items()) if table is not None else ()
         case = (kind, tuple(mapped.column), mapped.join, mapped.value, codes, replace(options, code_map=None))
         translate = table.codes if table is not None and kind not in CODED else None
+        if entity.type == "address" and kind == "text":
+            return self._element(name, case, mapped, options, translate)
         return self._normalised(case, kind, mapped, options, translate)
+
+    def _element(
+        self,
+        name: str,
+        case: tuple[object, ...],
+        mapped: FieldMap,
+        options: ValueOptions,
+        translate: Mapping[str, str] | None,
+    ) -> Normalised:
+        """Return an address element in its normal form: a room column that says 602 means 602室."""
+        formed = (name, *case)
+        if formed not in self.known:
+            plain = self._normalised(case, "text", mapped, options, translate)
+            self.known[formed] = replace(plain, value=normal_form(name, plain.value))
+        return self.known[formed]
 
     def time(self, column: str, formats: list[str]) -> Normalised:
         """Return a column of times (ISO, local time of the source)."""
