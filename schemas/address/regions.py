@@ -57,6 +57,9 @@ _PROVINCE: Final = re.compile(
     "(?:河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南|陕西|甘肃|青海|台湾)省"
     "|内蒙古自治区|广西壮族自治区|西藏自治区|宁夏回族自治区|新疆维吾尔自治区"
 )
+_CHAIN: Final = re.compile(
+    r"(?:[\u4e00-\u9fa5]{2,3}省)?(?:[\u4e00-\u9fa5]{2,4}市)?[\u4e00-\u9fa5]{1,5}?[区县](?=[\u4e00-\u9fa5])"
+)
 _FILLER_HEADS: Final = frozenset(" /、-市省自其XN雄中")
 _UNLISTED: Final = re.compile(
     r"[\u4e00-\u9fa5]{1,2}[\u4e00-\u9fa5](?:(?<![园社小校片库景街市郊厂院厂特住商居灾])区|(?<![城])市|县|自治县)(?![场区委民府政里口路街巷道政])"
@@ -275,9 +278,17 @@ def _read_prefix(text: str) -> Prefix:
     Repetitions (浙江省杭州市浙江省杭州市西湖区), fillers (市辖区) and the country are skipped; the last statement
     counts. Nothing is inferred: a level the text does not name stays None.
     """
-    prefix = Prefix()
-    country = _COUNTRY.match(text)
-    at = _FILLER.match(text, country.end() if country else 0).end()  # type: ignore[union-attr]
+    chain = _CHAIN.match(text)
+    known = _chain(chain[0]) if chain else None
+    if known:
+        prefix = Prefix(known.province, known.city, known.district)
+        at = known.end
+        if text[at : at + 1] in _FILLER_HEADS:
+            at = _FILLER.match(text, at).end()  # type: ignore[union-attr]
+    else:
+        prefix = Prefix()
+        country = _COUNTRY.match(text)
+        at = _FILLER.match(text, country.end() if country else 0).end()  # type: ignore[union-attr]
     for _ in range(9):
         region = _match(text, at, prefix)
         if region is None:
@@ -293,6 +304,23 @@ def _read_prefix(text: str) -> Prefix:
             at = _FILLER.match(text, unlisted.end()).end()  # type: ignore[union-attr]
     prefix.end = at
     return prefix
+
+
+@lru_cache(maxsize=1 << 13)
+def _chain(text: str) -> Prefix | None:
+    """The regions of a text that is a chain of official names down to the county, and nothing else.
+
+    Why remembered apart: a country has three thousand counties, and most texts begin with one of these chains.
+    """
+    prefix = Prefix()
+    while prefix.end < len(text) and prefix.district is None:
+        found = _candidates(prefix.province or "", prefix.city or "", text[prefix.end : prefix.end + 2])
+        region = next((r for r in found if text.startswith(r.name, prefix.end)), None)
+        if region is None or region.alias or not _acceptable(text, prefix.end + len(region.name), region, prefix):
+            return None
+        _take(region, prefix)
+        prefix.end += len(region.name)
+    return prefix if prefix.district and prefix.end == len(text) else None
 
 
 def late_prefix(text: str, at: int) -> int:
