@@ -137,9 +137,15 @@ def run(folder: Path, records: int, systems: int, seed: int) -> None:
 def report(floor: Measured, road: Measured, again: Measured, status: dict[str, object], folder: Path) -> None:
     """Print the figures."""
     received = sum(s["received"] for s in status["systems"])  # type: ignore[attr-defined]
-    print(f"cores {os.cpu_count()}, records received {received:,}, golden {status['entities']}, sums agree {status['balanced']}")
+    print(
+        f"cores {os.cpu_count()}, records received {received:,}, golden {status['entities']}, sums agree {status['balanced']}"
+    )
     print(f"{'':28}{'seconds':>9}{'peak MB':>9}{'PostgreSQL MB':>15}")
-    for name, m in (("floor: read → Parquet", floor), ("road: pull → golden", road), ("road again, nothing new", again)):
+    for name, m in (
+        ("floor: read → Parquet", floor),
+        ("road: pull → golden", road),
+        ("road again, nothing new", again),
+    ):
         print(f"{name:28}{m.seconds:9.1f}{m.peak:9.0f}{m.postgres:15.0f}")
     print(f"road / floor: {road.seconds / floor.seconds:.1f}×, {received / road.seconds:,.0f} records/s")
     truth = folder / "truth.parquet"

@@ -61,7 +61,7 @@ class CodeSet:
         return self.names.get(plain) or self.synonyms.get(plain)
 
 
-class UnknownCodeSet(KeyError):  # noqa: N818 - says what is wrong, as all our errors do
+class UnknownCodeSet(KeyError):
     """A code set id that has no row in `index.csv`.
 
     Attributes:

@@ -41,7 +41,7 @@ _WORDS_FIRST = frozenset({"code", "boolean"})
 """Kinds in which 无 is an answer, not the absence of one (religion 00 无宗教信仰, 有/无): meaning is tried first."""
 
 
-class UnknownKind(ValueError):  # noqa: N818 - says what is wrong, as all our errors do
+class UnknownKind(ValueError):
     """A kind of value that there is not.
 
     Attributes:
@@ -55,7 +55,7 @@ class UnknownKind(ValueError):  # noqa: N818 - says what is wrong, as all our er
         super().__init__(f"there is no kind of value {kind!r}; {self.remedy}")
 
 
-class MissingCodeSet(ValueError):  # noqa: N818 - says what is wrong, as all our errors do
+class MissingCodeSet(ValueError):
     """A column of kind code without a code set or code map to read it by."""
 
     def __init__(self) -> None:
