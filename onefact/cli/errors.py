@@ -8,7 +8,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-import click
+import typer
+from typer.exceptions import TyperException
 
 OURS = ("onefact", "connectors", "warehouse", "linkage", "schemas", "quality", "sandbox")
 """Packages whose exceptions are worded for users."""
@@ -24,12 +25,12 @@ def guarded(call: Callable[[], object]) -> int:  # noqa: PLR0911 - one way out f
         call()
     except PartlyFailed:
         return 1
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.ClickException as wrong:
-        wrong.show()
-        return wrong.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except TyperException as wrong:
+        _say(f"{_worded(wrong)} Try: onefact --help")
+        return 2
+    except (typer.Abort, KeyboardInterrupt):
         _say("Interrupted. What was finished is kept; run the command again to go on.")
         return 130
     except BrokenPipeError:
@@ -41,6 +42,12 @@ def guarded(call: Callable[[], object]) -> int:  # noqa: PLR0911 - one way out f
             _say(f"Unexpected {type(problem).__name__}. The details are in {_keep()}; please report them.")
         return 1
     return 0
+
+
+def _worded(wrong: Exception) -> str:
+    """Return the message of a usage error as a sentence."""
+    format_message = getattr(wrong, "format_message", None)
+    return str(format_message() if format_message else wrong).rstrip(".") + "."
 
 
 def _say(sentence: str) -> None:

@@ -162,6 +162,5 @@ BRACKET: Final = re.compile(r"\(([^()]{0,60})\)?|\)")
 NOISE: Final = re.compile(r"电话?联系?|请?送货上门|收$")
 """Words to the courier."""
 
-NOISE_HEADS: Final = re.compile(r"[电送收]")
-ASSIST_HEADS: Final = re.compile(r"[对过旁附隔侧边背后前楼门口进往向东南西北米里内交十入出面]")
+REMARK_HEADS: Final = re.compile(r"[电送收对过旁附隔侧边背后前楼门口进往向东南西北米里内交十入出面]")
 """Cheap signs that the slower pattern is worth trying."""

@@ -19,6 +19,7 @@ _BRANCH_HEADS: Final = frozenset("0123456789东西南北中" + HAN_DIGITS)
 _DIGITS: Final = frozenset("0123456789")
 _JOINING: Final = frozenset("附特甲乙丙丁新旧老临时东西南北中第负下号#-/ABCDEFGHIJKLMNOPQRSTUVWXYZ" + HAN_DIGITS)
 _HAN_NUMERALS: Final = frozenset(HAN_DIGITS)
+_LEAD_HEADS: Final = frozenset(" 收详联现家户注经通办单居地住电手")
 _NAME_PLACES: Final = frozenset({"", "street", "road_no", "alley", "community"})
 _DIRECTIONS: Final = frozenset("东南西北中")
 _CROSSING_HEADS: Final = frozenset("东西南北的与和及跟、/- 交路口十丁")
@@ -27,16 +28,22 @@ _CROSSING_HEADS: Final = frozenset("东西南北的与和及跟、/- 交路口�
 def read(text: str) -> Draft:
     """Reads one normalised text; never raises, and keeps what it cannot place in `notes`."""
     asides: list[str] = []
-    text = _without_asides(text, asides)
+    if text[:1] in _LEAD_HEADS:
+        text = _without_lead(text)
+    if "(" in text or ")" in text:
+        text = _without_brackets(text, asides)
     first = p.FIRST_DIGIT.search(text)
-    if first and "省" not in text[first.start() :] and "市" not in text[first.start() :]:
+    if first:
         begin = first.start()
+        if p.LONG_DIGITS.search(text, begin):
+            text = _without_phone(text, asides)
         match = match_number(text, begin)
-        head = _head(text[:begin]) if match else None
-        if head and match and not _is_name_part(text, match, head):
-            draft = head.copy(asides)
-            _elements(text, place_number(text, match, draft), draft)
-            return draft
+        if match and text.find("省", begin) < 0 and text.find("市", begin) < 0:
+            head = _head(text[:begin])
+            if head and not _is_name_part(text, match, head):
+                draft = head.copy(asides)
+                _elements(text, place_number(text, match, draft), draft)
+                return draft
     draft = Draft(notes=asides)
     text, at = _places(text, draft)
     _elements(text, at, draft)
@@ -69,21 +76,27 @@ def _places(text: str, draft: Draft) -> tuple[str, int]:
     return text, _bare_township(text, _zone(text, at, draft), draft)
 
 
-def _without_asides(text: str, notes: list[str]) -> str:
-    """Takes phone numbers and bracketed remarks out into the notes."""
+def _without_lead(text: str) -> str:
     lead = p.LEAD.match(text)
-    if lead:
-        text = text[lead.end() :]
-    if "(" in text or ")" in text:
-        for _ in range(2):
-            for match in p.BRACKET.finditer(text):
-                notes.extend(filter(None, [(match[1] or "").strip(TRIM)]))
-            text = p.BRACKET.sub("", text)
-    phone = p.PHONE.search(text) if p.LONG_DIGITS.search(text) else None
-    if phone:
-        notes.append(phone[0])
-        text = text[: phone.start()] + " " + text[phone.end() :]
+    return text[lead.end() :] if lead else text
+
+
+def _without_brackets(text: str, notes: list[str]) -> str:
+    """Takes bracketed remarks out into the notes."""
+    for _ in range(2):
+        for match in p.BRACKET.finditer(text):
+            notes.extend(filter(None, [(match[1] or "").strip(TRIM)]))
+        text = p.BRACKET.sub("", text)
     return text
+
+
+def _without_phone(text: str, notes: list[str]) -> str:
+    """Takes a phone number out into the notes."""
+    phone = p.PHONE.search(text)
+    if phone is None:
+        return text
+    notes.append(phone[0])
+    return text[: phone.start()] + " " + text[phone.end() :]
 
 
 def _zone(text: str, at: int, draft: Draft) -> int:
@@ -328,11 +341,12 @@ def _put_road(name: str, numbered: bool, draft: Draft) -> None:
 
 def _free(words: str, draft: Draft) -> None:
     """Places words without an address suffix: an estate, a company, or a remark."""
-    if p.NOISE_HEADS.search(words):
+    assist = None
+    if p.REMARK_HEADS.search(words):
         words = p.NOISE.sub("", words).strip(TRIM)
+        assist = p.ASSIST.search(words)
     if not words:
         return
-    assist = p.ASSIST.search(words) if p.ASSIST_HEADS.search(words) else None
     if assist:
         _estate(words[: assist.start()], draft)
         rest = words[assist.end() :]
