@@ -117,7 +117,7 @@ def run(folder: Path, records: int, systems: int, seed: int) -> None:
 
     if not (folder / "systems").exists():
         print(f"making {records:,} records in {systems} systems …", flush=True)
-        write_extracts(folder, records, systems, seed)
+        write_extracts(folder / "systems", records, systems, seed)
     home, out = folder / "home", folder / "floor"
     shutil.rmtree(out, ignore_errors=True)
     base = [sys.executable, "-m", "onefact", "--home", str(home), "--systems", str(folder / "systems")]
@@ -148,7 +148,7 @@ def report(floor: Measured, road: Measured, again: Measured, status: dict[str, o
     ):
         print(f"{name:28}{m.seconds:9.1f}{m.peak:9.0f}{m.postgres:15.0f}")
     print(f"road / floor: {road.seconds / floor.seconds:.1f}×, {received / road.seconds:,.0f} records/s")
-    truth = folder / "truth.parquet"
+    truth = folder / "systems" / "truth.parquet"
     if truth.exists():
         _scores(folder / "home", truth)
 

@@ -23,6 +23,14 @@ OWN_SYSTEMS = Path(connectors.__file__).parent / "systems"
 """The forty manifests that ship with onefact."""
 
 
+class NoManifests(Exception):
+    """The systems folder holds no manifest."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"There is no manifest (*.yaml) in {folder}. Name a folder that has some: --systems DIR.")
+
+
 class UnknownSystem(Exception):
     """A system id that no manifest in the systems folder has."""
 
@@ -62,7 +70,10 @@ class Home:
     @cached_property
     def manifests(self) -> Mapping[str, Manifest]:
         """All manifests of the systems folder by id; raises `ManifestErrors` naming every mistake."""
-        return load_all(self.systems)
+        manifests = load_all(self.systems) if self.systems.is_dir() else {}
+        if not manifests:
+            raise NoManifests(self.systems)
+        return manifests
 
     def chosen(self, systems: Sequence[str] | None) -> list[Manifest]:
         """Return the manifests of the given ids (all when None or empty); raises `UnknownSystem`."""

@@ -28,7 +28,8 @@ def guarded(call: Callable[[], object]) -> int:  # noqa: PLR0911 - one way out f
     except typer.Exit as stop:
         return int(stop.exit_code)
     except TyperException as wrong:
-        _say(f"{_worded(wrong)} Try: onefact --help")
+        if worded := _worded(wrong):  # a bare command has shown its help already and says nothing more
+            _say(f"{worded}. Try: onefact --help")
         return 2
     except (typer.Abort, KeyboardInterrupt):
         _say("Interrupted. What was finished is kept; run the command again to go on.")
@@ -47,7 +48,7 @@ def guarded(call: Callable[[], object]) -> int:  # noqa: PLR0911 - one way out f
 def _worded(wrong: Exception) -> str:
     """Return the message of a usage error as a sentence."""
     format_message = getattr(wrong, "format_message", None)
-    return str(format_message() if format_message else wrong).rstrip(".") + "."
+    return str(format_message() if format_message else wrong).rstrip(".")
 
 
 def _say(sentence: str) -> None:
