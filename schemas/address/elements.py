@@ -139,6 +139,11 @@ def community_name(stem: str, suffix: str) -> str:
     return stem + suffix
 
 
+def group_name(text: str) -> str:
+    """第三村民小组, 三小组 and 3组 are one group of villagers (村民小组)."""
+    return digits(text.removeprefix("第")).replace("村民", "").replace("小组", "组")
+
+
 @lru_cache(maxsize=1 << 14)
 def building_name(text: str) -> str:
     """栋, 幢, 座 and 号楼 are one word for a building: A座 is A栋, 十二号楼 is 12栋."""

@@ -46,6 +46,11 @@ def place_number(text: str, match: re.Match[str], draft: Draft) -> int:
 
 def _building(value: str, draft: Draft) -> None:
     """A building; directly behind a road 1924-2幢 is door plate 1924号, building 2栋."""
+    only = p.ORGANISATION_BUILDING.fullmatch(value) if draft.last == "road" and draft.road_no is None else None
+    if only:
+        draft.put("road_no", only[1])
+        draft.put("compound", only[2])
+        return
     plate, dash, building = value.partition("-")
     if dash and plate.isdigit() and draft.last == "road" and draft.road_no is None:
         draft.put("road_no", plate + "号")

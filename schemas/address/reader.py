@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Final
 
 from schemas.address import patterns as p
-from schemas.address.elements import TRIM, Draft, community_name, street_name
+from schemas.address.elements import TRIM, Draft, community_name, group_name, street_name
 from schemas.address.numbers import match_number, place_number
-from schemas.address.numerals import HAN_DIGITS, digits
+from schemas.address.numerals import HAN_DIGITS
 from schemas.address.regions import late_prefix, read_prefix, townships
 
 _BRANCH_HEADS: Final = frozenset("0123456789东西南北中" + HAN_DIGITS)
@@ -22,6 +22,7 @@ _HAN_NUMERALS: Final = frozenset(HAN_DIGITS)
 _LEAD_HEADS: Final = frozenset(" 收详联现家户注经通办单居地住电手")
 _NAME_PLACES: Final = frozenset({"", "street", "road_no", "alley", "community"})
 _DIRECTIONS: Final = frozenset("东南西北中")
+_IS_NAMED: Final = re.compile(r"[村区路街巷道里弄园苑镇乡第]|队$")
 _CROSSING_HEADS: Final = frozenset("东西南北的与和及跟、/- 交路口十丁")
 
 
@@ -245,9 +246,14 @@ def _branch(text: str, start: int, draft: Draft) -> re.Match[str] | None:
             draft.road = (draft.road or "") + match[0]
         return match
     if draft.last in {"community", "street"} and draft.road is None:
+        match = p.HAMLET_GROUP.match(text, start) if draft.last == "street" else None
+        if match and not _IS_NAMED.search(match["village"]):
+            draft.put("community", match["village"])
+            draft.put("road", group_name(match["group"]))
+            return match
         match = p.GROUP.match(text, start)
         if match:
-            draft.put("road", digits(match[0].removeprefix("第")))
+            draft.put("road", group_name(match[0]))
         return match
     return None
 
