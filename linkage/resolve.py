@@ -59,10 +59,11 @@ def resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records:
         "CREATE OR REPLACE TEMP TABLE anchored AS SELECT rid, hash(anchor) AS group_id, 'anchor' AS rule FROM comparable "
         "WHERE anchor IS NOT NULL"
     )
-    for _ in range(ROUNDS):
-        if not _attach_round(con, rules):
-            break
-    _group_rest(con, rules)
+    if con.execute("SELECT count(*) FROM comparable WHERE anchor IS NULL").fetchall()[0][0]:
+        for _ in range(ROUNDS):
+            if not _attach_round(con, rules):
+                break
+        _group_rest(con, rules)
     _label(con, entity_type)
 
 

@@ -1,17 +1,20 @@
 INSERT INTO plan
 WITH d AS (SELECT s.record_key, x.master_id, list_filter([CASE WHEN g."name" IS NOT NULL AND s."name" IS DISTINCT
-FROM g."name" THEN {'field': 'name', 'old': s."name", 'new': g."name"} END,
-CASE WHEN g."id_number" IS NOT NULL AND s."id_number" IS NULL THEN {'field': 'id_number', 'old': s."id_number", 'new': g."id_number"} END,
+FROM g."name" AND (NOT coalesce(list_contains(o.fields, 'name'), false) OR ((list_contains(o.fields, 'id_number') AND g."id_number" IS NOT NULL))) THEN {'field': 'name', 'old': s."name", 'new': g."name"} END,
+CASE WHEN g."id_number" IS NOT NULL AND s."id_number" IS DISTINCT
+FROM g."id_number" AND (s."id_number" IS NULL OR list_contains(o.fields, 'id_number')) THEN {'field': 'id_number', 'old': s."id_number", 'new': g."id_number"} END,
 CASE WHEN g."phone" IS NOT NULL AND s."phone" IS DISTINCT
-FROM g."phone" THEN {'field': 'phone', 'old': s."phone", 'new': g."phone"} END,
+FROM g."phone" AND (NOT coalesce(list_contains(o.fields, 'phone'), false) OR ((list_contains(o.fields, 'id_number') AND g."id_number" IS NOT NULL))) THEN {'field': 'phone', 'old': s."phone", 'new': g."phone"} END,
 CASE WHEN g."residence_address" IS NOT NULL AND s."residence_address" IS DISTINCT
 FROM g."residence_address" AND NOT coalesce(as_residence_address.normal_key = ag_residence_address.normal_key, false) THEN {'field': 'residence_address', 'old': s."residence_address", 'new': g."residence_address"} END,
 CASE WHEN f_ethnicity.held IS NOT NULL AND s."ethnicity" IS DISTINCT
-FROM f_ethnicity.held THEN {'field': 'ethnicity', 'old': s."ethnicity", 'new': f_ethnicity.held} END], lambda c: c IS NOT NULL) AS changes, md5(concat_ws('|', s.observed_at, coalesce(s."name", ''), coalesce(s."id_number", ''), coalesce(s."phone", ''), coalesce(s."residence_address", ''), coalesce(s."ethnicity", ''))) AS base
+FROM f_ethnicity.held AND (NOT coalesce(list_contains(o.fields, 'ethnicity'), false) OR ((list_contains(o.fields, 'id_number') AND g."id_number" IS NOT NULL))) THEN {'field': 'ethnicity', 'old': s."ethnicity", 'new': f_ethnicity.held} END], lambda c: c IS NOT NULL) AS changes, md5(concat_ws('|', s.observed_at, coalesce(s."name", ''), coalesce(s."id_number", ''), coalesce(s."phone", ''), coalesce(s."residence_address", ''), coalesce(s."ethnicity", ''))) AS base
 FROM std_person s
 JOIN crosswalk_now x ON x.entity_type = 'person' AND x.system_id = s.system_id AND x.record_key = s.record_key AND x.role = s.role
 JOIN touched t ON t.entity_type = 'person' AND t.master_id = x.master_id
 JOIN golden_now_person g ON g.master_id = x.master_id
+LEFT
+JOIN foreign_person o ON o.system_id = s.system_id AND o.record_key = s.record_key AND o.role = s.role
 LEFT
 JOIN fold f_ethnicity ON f_ethnicity.field = 'ethnicity' AND f_ethnicity.golden = g."ethnicity"
 LEFT
