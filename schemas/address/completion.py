@@ -6,6 +6,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.address.arrays import joined, strings
 from schemas.address.regions import region_rows
 
 _END: Final = "\x1f"
@@ -23,11 +24,10 @@ def complete(table: pa.Table) -> pa.Table:
         KeyError: if province, city or district is missing.
     """
     columns = [table.column(name) for name in ("province", "city", "district")]
-    joined = pc.binary_join_element_wise(*[pc.fill_null(column, "") for column in columns], _END)
-    encoded = joined.combine_chunks().dictionary_encode()
+    encoded = joined(columns, _END).combine_chunks().dictionary_encode()
     filled = [_fill(key.split(_END)) for key in encoded.dictionary.to_pylist()]
     for at, name in enumerate(("province", "city")):
-        values = pa.array([row[at] for row in filled], pa.string())
+        values = strings([row[at] for row in filled])
         table = table.set_column(table.schema.get_field_index(name), name, pc.take(values, encoded.indices))
     return table
 

@@ -5,6 +5,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.address.arrays import joined, or_empty, strings
 from schemas.address.numerals import name_digits
 
 _KIND: Final = r"(?:号院|栋|号|单元|室|层)$"
@@ -26,24 +27,25 @@ def normal_key(table: pa.Table) -> pa.Array:
     Raises:
         KeyError: if a column of `COLUMNS` is missing.
     """
+    nothing = pa.nulls(table.num_rows, pa.string())
     road, plate = _name(table, "road"), _number(table, "road_no")
     community, compound = _name(table, "community"), _name(table, "compound")
     building, unit, room = (_number(table, name) for name in ("building", "unit", "room"))
-    floor = pc.if_else(pc.match_substring_regex(pc.fill_null(room, ""), "[0-9]{3}"), None, _number(table, "floor"))
+    floor = pc.if_else(pc.match_substring_regex(or_empty(room), "[0-9]{3}"), nothing, _number(table, "floor"))
     anchored = pc.and_(pc.is_valid(road), pc.is_valid(plate))
     village = pc.and_(pc.is_valid(community), pc.or_(pc.is_valid(plate), pc.is_valid(building)))
     inside = pc.or_(pc.is_valid(building), pc.is_valid(room))
     estate = pc.and_(pc.is_valid(compound), inside)
-    group = pc.match_substring_regex(pc.fill_null(road, ""), r"(?:组|社|队)$")
-    by_road = _join(pc.if_else(group, community, None), road, plate)
+    group = pc.match_substring_regex(or_empty(road), r"(?:组|社|队)$")
+    by_road = _join(pc.if_else(group, community, nothing), road, plate)
     by_village = _join(community, road, plate, compound)
     anchor = pc.case_when(pc.make_struct(anchored, estate, village), by_road, _join(compound, plate), by_village)
-    return pc.if_else(pc.is_null(anchor), None, _join(anchor, building, unit, floor, room))
+    return pc.if_else(pc.is_null(anchor), nothing, _join(anchor, building, unit, floor, room))
 
 
 def _join(*parts: pa.Array) -> pa.Array:
     """Elements side by side; an absent one leaves its place empty, so that 3栋501室 and 3单元501室 stay apart."""
-    return pc.binary_join_element_wise(*[pc.fill_null(part, "") for part in parts], _SEPARATOR)
+    return joined(parts, _SEPARATOR)
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:
@@ -54,7 +56,7 @@ def _column(table: pa.Table, name: str) -> pa.Array:
 def _name(table: pa.Table, name: str) -> pa.Array:
     """A named element, its numerals written with digits once for each distinct name."""
     encoded = _column(table, name).dictionary_encode()
-    return pc.take(pa.array([name_digits(text) for text in encoded.dictionary.to_pylist()], pa.string()), encoded.indices)
+    return pc.take(strings([name_digits(text) for text in encoded.dictionary.to_pylist()]), encoded.indices)
 
 
 def _number(table: pa.Table, name: str) -> pa.Array:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.address.arrays import strings
 from schemas.address.elements import COLUMNS, floor_of_room
 from schemas.address.shapes import read_columns
 from schemas.address.text import normal_texts
@@ -27,11 +28,11 @@ def parse(texts: Texts) -> pa.Table:
     Raises:
         pyarrow.ArrowInvalid, pyarrow.ArrowTypeError: if the texts are not strings.
     """
-    column = texts if isinstance(texts, (pa.Array, pa.ChunkedArray)) else pa.array(list(texts), pa.string())
+    column = texts if isinstance(texts, (pa.Array, pa.ChunkedArray)) else strings(list(texts))
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else strings([])
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     encoded = column.cast(pa.string()).dictionary_encode()
@@ -48,5 +49,5 @@ def _with_floor_of_room(columns: list[pa.Array]) -> pa.Array:
     building, unit, floor, room = (columns[COLUMNS.index(name)] for name in ("building", "unit", "floor", "room"))
     inside = pc.or_(pc.is_valid(building), pc.is_valid(unit))
     rooms = room.dictionary_encode()
-    told = pa.array([floor_of_room(text) for text in rooms.dictionary.to_pylist()], pa.string()).take(rooms.indices)
-    return pc.coalesce(floor, pc.if_else(inside, told, pa.scalar(None, pa.string())))
+    told = strings([floor_of_room(text) for text in rooms.dictionary.to_pylist()]).take(rooms.indices)
+    return pc.coalesce(floor, pc.if_else(inside, told, pa.nulls(len(told), pa.string())))

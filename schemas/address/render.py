@@ -5,6 +5,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.address.arrays import joined, strings
 from schemas.address.elements import floor_of_room
 
 _PLACES: Final = ("district", "street", "community", "road", "road_no", "compound", "building", "unit")
@@ -22,10 +23,10 @@ def render(table: pa.Table) -> pa.Array:
     room, floor = _column(table, "room"), _column(table, "floor")
     told = _floors(room)
     place = pc.or_kleene(pc.is_valid(_column(table, "building")), pc.is_valid(_column(table, "unit")))
-    redundant = pc.fill_null(pc.and_(pc.equal(floor, told), place), fill_value=False)
+    redundant = _true(pc.and_(pc.equal(floor, told), place))
     city, province = _column(table, "city"), _column(table, "province")
-    same = pc.fill_null(pc.equal(city, province), fill_value=False)
-    nothing = pa.scalar(None, pa.string())
+    same = _true(pc.equal(city, province))
+    nothing = pa.nulls(table.num_rows, pa.string())
     parts = [
         province,
         pc.if_else(same, nothing, city),
@@ -33,9 +34,8 @@ def render(table: pa.Table) -> pa.Array:
         pc.if_else(redundant, nothing, floor),
         room,
     ]
-    # Absent elements are made empty first: with null_handling="skip" Arrow drops rows in which all are absent.
-    text = pc.binary_join_element_wise(*[pc.fill_null(part, "") for part in parts], "")
-    return pc.if_else(pc.equal(text, ""), nothing, text)
+    text = joined(parts)
+    return pc.if_else(pc.equal(text, strings([""])[0]), nothing, text)
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:
@@ -43,8 +43,13 @@ def _column(table: pa.Table, name: str) -> pa.Array:
     return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
 
 
+def _true(truth: pa.Array) -> pa.Array:
+    """The truth values, the unknown ones false."""
+    return pc.and_kleene(pc.is_valid(truth), truth)
+
+
 def _floors(rooms: pa.Array) -> pa.Array:
     """The floor each room tells, worked out once for each distinct room."""
     encoded = rooms.dictionary_encode()
-    told = pa.array([floor_of_room(room) for room in encoded.dictionary.to_pylist()], pa.string())
+    told = strings([floor_of_room(room) for room in encoded.dictionary.to_pylist()])
     return pc.take(told, encoded.indices)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.address.arrays import integers, joined, numbers, strings
 from schemas.address.elements import COLUMNS
 from schemas.address.numerals import HAN_DIGITS, digits
 from schemas.address.reader import read
@@ -39,15 +40,15 @@ def read_columns(texts: list[str]) -> list[pa.Array]:
     Shapes that occur once are read as they are; a template would cost more than it saves.
     """
     if not texts:
-        return [pa.array([], pa.string())] * len(COLUMNS)
-    column = pa.array(texts, pa.string())
+        return [strings([])] * len(COLUMNS)
+    column = strings(texts)
     encoded = pc.replace_substring_regex(column, "[0-9]", "0").dictionary_encode()
-    shape = encoded.indices.to_numpy().astype(np.int64)
+    shape = numbers(encoded.indices)
     counts = np.bincount(shape)
     repeated = np.flatnonzero(counts > 1)
     templates: list[Template] = []
     number = np.full(len(counts), -1, dtype=np.int64)
-    for at, text in zip(repeated.tolist(), encoded.dictionary.take(pa.array(repeated)).to_pylist(), strict=True):
+    for at, text in zip(repeated.tolist(), encoded.dictionary.take(integers(repeated)).to_pylist(), strict=True):
         template = _template(text)
         if template is not None:
             number[at] = len(templates)
@@ -55,14 +56,14 @@ def read_columns(texts: list[str]) -> list[pa.Array]:
     which = number[shape]
     alone = np.flatnonzero(which < 0)
     rows = [read(texts[at]).row() for at in alone.tolist()]
-    direct = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)] if rows else None
+    direct = [strings(values) for values in zip(*rows, strict=True)] if rows else None
     if not templates:
         return direct or []
     alike = np.flatnonzero(which >= 0)
-    filled = _fill(column.take(pa.array(alike)), which[alike], templates)
+    filled = _fill(column.take(integers(alike)), which[alike], templates)
     if direct is None:
         return filled
-    order = pa.array(np.argsort(np.r_[alike, alone], kind="stable"))
+    order = integers(np.argsort(np.r_[alike, alone], kind="stable"))
     return [pa.concat_arrays(pair).take(order) for pair in zip(filled, direct, strict=True)]
 
 
@@ -123,8 +124,8 @@ def _fill(texts: pa.Array, which: Ints, templates: list[Template]) -> list[pa.Ar
     """Puts the digit runs of each text into the template of its shape, column by column."""
     # A text is cut at everything that is no digit; a cut before its first digit leaves an empty piece in front.
     pieces = pc.split_pattern_regex(texts, "[^0-9]+")
-    first = pieces.offsets.to_numpy()[:-1].astype(np.int64)
-    first += pc.invert(pc.match_substring_regex(texts, "^[0-9]")).to_numpy(zero_copy_only=False)
+    cut_before = pc.invert(pc.match_substring_regex(texts, "^[0-9]"))
+    first = numbers(pieces.offsets)[:-1] + numbers(cut_before)
     runs = pieces.values
     columns = []
     for at in range(len(COLUMNS)):
@@ -140,8 +141,8 @@ def _fill(texts: pa.Array, which: Ints, templates: list[Template]) -> list[pa.Ar
 def _fill_column(
     column: list[tuple[str | int, ...] | None], longest: int, runs: pa.Array, first: Ints, which: Ints
 ) -> pa.Array:
-    rows = pa.array(which)
-    literal = pa.array([None if piece is None else piece[0] for piece in column], pa.string())
+    rows = integers(which)
+    literal = strings([None if piece is None else str(piece[0]) for piece in column])
     if longest == 1:
         return literal.take(rows)
     parts = [literal.take(rows)]
@@ -149,8 +150,9 @@ def _fill_column(
         longer = [piece is not None and len(piece) > place for piece in column]
         number = np.array([piece[place] if more else -1 for piece, more in zip(column, longer, strict=True)], np.int64)  # type: ignore[index]
         of_row = number[which]
-        index = pa.array(first + of_row, mask=of_row < 0)
-        parts.append(pc.fill_null(runs.take(index), ""))
-        after = [piece[place + 1] if more else "" for piece, more in zip(column, longer, strict=True)]  # type: ignore[index]
-        parts.append(pa.array(after, pa.string()).take(rows))
-    return pc.binary_join_element_wise(*parts, "")
+        index = integers(first + of_row, of_row >= 0)
+        parts.append(runs.take(index))
+        after = [str(piece[place + 1]) if more else "" for piece, more in zip(column, longer, strict=True)]  # type: ignore[index]
+        parts.append(strings(after).take(rows))
+    known = literal.is_valid().take(rows)
+    return pc.if_else(known, joined(parts), pa.nulls(len(rows), pa.string()))
