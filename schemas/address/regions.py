@@ -57,6 +57,8 @@ _PROVINCE: Final = re.compile(
     "(?:河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南|陕西|甘肃|青海|台湾)省"
     "|内蒙古自治区|广西壮族自治区|西藏自治区|宁夏回族自治区|新疆维吾尔自治区"
 )
+_LONGER_NAME: Final = re.compile(r"[\u4e00-\u9fa5]?(?:街道|街办|办事处|镇|乡|社区|村|路|大道)")
+"""What behind a county's short name says that it begins the name of a smaller place: 白沙洲街道."""
 _CHAIN: Final = re.compile(
     r"(?:[\u4e00-\u9fa5]{2,3}省)?(?:[\u4e00-\u9fa5]{2,4}市)?[\u4e00-\u9fa5]{1,5}?[区县](?=[\u4e00-\u9fa5])"
 )
@@ -210,7 +212,9 @@ def _county_by_township(text: str) -> Region | None:
         towns = townships().get(region.full, {})
         if not text.startswith(region.name):
             continue
-        if any(after[:size] in towns for size in (2, 3, 4)) or (region.full[-1] == "县" and region.name not in _COMMON):
+        if any(after[:size] in towns for size in (2, 3, 4)):
+            return region
+        if region.full[-1] == "县" and region.name not in _COMMON and not _LONGER_NAME.match(after):
             return region
     return None
 

@@ -1,6 +1,8 @@
 """Addresses: what a text says, in normal form, for the whole country and for every way of writing it."""
 
 import csv
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.address import COLUMNS, SCHEMA, complete, normal_key, parse, render
-from schemas.address.numerals import digits
+from schemas.address.numerals import digits, name_digits
+from schemas.address.reader import read
 from schemas.address.regions import read_prefix
+from schemas.address.shapes import read_columns
+from schemas.address.text import normal_texts
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "address"
-LABELLED = ("hubei", "municipalities", "cities", "forms")
+LABELLED = ("hubei", "municipalities", "cities", "forms", "names")
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -87,6 +92,54 @@ ADDRESS_CHARACTERS = (
 @given(st.text(alphabet=ADDRESS_CHARACTERS, max_size=50))
 def test_text_made_of_address_characters_never_raises(text: str) -> None:
     assert parse([text]).num_rows == 1
+
+
+def _one_by_one(texts: list[str]) -> list[tuple[str | None, ...]]:
+    return [read(text).row() for text in texts]
+
+
+def _by_shape(texts: list[str]) -> list[tuple[str | None, ...]]:
+    return list(zip(*(column.to_pylist() for column in read_columns(texts)), strict=True))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(alphabet=ADDRESS_CHARACTERS + "0123456789BF", max_size=30), max_size=4), st.data())
+def test_reading_by_shape_is_reading_one_by_one(texts: list[str], data: st.DataObject) -> None:
+    digit = st.sampled_from("0123456789")
+    renumbered = ["".join(data.draw(digit) if char.isdigit() else char for char in text) for text in texts]
+    distinct = sorted({*normal_texts(texts + renumbered)})
+    assert not distinct or _by_shape(distinct) == _one_by_one(distinct)
+
+
+def test_the_labelled_addresses_with_other_numbers_read_by_shape_as_one_by_one() -> None:
+    shift = [str.maketrans("0123456789", "0123456789"[by:] + "0123456789"[:by]) for by in range(10)]
+    texts = sorted({*normal_texts([text.translate(table) for text, _ in CASES for table in shift])})
+    assert _by_shape(texts) == _one_by_one(texts)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("七〇一社区", "701社区"),
+        ("十五中", "15中"),
+        ("武珞路二巷", "武珞路2巷"),
+        ("二七路", "二七路"),
+        ("二十七路", "27路"),
+        ("百步亭", "百步亭"),
+    ],
+)
+def test_numerals_of_names_for_comparison(name: str, expected: str) -> None:
+    assert name_digits(name) == expected
+
+
+def test_the_first_call_is_quick_and_imports_no_pandas() -> None:
+    code = (
+        "import sys, time, pyarrow, pyarrow.compute; start = time.process_time()\n"
+        "from schemas import address\n"
+        "table = address.parse(['武昌区中山路1号']); address.normal_key(table); address.render(table); address.complete(table)\n"
+        "assert 'pandas' not in sys.modules; assert time.process_time() - start < 1.5"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 NAMES = st.sampled_from(["武珞", "解放", "中山", "珞喻", "友谊", "沿江"])
