@@ -3,6 +3,10 @@
 The elements follow GA/T 2000.32 and GB/T 39609: 省 市 区县, 街道, 社区, 路街巷, 门牌, 小区院落, 楼栋, 单元, 楼层, 户室. `parse`
 says what a text says, in normal form; `complete` adds what follows from it; `render` writes the full text;
 `normal_key` gives the string by which addresses of two registers are equal.
+
+Personal data: a full address is personal data by itself, and `note` holds whatever stood beside it: names of recipients,
+phone numbers, remarks on residents. Keep `note` out of logs, error messages, reports and anything published, and
+protect it like a phone number; neither `render` nor `normal_key` uses it.
 """
 
 from schemas.address.completion import complete

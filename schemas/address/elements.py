@@ -26,7 +26,10 @@ COLUMNS: Final = (
     "room",
     "note",
 )
-"""The columns of a parsed address, from the largest to the smallest place, then what could not be placed."""
+"""The columns of a parsed address, from the largest to the smallest place, then what could not be placed.
+
+`note` may hold personal data (names, phone numbers copied along with the address): it is for people who may see them.
+"""
 
 TRIM: Final = " -./、,&@#￥$%)("
 """What may stand around an element without belonging to it."""
