@@ -9,6 +9,7 @@ embedded PostgreSQL beside it), their ratio, and how true the links are against 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -40,11 +41,12 @@ for manifest in load_all(folder / "systems").values():
         elif source.format == "jsonl":
             con.execute(f"COPY (SELECT * FROM read_json({files}, format='newline_delimited')) TO '{target}' (COMPRESSION zstd)")
         elif source.format == "csv" and source.encoding.lower().startswith("utf-8"):
-            con.execute(f"COPY (SELECT * FROM read_csv({files}, all_varchar=true, header=true, delim='{source.delimiter}', "
-                        f"skip={source.header_row - 1}, null_padding=true, ignore_errors=true)) TO '{target}' (COMPRESSION zstd)")
+            con.execute(f"COPY (SELECT * FROM read_csv({files}, all_varchar=true, header={source.header_row > 0}, "
+                        f"delim='{source.delimiter}', skip={max(source.header_row - 1, 0)}, null_padding=true, ignore_errors=true)) TO '{target}' (COMPRESSION zstd)")
         elif source.format == "csv":  # DuckDB reads no GB18030 without an extension
             for i, name in enumerate(files):
-                table = pc.read_csv(name, pc.ReadOptions(encoding=source.encoding, skip_rows=source.header_row - 1),
+                table = pc.read_csv(name, pc.ReadOptions(encoding=source.encoding, skip_rows=max(source.header_row - 1, 0),
+                                    autogenerate_column_names=source.header_row == 0),
                                     pc.ParseOptions(delimiter=source.delimiter, invalid_row_handler=lambda row: "skip"))
                 pq.write_table(table, out / f"{manifest.id}.{dataset.name}.{i}.parquet", compression="zstd")
 """
@@ -60,29 +62,24 @@ class Measured:
 
 
 def measure(command: list[str], home: Path | None = None) -> Measured:
-    """Run a command to its end and return what it took."""
+    """Run a command to its end and return what it took; memory of the process as the operating system accounts it."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    peak, postgres, done = [0.0], [0.0], threading.Event()
+    postgres, done = [0.0], threading.Event()
 
     def watch() -> None:
-        me = psutil.Process(process.pid)
-        while not done.wait(0.05):
-            try:
-                peak[0] = max(peak[0], me.memory_info().rss / 1e6)
-                if home is not None:
-                    postgres[0] = max(postgres[0], _postgres(home))
-            except psutil.Error:
-                return
+        while home is not None and not done.wait(0.2):
+            with contextlib.suppress(psutil.Error):  # a server process may end while it is looked at
+                postgres[0] = max(postgres[0], _postgres(home))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    code = process.wait()
+    _, status, usage = os.wait4(process.pid, 0)
     done.set()
     watcher.join()
-    if code:
-        raise SystemExit(f"{command[0]} failed with {code}")
-    return Measured(time.perf_counter() - start, peak[0], postgres[0])
+    if status:
+        raise SystemExit(f"{command[0]} failed with {os.waitstatus_to_exitcode(status)}")
+    return Measured(time.perf_counter() - start, usage.ru_maxrss / 1024, postgres[0])
 
 
 def _postgres(home: Path) -> float:

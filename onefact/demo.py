@@ -23,6 +23,7 @@ from onefact.status import Status
 from schemas.entities import ENTITIES
 from warehouse.duck import count
 from warehouse.publish import fetch
+from warehouse.standardised import ADDRESS_PARTS
 from warehouse.tables import METADATA, OUTBOX
 
 FIELD = "phone"
@@ -223,13 +224,32 @@ def _duplicates(home: Home) -> dict[str, int]:
         return {row[0]: int(row[1]) for row in connection.execute(query)}
 
 
+DERIVED: Mapping[str, frozenset[str]] = {
+    "person": frozenset({"id_type", "sex", "birth_date"}),
+    "address": frozenset(ADDRESS_PARTS),
+}
+"""Fields that nobody needs to type: the ID number says them, or the text of the address."""
+
+
 def _burden(home: Home) -> Burden:
+    """Count what forty systems made somebody type (filled columns) and what has to be typed once (golden, not derived)."""
     asked = once = 0
     with home.warehouse() as con:
-        for name, entity in ENTITIES.items():
-            counts = " + ".join(f'count("{f.name}")' for f in entity.fields)
-            asked += count(con, f"SELECT {counts} FROM std_{name} WHERE system_id <> 'entry'")
-            once += count(con, f"SELECT {counts} FROM golden_{name}")
+        for manifest in home.manifests.values():
+            for dataset in manifest.datasets:
+                for entity in dataset.entities:
+                    counts = " + ".join(f'count("{n}")' for n, f in entity.fields.items() if f.column and f.readable)
+                    if counts:
+                        asked += count(
+                            con,
+                            f"SELECT {counts} FROM std_{entity.type} WHERE system_id = '{manifest.id}' "
+                            f"AND dataset = '{dataset.name}' AND role = '{entity.role}'",
+                        )
+        for name, golden in ENTITIES.items():
+            typed = [f.name for f in golden.fields if f.name not in DERIVED.get(name, ())]
+            once += count(
+                con, f"SELECT {' + '.join(f'count({chr(34)}{n}{chr(34)})' for n in typed)} FROM golden_{name}"
+            )
     return Burden(asked, once)
 
 
