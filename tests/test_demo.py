@@ -38,7 +38,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_every_promise_is_kept(demo) -> None:
-    home, result, folder = demo
+    _, result, folder = demo
     assert result["systems"] == 40
     assert result["errors"] == []
     assert result["readable_equal"] == 1.0
@@ -91,7 +91,7 @@ def test_an_edit_at_a_system_travels(demo) -> None:
 
     home, *_ = demo
     rows = pq.read_table(home / "sandbox" / "seed" / "sg_etong.persons.parquet")
-    key = next(r["rkid"] for r in rows.to_pylist() if r["zjhm"] and r["lxdh"] and not r.get("zxbz") == "1")
+    key = next(r["rkid"] for r in rows.to_pylist() if r["zjhm"] and r["lxdh"] and r.get("zxbz") != "1")
     control.edit(home, "sg_etong", "persons", key, {"lxdh": "16300001234"})
     assert run(home, "run")["errors"] == []
     assert control.row(home, "sg_etong", "persons", key)["lxdh"] == "16300001234"
