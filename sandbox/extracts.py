@@ -130,6 +130,8 @@ def _parts(rows: pa.Table) -> Iterator[pa.Table]:
 
 def _csv(path: Path, source: FilesSource, rows: pa.Table) -> None:
     """Titles above the header, the header itself, rows, and the totals where the system has such a line."""
+    if source.names:  # without a header the order of the columns is all there is
+        rows = rows.select(source.names)
     buffer = io.BytesIO()
     options = pa_csv.WriteOptions(
         include_header=source.header_row > 0, delimiter=source.delimiter, quoting_style="needed"
