@@ -14,8 +14,10 @@ from schemas.records import PLACE, REJECT_SCHEMA
 
 def text(value: object) -> str | None:
     """Return a database or spreadsheet value as text: ISO times, shortest numbers, `true`/`false`, NULL for None."""
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):  # half a character (a lone surrogate of JSON) becomes `?`, which no name may hold
+        return value.encode("utf-8", "replace").decode("utf-8")
     for kind, spell in _SPELLINGS:
         if isinstance(value, kind):
             return spell(value)
@@ -41,7 +43,7 @@ def texts(values: Sequence[object]) -> pa.StringArray:
     """Return a column of values as text; columns that are text already are taken as they are."""
     try:
         return pa.array(values, pa.string())
-    except (pa.ArrowTypeError, pa.ArrowInvalid):
+    except (pa.ArrowTypeError, pa.ArrowInvalid, UnicodeEncodeError):
         return pa.array([text(v) for v in values], pa.string())
 
 
@@ -56,8 +58,9 @@ def drop_repeats(rows: pa.Table) -> tuple[pa.Table, int]:
     The last of several identical rows stays: between them the record may have had another value and got the first back.
     """
     names = [name for name in rows.column_names if name != PLACE]
-    numbered = rows.append_column("#", pa.array(range(rows.num_rows), pa.int64()))
-    kept = numbered.group_by(names).aggregate([("#", "max")]).column("#_max")
+    plain = [str(i) for i in range(len(names))]  # a source may call a column whatever it likes
+    numbered = rows.select(names).rename_columns(plain).append_column("row", pa.array(range(rows.num_rows), pa.int64()))
+    kept = numbered.group_by(plain).aggregate([("row", "max")]).column("row_max")
     if len(kept) == rows.num_rows:
         return rows, 0
     return rows.take(kept.sort()), rows.num_rows - len(kept)

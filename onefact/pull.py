@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from connectors.base import ConnectorError
 from connectors.manifest import Manifest
-from connectors.mapping import Decoded, decode
+from connectors.mapping import Decoded, MappingError, decode
 from connectors.registry import connect
 from onefact.home import Home
 from onefact.policy import permitted
@@ -45,6 +45,8 @@ class Pulled:
     batch_id: str
     counts: Counts = field(default_factory=Counts)
     error: str | None = None
+    doubts: tuple[str, ...] = ()
+    """Sentences about columns of which most values were rejected: a manifest that names the wrong column looks so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _read(
                 writer.write(page)
                 queue.put(_Item(page, decoded))
             landed = writer.finish()
-    except ConnectorError as problem:
+    except (ConnectorError, MappingError) as problem:
         error = str(problem)
     except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
         error = (
@@ -165,9 +167,14 @@ def _store(
     if item.error:
         _register(home, manifest.id, batch_id, pulled_at, Counts(), None, {}, set(), item.error)
         return Pulled(manifest.id, batch_id, error=item.error)
+    doubts = tuple(
+        f"{manifest.id}: {n} of {counts.received} values of column {column!r} in dataset {dataset} were rejected ({rule}). "
+        "Does the manifest name the right column, format and code map?"
+        for dataset, column, rule, n in stage.mostly_rejected(counts.received)
+    )
     counts = stage.merge(counts, {d: manifest.dataset(d).deleted.when_absent for d in snapshots})
     _register(home, manifest.id, batch_id, pulled_at, counts, item.landed, cursors, snapshots, None)
-    return Pulled(manifest.id, batch_id, counts)
+    return Pulled(manifest.id, batch_id, counts, doubts=doubts)
 
 
 def _add(stage: Stage, counts: Counts, item: _Item) -> Counts:

@@ -85,7 +85,8 @@ def open_warehouse(path: Path, *, threads: int = 2, memory: str = "1500MB") -> d
     con.execute(f"SET threads = {threads}")
     con.execute(f"SET memory_limit = '{memory}'")
     con.execute("SET preserve_insertion_order = false")
-    con.execute(f"SET temp_directory = '{path.parent / 'spill'}'")
+    spill = str(path.parent / "spill").replace("'", "''")
+    con.execute(f"SET temp_directory = '{spill}'")
     con.execute("SET autoinstall_known_extensions = false")
     con.execute("SET autoload_known_extensions = false")
     for statement in _schema():

@@ -31,6 +31,10 @@ VANISH_FLOOR = 10
 """Below this number of absent records the share is not looked at: small datasets may lose a fifth honestly."""
 
 
+DOUBT_FLOOR = 20
+"""Below this number of rows nothing is said about a column of rejected values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What became of the records of a batch; `received` is always the sum of the four outcomes.
@@ -111,6 +115,16 @@ class Stage:
         for term in terms[1:]:
             folded = f"xor({folded}, {term})"
         return folded
+
+    def mostly_rejected(self, received: int) -> list[tuple[str, str, str, int]]:
+        """Return (dataset, column, rule, count) of columns of which at least half of the staged values were rejected."""
+        if received < DOUBT_FLOOR:
+            return []
+        return self._con.execute(
+            'SELECT r.dataset, r."column", mode(r.rule), count(*) FROM stage_reject r '
+            "WHERE r.level = 'value' GROUP BY r.dataset, r.\"column\" HAVING count(*) * 2 >= ? ORDER BY ALL",
+            [received],
+        ).fetchall()
 
     def merge(self, counts: Counts, complete: Mapping[str, bool]) -> Counts:
         """Merge the staged pages and return `counts` with taken/unchanged/duplicates settled.
@@ -213,7 +227,10 @@ class Stage:
                 "s.* EXCLUDE (page) REPLACE (c.content_hash AS content_hash, coalesce(s.observed_at, ?) AS observed_at"
             )
             if entity_type == "address":
-                replaced += f", coalesce(s.full_text, nullif(concat({', '.join('s.' + p for p in ADDRESS_PARTS)}), '')) AS full_text"
+                joined = f"concat({', '.join('s.' + p for p in ADDRESS_PARTS)})"
+                longest = ENTITIES["address"].field("full_text").length
+                whole = f"CASE WHEN length({joined}) BETWEEN 1 AND {longest} THEN {joined} END"
+                replaced += f", coalesce(s.full_text, {whole}) AS full_text"
             con.execute(
                 f"INSERT INTO {table} SELECT {replaced}) FROM {stage} s JOIN changed c USING (record_key, page) "
                 "WHERE NOT c.gone",

@@ -16,6 +16,9 @@ from connectors.manifest.model import Dataset, EntityMap, FieldMap, Manifest
 from connectors.manifest.problem import Problem
 from connectors.manifest.refusal import Location
 
+TYPED = frozenset({"date", "datetime", "integer", "decimal"})
+"""Kinds whose columns in the master are no text and take no other form."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
@@ -135,6 +138,15 @@ def authority(manifest: Manifest) -> Iterator[Problem]:
             yield Problem(("authority", i), f"no dataset reads {claim}", "map it under `fields`, or remove the claim")
 
 
+def kinds(manifest: Manifest) -> Iterator[Problem]:
+    """`as` reads a text in another way; a date or a number stays one, for its column takes nothing else."""
+    for m in mapped(manifest):
+        declared = manifest.master_field(m.entity.type, m.name).kind
+        if m.field.kind not in {None, declared} and declared in TYPED:
+            what = f"{m.entity.type}.{m.name} is of kind {declared} and cannot be read as {m.field.kind}"
+            yield Problem((*m.at, "as"), what, "remove `as`; for other spellings use `formats` or `codes`")
+
+
 def dates(manifest: Manifest) -> Iterator[Problem]:
     """Formats stand at dates only, and a date that is written can be read again."""
     for m in mapped(manifest):
@@ -157,6 +169,6 @@ def _keeps_the_day(form: str) -> bool:
 
 CHECKS: tuple[Callable[[Manifest], Iterator[Problem]], ...] = (
     named_code_maps, code_maps, written_twice, forbidden_flows, withheld, columns_exist, required_mapped, authority,
-    dates,
+    kinds, dates,
 )  # fmt: skip
 """All checks, in the order in which their problems are told."""

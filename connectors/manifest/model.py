@@ -168,7 +168,7 @@ class EntityMap(Block):
     """
 
     type: EntityType
-    role: str = ""
+    role: str = Field(default="", max_length=40, pattern=r"^[^'\"|:/\s]*$")
     fields: dict[str, Annotated[FieldMap, BeforeValidator(_field_map)]]
     required: list[str] = Field(default_factory=list)
     scope: Scope = Scope()
@@ -251,7 +251,7 @@ class Dataset(Block):
         titles: Chinese column titles (for forms and templates), column -> title.
     """
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)
     title: str
     source: dict[str, Any] = Field(default_factory=dict)
     key: Columns = Field(min_length=1)
@@ -340,7 +340,7 @@ class Manifest(Block):
         sandbox: free-form hints for the stand-in (never read in production).
     """
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=30)
     name: str
     department: str
     kind: IntegrationKind

@@ -102,6 +102,8 @@ def decode(rows: pa.Table, manifest: Manifest, dataset: str, pulled_at: str, *, 
     page.rejects.add(where(pc.invert(taken), "record.empty"), page.keys, page.places, level="record")
     missing = everywhere("record.no_key", len(keyed.without_key))
     page.rejects.add(missing, pa.nulls(len(missing), pa.string()), keyed.without_key, level="record")
+    unusable = everywhere("record.bad_key", len(keyed.bad_key))
+    page.rejects.add(unusable, pa.nulls(len(unusable), pa.string()), keyed.bad_key, level="record")
     count = int(pc.sum(taken).as_py() or 0)
     return Decoded(
         tables=_tables(page, roles),

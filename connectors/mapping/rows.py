@@ -14,6 +14,9 @@ from schemas.records import PLACE
 
 NOTHING = pa.scalar(None, pa.string())
 
+KEY_LENGTH = 200
+"""Characters that a record key may have in the registers of the master (`crosswalk`, `outbox`, `pushed`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
@@ -22,13 +25,14 @@ class Keyed:
     Attributes:
         rows: the rows that go on, in their order.
         keys: their record keys.
-        without_key: places of the rows without key.
+        without_key: places of the rows without key; bad_key: of those whose key no register can hold.
         duplicates: how many older versions of a key were left out.
     """
 
     rows: pa.Table
     keys: pa.StringArray
     without_key: pa.StringArray
+    bad_key: pa.StringArray
     duplicates: int
 
 
@@ -48,7 +52,14 @@ def key_rows(rows: pa.Table, manifest: Manifest, dataset: Dataset) -> Keyed:
     if keys.null_count:
         has_key = keys.is_valid()
         empty = places.filter(pc.invert(has_key))
-        rows, keys = rows.filter(has_key), keys.filter(has_key)
+        rows, keys, places = rows.filter(has_key), keys.filter(has_key), places.filter(has_key)
+    bad = pc.or_(pc.greater(pc.utf8_length(keys), KEY_LENGTH), pc.match_substring(keys, "\0"))
+    if len(dataset.key) > 1:  # a|b and c would be the same key as a and b|c
+        bad = pc.or_(bad, pc.not_equal(pc.count_substring(keys, "|"), len(dataset.key) - 1))
+    refused = places.slice(0, 0)
+    if pc.any(bad).as_py():
+        refused, good = places.filter(bad), pc.invert(bad)
+        rows, keys = rows.filter(good), keys.filter(good)
     coded = keys.dictionary_encode()
     duplicates = len(keys) - len(coded.dictionary)
     if duplicates:
@@ -56,7 +67,7 @@ def key_rows(rows: pa.Table, manifest: Manifest, dataset: Dataset) -> Keyed:
         last[coded.indices.to_numpy()] = np.arange(len(keys))  # of repeated indices the last assignment stays
         newest = pa.array(np.sort(last))
         rows, keys = rows.take(newest), keys.take(newest)
-    return Keyed(rows, keys, empty, duplicates)
+    return Keyed(rows, keys, empty, refused, duplicates)
 
 
 def record_keys(rows: pa.Table, manifest: Manifest, dataset: Dataset) -> pa.StringArray:

@@ -62,7 +62,7 @@ class Reader:
         kind = mapped.kind or declared.kind
         table = self.manifest.code_map(mapped)
         options = ValueOptions(
-            length=declared.length if kind in MEASURED else None,
+            length=declared.length if kind in MEASURED or kind != declared.kind else None,
             scale=declared.scale,
             date_formats=tuple(mapped.formats),
             latest=None if name.endswith(MAY_LIE_AHEAD) else self.today,
@@ -88,7 +88,8 @@ class Reader:
         formed = (name, *case)
         if formed not in self.known:
             plain = self._normalised(case, "text", mapped, options, translate)
-            self.known[formed] = replace(plain, value=normal_form(name, plain.value))
+            # 20 digits and 室 are 21 characters: the normal form has to fit its column too.
+            self.known[formed] = _limited(replace(plain, value=normal_form(name, plain.value)), options.length)
         return self.known[formed]
 
     def time(self, column: str, formats: list[str]) -> Normalised:
@@ -107,7 +108,8 @@ class Reader:
         if case not in self.known:
             raw = self._raw(mapped)
             answer = normalise(kind, _translated(raw, translate) if translate else raw, options)
-            self.known[case] = Normalised(*(_array(answer, name) for name in ("value", "issue", "warning")))
+            found = Normalised(*(_array(answer, name) for name in ("value", "issue", "warning")))
+            self.known[case] = _limited(found, options.length if kind not in MEASURED else None)
         return self.known[case]
 
     def _raw(self, mapped: FieldMap) -> pa.StringArray:
@@ -129,6 +131,20 @@ def _translated(raw: pa.StringArray, table: Mapping[str, str]) -> pa.StringArray
     coded = raw.dictionary_encode()
     meant = [None if text is None else table.get(text.strip(), text) for text in coded.dictionary.to_pylist()]
     return pa.array(meant, pa.string()).take(coded.indices)
+
+
+def _limited(found: Normalised, length: int | None) -> Normalised:
+    """Refuse values that are longer than their field: one of them would stop a whole publication."""
+    if length is None:
+        return found
+    long = pc.fill_null(pc.greater(pc.utf8_length(found.value), length), fill_value=False)
+    if not pc.any(long).as_py():
+        return found
+    return Normalised(
+        pc.if_else(long, NOTHING, found.value),
+        pc.if_else(long, "text.too_long", found.issue),
+        pc.if_else(long, NOTHING, found.warning),
+    )
 
 
 def _array(table: pa.Table, name: str) -> pa.StringArray:

@@ -86,7 +86,7 @@ def normalise(kind: str, values: pa.Array | pa.ChunkedArray, options: ValueOptio
         raise UnknownKind(kind)
     if kind == "code" and options.code_set is None and options.code_map is None:
         raise MissingCodeSet
-    return columns.per_distinct(values, lambda column: _distinct(kind, work, column, options))
+    return columns.per_distinct(values, lambda column: _distinct(kind, work, _without_nul(column), options))
 
 
 def _distinct(kind: str, work: _Work, column: pa.StringArray, options: ValueOptions) -> pa.Table:
@@ -105,6 +105,12 @@ def _distinct(kind: str, work: _Work, column: pa.StringArray, options: ValueOpti
             "warning": pc.binary_join_element_wise(prefix, warning, ""),
         }
     )
+
+
+def _without_nul(column: pa.StringArray) -> pa.StringArray:
+    """Remove the padding of fixed-width exports: no database takes the character NUL in a text."""
+    padded = pc.match_substring(column, "\0")
+    return pc.replace_substring(column, "\0", "") if pc.any(padded).as_py() else column
 
 
 def _says_nothing(column: pa.StringArray, words: frozenset[str]) -> pa.BooleanArray:

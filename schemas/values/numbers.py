@@ -21,8 +21,13 @@ _GROUPS = re.compile(r"^[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?$")
 _PLAIN = re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:E[-+]?[0-9]{1,2})?$", re.IGNORECASE)
 
 
-_UNITS_PART = "(?:0|[1-9][0-9]{0,23})"
-_WHOLE = f"^{_UNITS_PART}$"
+_UNITS_PART = "(?:0|[1-9][0-9]{0,14})"
+_WHOLE = "^(?:0|[1-9][0-9]{0,8})$"
+_GREATEST_INTEGER = 2**31 - 1
+"""What a column of type INTEGER holds: one greater number would refuse the whole publication it travels in."""
+
+_GREATEST_DECIMAL = 10**15
+"""Fits a NUMERIC column of every scale that the master declares."""
 
 
 def integer(column: pa.StringArray, _: ValueOptions) -> Answer:
@@ -45,6 +50,8 @@ def _integer(text: str) -> Row:
         return None, "unparseable", None
     if number != number.to_integral_value():
         return None, "not_whole", None
+    if abs(number) > _GREATEST_INTEGER:
+        return None, "too_large", None
     return _write(number), None, None
 
 
@@ -52,6 +59,8 @@ def _decimal(text: str, quantum: Decimal | None) -> Row:
     number = _number(text)
     if number is None:
         return None, "unparseable", None
+    if abs(number) >= _GREATEST_DECIMAL:
+        return None, "too_large", None
     if quantum is None:
         return _write(number), None, None
     rounded = number.quantize(quantum, ROUND_HALF_UP)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from connectors.kinds.readers.cells import number_text
 from connectors.kinds.readers.chunk import Chunk, FileSpec, positions, text_table
 from connectors.kinds.readers.lines import Lines
+from connectors.raw import texts
 
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=number_text, parse_constant=str)
 """Whole numbers keep their digits as text: an 18-digit number must not pass through a float."""
@@ -40,7 +41,7 @@ def read_jsonl(spec: FileSpec) -> Iterator[Chunk]:
                 places.append(f"{spec.place}!{number}")
                 for name, column in values.items():
                     column.append(record.get(name))
-            columns = {name: pa.array(column, pa.string()) for name, column in values.items()}
+            columns = {name: texts(column) for name, column in values.items()}
             yield Chunk(text_table(spec, columns, pa.array(places, pa.string())), spec.rejects("file.json", broken))
         positions(spec, sorted(seen), None)
         yield Chunk(text_table(spec, {}, pa.nulls(0, pa.string())), spec.rejects("file.encoding", lines.bad))
