@@ -41,7 +41,9 @@ def authorities(manifests: Iterable[Manifest]) -> list[Authority]:
                     rows.append(
                         Authority(manifest.id, entity.type, entity.role, name, _rank(manifest, entity, name, field_map))
                     )
-    return list({(a.system_id, a.entity_type, a.role, a.field): a for a in rows}.values())
+    # Two datasets may have the same role: one of them may speak for a field that the other only shows.
+    ranked = sorted(rows, key=lambda a: a.rank)
+    return list({(a.system_id, a.entity_type, a.role, a.field): a for a in ranked}.values())
 
 
 def _rank(manifest: Manifest, entity: EntityMap, name: str, field_map: FieldMap) -> int:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from connectors.base import Connector, ConnectorError
 from connectors.manifest import Manifest
 from connectors.registry import connect
 from onefact.home import Home
-from onefact.policy import permitted
+from onefact.policy import may_write, permitted
+from schemas.entities import ENTITIES
 from schemas.records import Change, Outcome
 from warehouse import outbox
 
@@ -80,7 +81,8 @@ def _push_system(home: Home, manifest: Manifest, progress: Progress | None) -> P
     except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
         return Pushed(manifest.id, error=_defect(manifest, problem))
     try:
-        while changes := outbox.claim(home.engine, manifest.id, BATCH):
+        while claimed := outbox.claim(home.engine, manifest.id, BATCH):
+            changes = [_within_compartment(manifest, change) for change in claimed]
             outcomes, error = _deliver(manifest, connector, changes)
             outbox.settle(home.engine, changes, outcomes)
             ended |= {o.change_id: o.state for o in outcomes}
@@ -97,6 +99,13 @@ def _push_system(home: Home, manifest: Manifest, progress: Progress | None) -> P
     finally:
         connector.close()
     return Pushed(manifest.id, Counter(ended.values()), error)
+
+
+def _within_compartment(manifest: Manifest, change: Change) -> Change:
+    """Leave out the golden values that this system may not hold: a file or a form is filled with whole records."""
+    entity = ENTITIES[change.entity_type]
+    allowed = {name: value for name, value in change.current.items() if may_write(manifest, entity.field(name))}
+    return replace(change, current=allowed)
 
 
 def _defect(manifest: Manifest, problem: Exception) -> str:

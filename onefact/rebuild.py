@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +22,15 @@ class LandingMissing(Exception):
     """A registered batch is gone from the landing zone, or is no longer what was received."""
 
 
+class ManifestMissing(Exception):
+    """Landed rows cannot be read, since the manifest that says what they mean is gone."""
+
+    def __init__(self, system_id: str, dataset: str | None, folder: Path) -> None:
+        self.system_id, self.dataset, self.folder = system_id, dataset, folder
+        what = f"the manifest {system_id}.yaml" if dataset is None else f"the dataset {dataset} in {system_id}.yaml"
+        super().__init__(f"Landed records of {system_id} need {what}; put it back into {folder}. Nothing was deleted.")
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """How many batches and records were read again, and what the consolidation then changed (nothing, normally)."""
@@ -35,6 +45,7 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
 
     Raises:
         LandingMissing: a batch folder is missing or its SHA-256 differs from the register.
+        ManifestMissing: a landed dataset has no manifest any more; nothing was deleted.
     """
     query = sa.select(BATCH).where(BATCH.c.folder.is_not(None)).order_by(BATCH.c.pulled_at, BATCH.c.batch_id)
     with home.engine.connect() as connection:
@@ -45,14 +56,13 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
             raise LandingMissing(f"batch {batch['batch_id']}: its landing folder is missing. Restore it from backup.")
         if landing.digest(folder) != batch["sha256"]:
             raise LandingMissing(f"batch {batch['batch_id']}: its landed files differ from the register (SHA-256).")
+    _readable(home, [str(batch["folder"]) for batch in batches])
     for leftover in home.path.glob("warehouse.duckdb*"):
         leftover.unlink()
     records = 0
     with home.warehouse() as con:
         for batch in batches:
-            manifest = home.manifests.get(batch["system_id"])
-            if manifest is None:
-                continue
+            manifest = home.manifests[batch["system_id"]]
             folder = home.landing / batch["folder"]
             stage = Stage(con, manifest.id, batch["batch_id"], batch["pulled_at"])
             counts, unread = Counts(), landing.read_rejects(folder)
@@ -67,3 +77,16 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
             if progress:
                 progress(manifest.id, records)
     return Rebuilt(len(batches), records, consolidate(home))
+
+
+def _readable(home: Home, folders: Sequence[str]) -> None:
+    """Raise `ManifestMissing` when a batch holds a system or a dataset that no manifest describes."""
+    for folder in folders:
+        system_id = Path(folder).parts[0]
+        manifest = home.manifests.get(system_id)
+        if manifest is None:
+            raise ManifestMissing(system_id, None, home.systems)
+        known = {dataset.name for dataset in manifest.datasets}
+        for dataset in landing.datasets(home.landing / folder):
+            if dataset not in known:
+                raise ManifestMissing(system_id, dataset, home.systems)

@@ -88,9 +88,14 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
+def datasets(folder: Path) -> list[str]:
+    """Return the names of the datasets that a batch has rows of, in order."""
+    return sorted(path.stem for path in folder.glob("*.parquet") if path.stem != REJECTS)
+
+
 def read(folder: Path) -> dict[str, pa.Table]:
     """Return the landed rows of a batch by dataset."""
-    return {path.stem: pq.read_table(path) for path in sorted(folder.glob("*.parquet")) if path.stem != REJECTS}
+    return {name: pq.read_table(folder / f"{name}.parquet") for name in datasets(folder)}
 
 
 def read_rejects(folder: Path) -> pa.Table:

@@ -172,7 +172,7 @@ def _creates(target: Target, touched: str, crosswalk: str) -> str:
         f"AND x.entity_type = '{target.entity_type}' AND x.system_id = '{target.system_id}')) "
         f"SELECT '{target.system_id}', '{target.dataset}', '{target.entity_type}', '{target.role}', master_id, NULL, "
         "'create', to_json(changes)::VARCHAR, NULL, "
-        f"concat_ws(':', '{target.system_id}', 'new', master_id::VARCHAR, '{target.role}'{payload}) "
+        f"concat_ws(':', '{target.system_id}', 'new', '{target.dataset}', master_id::VARCHAR, '{target.role}'{payload}) "
         "FROM d WHERE len(changes) > 0"
     )
 

@@ -111,7 +111,7 @@ OUTBOX = sa.Table(
     sa.Column("operation", sa.String(10), nullable=False),
     sa.Column("changes", JSONB, nullable=False, comment="[{field, old, new}] in canonical values"),
     sa.Column("base_version", sa.String(40)),
-    sa.Column("idempotency_key", sa.String(200), nullable=False, unique=True),
+    sa.Column("idempotency_key", sa.String(400), nullable=False, unique=True),
     sa.Column("state", sa.String(20), nullable=False, server_default="planned"),
     sa.Column("code", sa.String(40)),
     sa.Column("message", sa.Text),
@@ -138,6 +138,12 @@ PUSHED = sa.Table(
 )
 
 
+CREATING = 420199
+"""Number of the advisory lock under which tables are created."""
+
+
 def create_all(engine: sa.Engine) -> None:
-    """Create the tables that are missing."""
-    METADATA.create_all(engine)
+    """Create the tables that are missing; of several first commands at once the others wait."""
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATING)))
+        METADATA.create_all(connection)

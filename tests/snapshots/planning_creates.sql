@@ -11,6 +11,6 @@ JOIN fold f_ethnicity ON f_ethnicity.field = 'ethnicity' AND f_ethnicity.golden 
 WHERE (date_sub('year', CAST(g."birth_date" AS DATE), DATE '2026-11-01') >= 14) AND g."name" IS NOT NULL AND g."phone" IS NOT NULL AND g."id_number" IS NOT NULL AND NOT EXISTS (SELECT 1
 FROM crosswalk_now x
 WHERE x.master_id = g.master_id AND x.entity_type = 'person' AND x.system_id = 'volunteer'))
-SELECT 'volunteer', 'members', 'person', 'person', master_id, NULL, 'create', to_json(changes)::VARCHAR, NULL, concat_ws(':', 'volunteer', 'new', master_id::VARCHAR, 'person')
+SELECT 'volunteer', 'members', 'person', 'person', master_id, NULL, 'create', to_json(changes)::VARCHAR, NULL, concat_ws(':', 'volunteer', 'new', 'members', master_id::VARCHAR, 'person')
 FROM d
 WHERE len(changes) > 0
