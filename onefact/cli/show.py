@@ -88,6 +88,8 @@ def pulled(console: Console, results: Sequence[Pulled]) -> None:
     for r in results:
         if r.error:
             console.print(f"[red]✗[/] {r.error}", markup=True, highlight=False)
+        for doubt in r.doubts:
+            console.print(f"[yellow]![/] {doubt}", highlight=False)
         if r.counts.withheld_removals:
             console.print(
                 f"[yellow]![/] {r.system_id}: {r.counts.withheld_removals} records were missing from the reading; that is too many "
