@@ -15,6 +15,11 @@ OURS = ("onefact", "connectors", "warehouse", "linkage", "schemas", "quality", "
 """Packages whose exceptions are worded for users."""
 
 
+DATABASE_CLIENTS = ("psycopg", "sqlalchemy", "adbc_driver_manager")
+DATABASE_GONE = ("OperationalError", "AdminShutdown", "CrashShutdown", "ConnectionTimeout")
+"""Errors of the database clients that say that the server is away, whatever was being done."""
+
+
 class PartlyFailed(Exception):
     """The verb ran, but something in it failed; it was shown already."""
 
@@ -39,6 +44,8 @@ def guarded(call: Callable[[], object]) -> int:  # noqa: PLR0911 - one way out f
     except Exception as problem:  # noqa: BLE001 - the last line of defence words every error
         if type(problem).__module__.split(".")[0] in OURS:
             _say(str(problem))
+        elif type(problem).__name__ in DATABASE_GONE and type(problem).__module__.startswith(DATABASE_CLIENTS):
+            _say("PostgreSQL stopped answering. What was finished is kept; run the command again to go on.")
         else:
             _say(f"Unexpected {type(problem).__name__}. The details are in {_keep()}; please report them.")
         return 1
