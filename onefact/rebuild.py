@@ -67,7 +67,9 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
             stage = Stage(con, manifest.id, batch["batch_id"], batch["pulled_at"])
             counts, unread = Counts(), landing.read_rejects(folder)
             for dataset, rows in landing.read(folder).items():
-                decoded = decode(rows, manifest, dataset, batch["pulled_at"])
+                decoded = decode(
+                    _widened(rows, manifest.dataset(dataset).columns), manifest, dataset, batch["pulled_at"]
+                )
                 here = unread.filter(pc.equal(unread["dataset"], dataset))
                 stage.add(decoded.tables, decoded.links, pa.concat_tables([here, decoded.rejects]))
                 counts = Counts(counts.received + decoded.counts.rows, counts.taken + decoded.counts.taken)
@@ -77,6 +79,14 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
             if progress:
                 progress(manifest.id, records)
     return Rebuilt(len(batches), records, consolidate(home))
+
+
+def _widened(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Return landed rows with the columns that a manifest has gained since: what was not read then is unknown."""
+    for name in columns:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
+    return rows
 
 
 def _readable(home: Home, folders: Sequence[str]) -> None:

@@ -246,3 +246,13 @@ def test_of_several_first_commands_at_once_each_finds_the_tables(server: Postgre
         list(pool.map(lambda _: tables.create_all(engine), range(4)))
     assert sa.inspect(engine).has_table("outbox")
     engine.dispose()
+
+
+def test_a_manifest_may_gain_a_field_and_still_read_what_was_landed_before(make: MakeTown) -> None:
+    town = make(s=manifest("s", dataset({"name": "name"})))
+    deliver(town, "s", [ZHANG])
+    run(town)
+    (town.home.systems / "s.yaml").write_text(manifest("s", dataset(PERSON)), encoding="utf-8")
+    town.home.__dict__.pop("manifests")
+    rebuild.rebuild(town.home)
+    assert [p["name"] for p in town.query("SELECT name FROM person")] == ["张三"]
