@@ -8,6 +8,7 @@ the command that started it, because several commands in a row would otherwise p
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -215,7 +216,11 @@ def _settings(sockets: Path) -> dict[str, str]:
 
 
 def _socket_folder(base: Path, owner: Owner) -> Path:
-    folder = base / "run"
+    # A folder of its own for every start: a server whose working folder was deleted under it lives on for a minute and
+    # takes its socket away when it goes; that must not be the socket of the server that came after it.
+    for left in base.glob("run-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = base / f"run-{secrets.token_hex(3)}"
     if len(os.fsencode(folder)) > SOCKET_LIMIT:
         folder = Path(tempfile.mkdtemp(prefix="onefact-"))
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,3 +159,19 @@ def test_data_of_another_version_is_not_touched(home: Path) -> None:
         postgres.open(home)
     assert [p.name for p in (home / "postgres/data").iterdir()] == ["PG_VERSION"]
     (home / "postgres/data/PG_VERSION").unlink()
+
+
+def test_a_deleted_folder_does_not_harm_its_successor(tmp_path: Path) -> None:
+    """`rm -rf .onefact` and a new start: the old server, which ends by itself a minute later, owns another socket."""
+    home = tmp_path / "home"
+    first = postgres.open(home)
+    old = (home / "postgres" / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    shutil.rmtree(home)
+    try:
+        postgres.open(home)
+        new = (home / "postgres" / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        assert new[4] != old[4]
+        assert first.dsn()
+    finally:
+        postgres.stop(home)
+        os.kill(int(old[0]), signal.SIGQUIT)
