@@ -1,0 +1,8 @@
+"""Addresses compared (地址比对): which two texts are one place, which lie in one another, which are neighbours.
+
+`compare` judges pairs; `aliases.learn` finds the names by which one compound goes, from data, with the evidence.
+"""
+
+from linkage.address.comparison import SCHEMA, compare
+
+__all__ = ["SCHEMA", "compare"]

@@ -1,0 +1,187 @@
+"""What a text says of its place, as columns of integer codes: the form in which pairs are compared.
+
+Equal code = equal element, -1 = not said. String functions see only the distinct values behind the codes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from linkage.address.names import SEPARATOR
+from linkage.address.roads import former_names
+from schemas.address import complete
+from schemas.address.numerals import name_digits
+
+Ints: TypeAlias = npt.NDArray[np.int32]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+_NUMBER_END: Final = re.compile(r"(?:号?院|栋|单元|层|室|号|弄|铺|#)$")
+_GATE: Final = re.compile(r"[东南西北]{0,2}[0-9一二三四五]?(?:大?门|出口|入口)$")
+_ABOUT: Final = re.compile(r"交叉|交汇|路口|附近|[0-9]米|旁|对面|斜对|[东南西北]侧|隔壁|[东南西北]边")
+_CROSSING: Final = re.compile(r"(?:^|[与和及跟、/于])([\u3400-\u9fff0-9]{2,12}?(?:大道|大街|公路|路|街|巷|线|道))")
+_NOTE_NAME: Final = re.compile(r"[\u3400-\u9fffA-Z0-9]*[\u3400-\u9fff]{2}[\u3400-\u9fffA-Z0-9]*")
+_NOT_NAME: Final = re.compile(r"[东南西北]?[0-9]*米|[收转]$|电话|客户|出发|到达|^[东南西北]{1,2}[侧门边]?$|建设中")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One element of all texts: codes by text, the value behind each code."""
+
+    codes: Ints
+    values: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """The comparable elements of distinct texts.
+
+    Attributes:
+        columns: city, district, street, community, road, road_no, place (names), building, unit, floor, room.
+        about: the text says where beside a place, not at which (路口, 附近).
+        gate: the text names a gate of its place (东门).
+        doubtful: the parse found an element twice or left numbers over.
+        texts: the texts as written, for the comparison by pieces.
+    """
+
+    columns: dict[str, Column]
+    about: Bools
+    gate: Bools
+    doubtful: Bools
+    texts: list[str]
+
+
+def read_elements(texts: list[str], parsed: pa.Table) -> Elements:
+    """Codes the elements of distinct texts and their parse (`schemas.address.parse`), each distinct value read once."""
+    filled = complete(parsed)
+    columns = {
+        "city": _coded(_plain(filled, "city")),
+        "district": _coded(_plain(parsed, "district")),
+        "street": _coded(_plain(parsed, "street"), _street),
+        "community": _coded(_plain(parsed, "community"), _village),
+    }
+    for name in ("road_no", "building", "unit", "floor", "room"):
+        columns[name] = _coded(_plain(parsed, name), number_key)
+    notes = _plain(parsed, "note").dictionary_encode()
+    said = [_note(text) for text in notes.dictionary.to_pylist()]
+    behind = _indices(notes)
+    columns["road"] = _roads(filled, behind, [n.roads for n in said])
+    columns["place"] = _places(parsed, behind, [n.names for n in said])
+    about, gate, doubtful = (_spread(behind, [getattr(n, key) for n in said]) for key in ("about", "gate", "doubtful"))
+    torn = np.array([*("院" in value for value in columns["unit"].values), False])[columns["unit"].codes]
+    doubtful |= torn
+    return Elements(columns, about, gate, doubtful, texts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    roads: str
+    names: str
+    about: bool
+    gate: bool
+    doubtful: bool
+
+
+@lru_cache(maxsize=1 << 16)
+def _note(text: str) -> _Note:
+    """What the remarks beside an address say of its place."""
+    names, gate = [], False
+    roads = [m[1] for m in _CROSSING.finditer(text)] if _ABOUT.search(text) else []
+    for part in text.split(" "):
+        if _GATE.fullmatch(part):
+            gate = True
+        elif _NOTE_NAME.fullmatch(part) and not _NOT_NAME.search(part) and not _ABOUT.search(part):
+            names.append(part)
+    doubtful = re.search(r"[0-9A-Z][0-9]*(?:栋|号|单元|室|层|区|期)", text) is not None
+    return _Note(SEPARATOR.join(roads), SEPARATOR.join(names[:2]), bool(_ABOUT.search(text)), gate, doubtful)
+
+
+@lru_cache(maxsize=1 << 16)
+def number_key(value: str) -> str:
+    """A numbered element without the word for its kind, without leading zeros: 3栋 and 03幢 are 3, A-7栋 is A7."""
+    bare = value
+    for _ in range(2):
+        bare = _NUMBER_END.sub("", bare) or bare
+    bare = re.sub(r"(?<![0-9])0+(?=[0-9])", "", bare.replace("号附", "-").replace("附", "-").removeprefix("第"))
+    return re.sub(r"(?<=[A-Z])-(?=[0-9])", "", bare)
+
+
+def _street(value: str) -> str:
+    return re.sub(r"(?:街道|地区|镇|乡)$", "", value) or value
+
+
+def _village(value: str) -> str:
+    return name_digits(value)
+
+
+def _plain(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name).combine_chunks()
+    return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _indices(encoded: pa.DictionaryArray) -> Ints:
+    return np.asarray(encoded.indices.fill_null(-1)).astype(np.int32)
+
+
+def _coded(values: pa.Array, key: Callable[[str], str] | None = None) -> Column:
+    """Codes of a column; with a key, values of one key share a code."""
+    encoded = values.dictionary_encode()
+    distinct = encoded.dictionary.to_pylist()
+    indices = _indices(encoded)
+    if key is None:
+        return Column(indices, distinct)
+    return _regrouped(indices, [key(v) for v in distinct])
+
+
+def _regrouped(indices: Ints, keys: Iterable[str]) -> Column:
+    """Codes by key instead of by value; the empty key is an element not said."""
+    ids: dict[str, int] = {}
+    mapped = [ids.setdefault(k, len(ids)) if k else -1 for k in keys]
+    return Column(np.array([*mapped, -1], np.int32)[indices], list(ids))
+
+
+def _spread(behind: Ints, flags: list[bool]) -> Bools:
+    return np.array([*flags, False], np.bool_)[behind]
+
+
+def _combined(columns: list[Ints]) -> tuple[Ints, npt.NDArray[Any]]:
+    """One code for each distinct combination of codes, and the combinations."""
+    stacked = np.stack(columns, axis=1).astype(np.int64)
+    key = np.zeros(len(stacked), np.int64)
+    for at in range(stacked.shape[1]):
+        key = key * (int(stacked[:, at].max(initial=-1)) + 2) + stacked[:, at] + 1
+    _, first, codes = np.unique(key, return_index=True, return_inverse=True)
+    return codes.astype(np.int32), stacked[first]
+
+
+def _roads(table: pa.Table, behind: Ints, crossings: list[str]) -> Column:
+    """The road, under its name of today, and those that cross it."""
+    road, city = _coded(_plain(table, "road")), _coded(_plain(table, "city"))
+    codes, found = _combined([road.codes, city.codes, behind])
+    former = former_names()
+    anywhere = {name: today for (name, _), today in former.items()}
+    keys = []
+    for r, c, n in found.tolist():
+        name = road.values[r] if r >= 0 else ""
+        if name in anywhere:
+            name = anywhere[name] if c < 0 else former.get((name, city.values[c]), name)
+        keys.append(SEPARATOR.join(filter(None, [name, crossings[n] if n >= 0 else ""])))
+    return _regrouped(codes, keys)
+
+
+def _places(table: pa.Table, behind: Ints, names: list[str]) -> Column:
+    """The names by which a text calls its place: the compound, and names beside it."""
+    compound = _coded(_plain(table, "compound"))
+    codes, found = _combined([compound.codes, behind])
+    keys = [
+        SEPARATOR.join(filter(None, [compound.values[c] if c >= 0 else "", names[n] if n >= 0 else ""]))
+        for c, n in found.tolist()
+    ]
+    return _regrouped(codes, keys)

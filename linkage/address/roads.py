@@ -1,0 +1,81 @@
+"""Roads compared (路名比较): spelling of the kind of road, directions, branches, former names."""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final, TypeAlias
+
+from rapidfuzz.distance import OSA
+
+from linkage.address.names import SEPARATOR
+from linkage.address.settings import words
+from schemas.address.numerals import name_digits
+
+LEVELS: Final = ("same", "kind", "inside", "typo", "direction", "branch", "apart")
+"""How two roads agree, best first."""
+
+Parts: TypeAlias = tuple[str, str, str, str, str]
+"""Full name, stem, direction, branch numbers, kind."""
+
+_ROAD: Final = re.compile(
+    r"(?P<stem>.+?)(?P<direction>[东南西北中]?)(?P<number>[0-9]{0,3})(?P<kind>大道|马路|公路|大街|路|街|道|巷|弄|胡同|线)"
+    r"(?P<rest>[东南西北中]?(?:[0-9]{1,3}段|[东南西北中]段)?(?:[0-9]{1,3}(?:巷|支路|弄|条|里|街|路|横路|横街|横巷|胡同))?.*)$"
+)
+
+
+@lru_cache(maxsize=1)
+def former_names() -> dict[tuple[str, str], str]:
+    """Former road name and its city -> the name of today, from `renamed_roads.csv`."""
+    with files(__package__).joinpath("renamed_roads.csv").open(encoding="utf-8") as file:
+        return {(row["former"], row["city"]): row["today"] for row in csv.DictReader(file)}
+
+
+@lru_cache(maxsize=1 << 16)
+def _read(road: str) -> Parts:
+    """Takes a road's name apart."""
+    full = name_digits(road)
+    match = _ROAD.match(full)
+    if not match:
+        return full, full, "", "", ""
+    tail = match["rest"]
+    direction = match["direction"] + tail[:1] * (tail[:1] in "东南西北中")
+    return full, match["stem"], direction, match["number"] + "/" + re.sub(r"[^0-9巷弄]", "", tail), match["kind"]
+
+
+def compare_roads(left: str, right: str) -> int:
+    """The best level over the roads of two texts (index into `LEVELS`); a crossing names two."""
+    return min(_compare(a, b) for a in left.split(SEPARATOR) for b in right.split(SEPARATOR))
+
+
+def _compare(left: str, right: str) -> int:
+    a, b = _read(left), _read(right)
+    return LEVELS.index(_level(a, b))
+
+
+def _level(a: Parts, b: Parts) -> str:
+    if a[0] == b[0]:
+        return "same"
+    stems = sorted((a[1], b[1]), key=len)
+    alike = stems[0] == stems[1] or (len(stems[0]) >= 2 and stems[1].endswith(stems[0]))
+    if a[3] != b[3]:
+        return "branch" if alike and a[4] == b[4] else "apart"
+    if a[2] != b[2]:
+        return "direction" if alike and not (a[2] and b[2]) else "apart"
+    if stems[0] == stems[1]:
+        return "kind"
+    spelled = a[4] == b[4] and _typo(stems)
+    if alike and a[4] == b[4]:
+        return "inside"
+    return "typo" if spelled else "apart"
+
+
+def _typo(stems: list[str]) -> bool:
+    """Characters written for one another in a stem of at least three, or any one character of at least four."""
+    short, long = stems
+    if any(char.isascii() for char in short + long) or len(short) < 3:
+        return False
+    folded = [stem.translate(words().alike) for stem in stems]
+    return folded[0] == folded[1] or (len(short) >= 4 and OSA.distance(short, long, score_cutoff=1) <= 1)
