@@ -29,16 +29,20 @@ HUB = 50
 
 
 NOTHING_IN_COMMON = (
-    "translate(c.name, m.top, '') = c.name OR (length(c.name) >= 3 AND length(m.top) >= 3 "
-    "AND translate(substr(c.name, 2), substr(m.top, 2), '') = substr(c.name, 2))"
+    "(translate(c.name, m.top, '') = c.name AND c.sound <> m.top_sound) "
+    "OR (translate(substr(c.name, 2), substr(m.top, 2), '') = substr(c.name, 2) "
+    "AND length(c.name) > 1 AND length(m.top) > 1 "
+    "AND NOT list_has_any(string_split(c.sound, ' ')[2:], string_split(m.top_sound, ' ')[2:]))"
 )
-"""Two names of different people: no character shared, or only the family name (a parent's number on a child's row).
+"""Two names of different people: no character shared, or nothing but the family name (a parent's number on a child's row).
 
-A given name of one character proves nothing: 李军 and 李君 may be one person written by two hands.
+The sound counts as well: 李军 and 李君 may be one person written by two hands, 陈波 and 陈知辰 may not.
 """
 
 
-def resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records: str, addresses: str) -> None:
+def resolve(
+    con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records: str, addresses: str, names: str
+) -> None:
     """Create the temporary tables `grouped_<entity>` and `foreign_<entity>`.
 
     `grouped_<entity>` (system_id, record_key, role, label, rule) says which records are one;
@@ -49,9 +53,10 @@ def resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records:
         entity_type: which entity.
         records: relation with the standardised records (`schemas.records.standardised_schema`).
         addresses: relation with the parse of every address text (text, elements, normal_key).
+        names: relation with the forms of every name (text, folded, pinyin, pinyin_fuzzy; `linkage.names.standardise`).
     """
     rules = RULES[entity_type]
-    _comparable(con, rules, records, addresses)
+    _comparable(con, rules, records, addresses, names)
     con.execute(f"CREATE OR REPLACE TEMP TABLE foreign_{entity_type} ({FOREIGN})")
     if entity_type == "person":
         _detach_foreign_ids(con)
@@ -67,15 +72,16 @@ def resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records:
     _label(con, entity_type)
 
 
-def _comparable(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, addresses: str) -> None:
+def _comparable(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, addresses: str, names: str) -> None:
     """Build the comparison table: one row per record with its anchor, its keys as hashes and its guard columns."""
     joins = " ".join(f'LEFT JOIN {addresses} t_{f} ON t_{f}.text = s."{f}"' for f in rules.addresses)
+    joins += "".join(f' LEFT JOIN {names} n_{f} ON n_{f}.text = s."{f}"' for f in rules.names)
     columns = ", ".join(f"{sql} AS {name}" for name, sql in rules.columns)
     keys = ", ".join(
         f"CASE WHEN ({key.sql}) IS NOT NULL THEN hash({key.sql}) END AS k_{key.name}" for key in rules.keys
     )
     kept = "".join(f", {guard}" for guard in rules.guards) + (
-        ", name, used_name" if "used_name" in dict(rules.columns) else ""
+        ", name, sound, used_name" if "used_name" in dict(rules.columns) else ""
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE comparable AS WITH c AS (SELECT s.system_id, s.record_key, s.role, "
@@ -93,14 +99,15 @@ def _detach_foreign_ids(con: duckdb.DuckDBPyConnection) -> None:
     of the row. Only a clear majority may outvote a row.
     """
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE named AS SELECT anchor, name, count(*) AS n FROM comparable "
+        "CREATE OR REPLACE TEMP TABLE named AS SELECT anchor, name, any_value(sound) AS sound, count(*) AS n FROM comparable "
         "WHERE anchor IS NOT NULL AND name IS NOT NULL GROUP BY anchor, name"
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE outvoted AS SELECT c.rid FROM comparable c "
-        "JOIN (SELECT anchor, arg_max(name, (n, name)) AS top, max(n) AS best FROM named GROUP BY anchor HAVING count(*) > 1) m "
+        "JOIN (SELECT anchor, arg_max(name, (n, name)) AS top, arg_max(sound, (n, name)) AS top_sound, max(n) AS best FROM named GROUP BY anchor HAVING count(*) > 1) m "
         "ON m.anchor = c.anchor JOIN named own ON own.anchor = c.anchor AND own.name = c.name "
-        f"WHERE m.best > 2 * own.n AND coalesce(c.used_name, '') <> m.top AND ({NOTHING_IN_COMMON})"
+        f"WHERE m.best > 2 * own.n AND coalesce(c.used_name, '') <> m.top AND ({NOTHING_IN_COMMON}) "
+        "AND NOT EXISTS (SELECT 1 FROM comparable u WHERE u.anchor = c.anchor AND u.used_name = c.name)"
     )
     con.execute(
         "INSERT INTO foreign_person SELECT system_id, record_key, role, ? FROM comparable SEMI JOIN outvoted USING (rid)",

@@ -24,11 +24,13 @@ class Rules:
     """How the records of one entity are grouped.
 
     Attributes:
-        columns: SQL of the comparable columns, by name, over `s` (standardised record) and address joins `t_<field>`.
+        columns: SQL of the comparable columns, by name, over `s` (standardised record), address joins `t_<field>` and
+            name joins `n_<field>`.
         addresses: address-typed fields to join with their parse.
         anchor: SQL over the columns of the identifying value.
         keys: attaching keys, strongest first.
         guards: columns that may not contradict (both known and different) between a record and what it attaches to.
+        names: name-typed fields to join with their forms (`linkage.names`).
     """
 
     entity_type: EntityType
@@ -37,6 +39,7 @@ class Rules:
     anchor: str
     keys: tuple[Key, ...]
     guards: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def _together(*parts: str) -> str:
@@ -48,14 +51,16 @@ PERSON = Rules(
     "person",
     (
         ("id_number", "s.id_number"),
-        ("name", "upper(s.name)"),
+        ("name", "n_name.folded"),
+        ("pinyin", "n_name.pinyin"),
+        ("sound", "n_name.pinyin_fuzzy"),
         ("phone", "s.phone"),
         ("birth_date", "s.birth_date"),
         ("sex", "CASE WHEN s.sex IN ('1', '2') THEN s.sex END"),
         ("residence", "CASE WHEN t_residence_address.room IS NOT NULL THEN t_residence_address.normal_key END"),
         ("registered", "CASE WHEN t_registered_address.room IS NOT NULL THEN t_registered_address.normal_key END"),
         ("household_no", "s.household_no"),
-        ("used_name", "upper(s.used_name)"),
+        ("used_name", "n_used_name.folded"),
     ),
     ("residence_address", "registered_address"),
     "id_number",
@@ -67,10 +72,18 @@ PERSON = Rules(
         Key("name_phone", _together("name", "phone")),
         Key("name_residence", _together("name", "residence")),
         Key("name_registered", _together("name", "registered")),
+        Key("pinyin_birth_phone", _together("pinyin", "birth_date", "phone")),
+        Key("pinyin_birth_residence", _together("pinyin", "birth_date", "residence")),
+        Key("pinyin_phone_residence", _together("pinyin", "phone", "residence")),
     ),
     ("birth_date", "sex"),
+    ("name", "used_name"),
 )
-"""实有人口: the citizen number (or document number) anchors; a name counts only with phone, home or household."""
+"""实有人口: the citizen number (or document number) anchors; a name counts only with phone, home or household.
+
+Names are compared folded (张偉 = 张伟). Where only the sound agrees (同音字: 王玉 and 王钰), two further facts must: a
+family shares phone and home, and brothers may sound alike to somebody who types.
+"""
 
 ORGANISATION = Rules(
     "organisation",
@@ -79,7 +92,7 @@ ORGANISATION = Rules(
         ("registration_no", "s.registration_no"),
         ("name", "upper(regexp_replace(s.name, '[()（）\\s]', '', 'g'))"),
         ("phone", "s.phone"),
-        ("legal", "s.legal_representative"),
+        ("legal", "n_legal_representative.folded"),
         ("address", "t_address.normal_key"),
     ),
     ("address",),
@@ -91,6 +104,7 @@ ORGANISATION = Rules(
         Key("name_phone", _together("name", "phone")),
         Key("name", "CASE WHEN length(name) >= 6 THEN name END"),
     ),
+    names=("legal_representative",),
 )
 """实有单位: the credit code anchors; a full legal name is unique within a registrar's area, so it attaches alone."""
 
@@ -118,7 +132,10 @@ def _place(field: str) -> tuple[tuple[str, str], ...]:
     return (
         # The key leaves out city and district, since most texts do; where a text names them they must agree, and where a
         # place is known in one district only, the silent texts mean that one.
-        ("place", f"{alias}normal_key || '@' || coalesce({_context(alias, 'city')}, '') || coalesce({_context(alias, 'district')}, '')"),
+        (
+            "place",
+            f"{alias}normal_key || '@' || coalesce({_context(alias, 'city')}, '') || coalesce({_context(alias, 'district')}, '')",
+        ),
         ("street_side", _STREET_SIDE.replace("t.", alias)),
         ("compound_side", _COMPOUND_SIDE.replace("t.", alias)),
         ("street", f"{alias}street"),

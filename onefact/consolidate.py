@@ -14,6 +14,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from linkage.identity import assign
+from linkage.names import standardise
 from linkage.resolve import resolve
 from onefact import policy
 from onefact.home import Home
@@ -23,6 +24,7 @@ from schemas.records import REJECT_SCHEMA, standardised_schema
 from warehouse import golden, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count, standardised_table
+from warehouse.names import standardise_new
 from warehouse.planning import plan
 from warehouse.publish import Publisher, fetch
 from warehouse.standardised import Counts, Stage
@@ -82,9 +84,10 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
     inputs of the run (`authority`, `decision_now`, `pushed_now`). Leaves the new state in temporary tables.
     """
     texts = parse_new(con)
+    standardise_new(con, standardise)
     working_copy.find_echoes(con)
     for entity_type in ENTITIES:
-        resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text")
+        resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text", names="name_form")
         assign(con, entity_type, known="crosswalk", decisions="decision_now")
     working_copy.gather_links(con)
     for entity_type in ENTITIES:

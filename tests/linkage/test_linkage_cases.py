@@ -11,11 +11,13 @@ import pyarrow as pa
 import pytest
 
 from connectors.mapping.cross import cross_check
+from linkage.names import standardise
 from linkage.resolve import resolve
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse.addresses import parse_new
 from warehouse.duck import open_warehouse
+from warehouse.names import standardise_new
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "linkage"
 FILES: dict[str, EntityType] = {"people": "person", "houses": "house", "organisations": "organisation"}
@@ -50,7 +52,8 @@ def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[d
     con.execute(f"INSERT INTO std_{entity_type} BY NAME SELECT * FROM _rows")
     con.unregister("_rows")
     parse_new(con)
-    resolve(con, entity_type, records=f"std_{entity_type}", addresses="address_text")
+    standardise_new(con, standardise)
+    resolve(con, entity_type, records=f"std_{entity_type}", addresses="address_text", names="name_form")
     found: dict[int, set[str]] = {}
     for label, record in con.execute(f"SELECT label, record_key FROM grouped_{entity_type}").fetchall():
         found.setdefault(label, set()).add(record)
