@@ -54,17 +54,17 @@ for manifest in load_all(folder / "systems").values():
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall seconds and peak memory (MB) of a process and of PostgreSQL beside it."""
+    """Wall and processor seconds, peak memory (MB) of a process and of PostgreSQL beside it, and what it printed."""
 
     seconds: float
+    cpu: float
     peak: float
     postgres: float
+    output: str
 
 
 def measure(command: list[str], home: Path | None = None) -> Measured:
     """Run a command to its end and return what it took; memory of the process as the operating system accounts it."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     postgres, done = [0.0], threading.Event()
 
     def watch() -> None:
@@ -73,13 +73,19 @@ def measure(command: list[str], home: Path | None = None) -> Measured:
                 postgres[0] = max(postgres[0], _postgres(home))
 
     watcher = threading.Thread(target=watch)
-    watcher.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    done.set()
-    watcher.join()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=printed)
+        watcher.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        done.set()
+        watcher.join()
+        printed.seek(0)
+        output = printed.read()
     if status:
         raise SystemExit(f"{command[0]} failed with {os.waitstatus_to_exitcode(status)}")
-    return Measured(time.perf_counter() - start, usage.ru_maxrss / 1024, postgres[0])
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, postgres[0], output)
 
 
 def _postgres(home: Path) -> float:
@@ -137,13 +143,15 @@ def report(floor: Measured, road: Measured, again: Measured, status: dict[str, o
     print(
         f"cores {os.cpu_count()}, records received {received:,}, golden {status['entities']}, sums agree {status['balanced']}"
     )
-    print(f"{'':28}{'seconds':>9}{'peak MB':>9}{'PostgreSQL MB':>15}")
+    print(f"{'':28}{'seconds':>9}{'cpu s':>9}{'peak MB':>9}{'PostgreSQL MB':>15}")
     for name, m in (
         ("floor: read → Parquet", floor),
         ("road: pull → golden", road),
         ("road again, nothing new", again),
     ):
-        print(f"{name:28}{m.seconds:9.1f}{m.peak:9.0f}{m.postgres:15.0f}")
+        print(f"{name:28}{m.seconds:9.1f}{m.cpu:9.1f}{m.peak:9.0f}{m.postgres:15.0f}")
+    steps = json.loads(road.output)["seconds"]
+    print("road by step: " + ", ".join(f"{step} {seconds:.1f} s" for step, seconds in steps.items()))
     print(f"road / floor: {road.seconds / floor.seconds:.1f}×, {received / road.seconds:,.0f} records/s")
     truth = folder / "systems" / "truth.parquet"
     if truth.exists():
