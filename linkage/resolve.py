@@ -129,14 +129,18 @@ def _attach_round(con: duckdb.DuckDBPyConnection, rules: Rules) -> int:
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE group_guard AS SELECT group_id{guards} FROM anchored JOIN comparable c USING (rid) GROUP BY group_id"
     )
+    # Few records wait, most hold: only the keys of those that wait are looked up among the others.
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE waiting AS SELECT * FROM comparable WHERE rid NOT IN (SELECT rid FROM anchored)"
+    )
     con.execute("CREATE OR REPLACE TEMP TABLE proposal (rid BIGINT, group_id UBIGINT, priority INTEGER, rule VARCHAR)")
     for priority, key in enumerate(rules.keys):
         con.execute(
-            "INSERT INTO proposal SELECT c.rid, o.group_id, ?, ? FROM comparable c "
+            "INSERT INTO proposal SELECT c.rid, o.group_id, ?, ? FROM waiting c "
             f"JOIN (SELECT k_{key.name} AS k, min(group_id) AS group_id FROM anchored JOIN comparable USING (rid) "
-            f"WHERE k_{key.name} IS NOT NULL GROUP BY k HAVING min(group_id) = max(group_id)) o ON o.k = c.k_{key.name} "
+            f"WHERE k_{key.name} IN (SELECT k_{key.name} FROM waiting) GROUP BY k HAVING min(group_id) = max(group_id)) o ON o.k = c.k_{key.name} "
             "JOIN group_guard g ON g.group_id = o.group_id "
-            f"WHERE c.rid NOT IN (SELECT rid FROM anchored) AND {_compatible(rules, 'c', 'g')}",
+            f"WHERE {_compatible(rules, 'c', 'g')}",
             [priority, key.name],
         )
     con.execute(
@@ -198,5 +202,5 @@ def _label(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
         f"CREATE OR REPLACE TEMP TABLE grouped_{entity_type} AS SELECT c.system_id, c.record_key, c.role, "
         "min(c.rid) OVER (PARTITION BY a.group_id) AS label, a.rule FROM comparable c JOIN anchored a USING (rid)"
     )
-    for table in ("comparable", "anchored", "rest", "edge", "proposal", "group_guard", "named", "outvoted"):
+    for table in ("comparable", "anchored", "rest", "edge", "waiting", "proposal", "group_guard", "named", "outvoted"):
         con.execute(f"DROP TABLE IF EXISTS {table}")
