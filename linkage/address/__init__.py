@@ -3,6 +3,7 @@
 `compare` judges pairs; `aliases.learn` finds the names by which one compound goes, from data, with the evidence.
 """
 
+from linkage.address import aliases
 from linkage.address.comparison import SCHEMA, compare
 
-__all__ = ["SCHEMA", "compare"]
+__all__ = ["SCHEMA", "aliases", "compare"]

@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from linkage.address.aliases import canonical
 from linkage.address.alignment import Pairs
-from linkage.address.decision import RELATIONS, decide
+from linkage.address.decision import RELATIONS, decide, undecided
 from linkage.address.elements import Ints, read_elements
-from linkage.address.evidence import gather
+from linkage.address.evidence import gather, look_at_texts
+from linkage.address.spelling import spelled
 from schemas.address import parse
 
 SCHEMA: Final = pa.schema([pa.field("weight", pa.float64()), pa.field("relation", pa.string())])
@@ -20,12 +22,17 @@ SCHEMA: Final = pa.schema([pa.field("weight", pa.float64()), pa.field("relation"
 Texts: TypeAlias = Sequence[str | None] | pa.Array | pa.ChunkedArray
 
 
-def compare(left: Texts, right: Texts) -> pa.Table:
+def compare(left: Texts, right: Texts, *, aliases: pa.Table | None = None) -> pa.Table:
     """Compares addresses (地址) pairwise, one row for each pair, in order.
 
     Why elements instead of similar strings: one digit makes another house, while a missing city or estate changes
     nothing. Both texts are parsed and aligned element by element; names are compared by their core; where the parse is
     unsure, weighted pieces of the texts decide. The result depends on the pair alone, not on the batch or the order.
+
+    Args:
+        left: addresses, NULL where missing.
+        right: as many.
+        aliases: names by which compounds go, as `aliases.learn` finds them.
 
     Returns:
         weight: match weight in log2 units, positive = one place (or one within the other), never NULL.
@@ -44,10 +51,12 @@ def compare(left: Texts, right: Texts) -> pa.Table:
     low, high = np.sort(np.stack([ranks[codes[: len(sides[0])]], ranks[codes[len(sides[0]) :]]]), axis=0)
     keys, back = np.unique(low.astype(np.int64) * max(1, len(ranks)) + high, return_inverse=True)
     a, b = np.divmod(keys, max(1, len(ranks)))
-    texts = coded.dictionary.take(pa.array(np.argsort(ranks)))
-    elements = read_elements(texts.to_pylist(), parse(texts))
+    texts = [spelled(text) for text in coded.dictionary.take(pa.array(np.argsort(ranks))).to_pylist()]
+    elements = read_elements(texts, parse(texts), canonical(aliases) if aliases is not None else None)
     pairs = Pairs(a.astype(np.int32), b.astype(np.int32))
-    verdicts = decide(elements, pairs, gather(elements, pairs))
+    evidence = gather(elements, pairs)
+    evidence = look_at_texts(elements, pairs, evidence, undecided(evidence))
+    verdicts = decide(elements, pairs, evidence)
     relation = pa.DictionaryArray.from_arrays(pa.array(verdicts.relation[back]), pa.array(RELATIONS))
     weight = pa.array(np.round(verdicts.weight[back], 2), pa.float64())
     return pa.Table.from_arrays([weight, relation.cast(pa.string())], schema=SCHEMA)

@@ -25,6 +25,19 @@ SAME, CONTAINS, DIFFERENT, UNSURE = range(4)
 
 _NAMED: Final = names.LEVELS.index
 _COVER: Final = ((0.1, "to_10"), (0.3, "to_30"), (0.5, "to_50"), (0.7, "to_70"), (0.9, "to_90"), (1.01, "to_100"))
+_ELEMENTS: Final = (
+    "city",
+    "district",
+    "street",
+    "community",
+    "road",
+    "road_no",
+    "place",
+    "building",
+    "unit",
+    "floor",
+    "room",
+)
 _INNER: Final = ("building", "unit", "floor", "room")
 
 
@@ -38,17 +51,23 @@ class Verdicts:
 
 def decide(elements: Elements, pairs: Pairs, evidence: Evidence) -> Verdicts:
     """Weighs the evidence and names the relation."""
-    place = _place_weight(evidence)
+    place = _place_weight(evidence) + _subset(elements, pairs, evidence) * weights().levels["subset", "said"]
     inner = _inner_weight(evidence)
     relation = _relation(elements, pairs, evidence, place, inner)
-    equal = pairs.left == pairs.right
     said = _identified(elements)
     known = said[pairs.left] & said[pairs.right]
-    relation = np.where(known, np.where(equal, SAME, relation), UNSURE)
+    relation = np.where(known, relation, UNSURE)
     limits = weights()
     weight = np.where(relation == SAME, np.maximum(place + inner, limits.same), place + inner)
     weight = np.where(relation == DIFFERENT, np.minimum(weight, limits.different), weight)
+    weight = np.where(relation == UNSURE, np.maximum(weight, limits.different), weight)
     return Verdicts(np.where(known, weight, limits.unidentified), relation.astype(np.int8))
+
+
+def undecided(evidence: Evidence) -> Bools:
+    """Pairs that their elements alone neither tie nor tell apart; only these are worth a look at the texts."""
+    settled = _tied(evidence) & (_place_weight(evidence) + _inner_weight(evidence) >= weights().same)
+    return ~(settled | _contradicted(evidence))
 
 
 def _weigh(element: str, found: Levels, own: tuple[str, ...]) -> Floats:
@@ -102,19 +121,37 @@ def _name_weight(evidence: Evidence) -> Floats:
         total[evidence.marks == JUDGED + at] += table["marks", level]
     weak = (place <= ONE) | (place >= JUDGED + _NAMED("part"))
     total += np.where(weak, _weigh("cross", evidence.cross, names.LEVELS), 0.0)
+    other_kind = place == JUDGED + _NAMED("kind")
     for size in (2, 3, 4):
-        total[evidence.mention == size] += table["mention", f"chars_{size}"]
-    low = 0.0
+        total[(evidence.mention == size) & ~other_kind] += table["mention", f"chars_{size}"]
+    cover, low = np.zeros(len(total)), 0.0
     for high, level in _COVER:
-        total[(evidence.cover >= low) & (evidence.cover < high)] += table["cover", level]
+        cover[(evidence.cover >= low) & (evidence.cover < high)] = table["cover", level]
         low = high
-    return total
+    return total + np.where(_tied(evidence), np.maximum(cover, 0.0), cover)
+
+
+def _tied(evidence: Evidence) -> Bools:
+    """An element below the street is the same on both sides, so that other words may differ as they will."""
+    tied: Bools = (
+        _named_alike(evidence) | ((evidence.road_no == EQUAL) & _agree(evidence)) | (evidence.community == EQUAL)
+    )
+    return tied
+
+
+def _comparable(evidence: Evidence) -> Bools:
+    """Both sides say a road, a place or a village that can be set against one of the other side."""
+    both = [evidence.road, evidence.place, evidence.community, evidence.cross]
+    comparable: Bools = np.logical_or.reduce([found >= EQUAL for found in both]) | (evidence.mention > 0)
+    return comparable
 
 
 def _inner_weight(evidence: Evidence) -> Floats:
     total = np.zeros(len(evidence.city))
+    strangers = ~_tied(evidence) & (evidence.place >= JUDGED + _NAMED("slip"))
     for name in _INNER:
-        total += _weigh(name, getattr(evidence, name), NUMBER)
+        found = _weigh(name, getattr(evidence, name), NUMBER)
+        total += np.where(strangers, np.minimum(found, 0.0), found)  # every estate has a 3栋501室
     table = weights().levels
     for name in ("building", "unit", "floor"):
         doubt = _conflict(getattr(evidence, name)) & evidence.doubtful
@@ -133,24 +170,55 @@ def _relation(
     """Contradictions first, then one place or not, then which of both goes deeper."""
     limits = weights()
     named = _named_alike(evidence)
-    doors = _conflict(evidence.road_no) & _agree(evidence) & ~evidence.about
-    inside = np.zeros(len(place), np.bool_)
+    different = _contradicted(evidence)
+    total = place + inner
+    twins = _twins(evidence) | (pairs.left == pairs.right)
+    bound = (total >= limits.same) | twins
+    deeper = np.where(twins, SAME, _depth(elements, pairs, evidence))
+    relation = np.where(bound, deeper, np.where(total <= limits.different, DIFFERENT, UNSURE))
+    two_names = (evidence.place == JUDGED + _NAMED("apart")) & (evidence.room != EQUAL) & (evidence.building != EQUAL)
+    shaky = (bound & two_names & (deeper == SAME)) | (_other_door(evidence) & named) | ~_comparable(evidence)
+    for name in ("building", "unit", "floor"):
+        shaky |= bound & _conflict(getattr(evidence, name))
+    relation = np.where(shaky & ~twins, UNSURE, relation)
+    return np.where(different & ~twins, DIFFERENT, relation).astype(np.int8)
+
+
+def _other_door(evidence: Evidence) -> Bools:
+    """Another number on one road, another branch of one road, or another group of one village."""
+    doors: Bools = _conflict(evidence.road_no) & _agree(evidence)
+    doors |= evidence.road == JUDGED + roads.LEVELS.index("branch")
+    doors &= ~evidence.about
+    return doors
+
+
+def _contradicted(evidence: Evidence) -> Bools:
+    """A numbered element, a mark of an estate or a region says another thing on either side."""
+    inside = np.zeros(len(evidence.city), np.bool_)
     for name in ("building", "unit", "floor"):
         inside |= _conflict(getattr(evidence, name))
     inside = (inside & ~evidence.doubtful) | (evidence.room >= JUDGED)
     marks = evidence.marks == JUDGED + 3
     regions = (evidence.city == JUDGED) | (evidence.district == JUDGED + 1)
-    different = inside | marks | regions | (doors & ~named)
-    total = place + inner
-    bound = total >= limits.same
-    deeper = _depth(elements, pairs, evidence)
-    relation = np.where(bound, deeper, np.where(total <= limits.different, DIFFERENT, UNSURE))
-    two_names = (evidence.place == JUDGED + _NAMED("apart")) & (evidence.room != EQUAL) & (evidence.building != EQUAL)
-    shaky = bound & ((doors & named) | (two_names & (deeper == SAME)))
-    for name in ("building", "unit", "floor"):
-        shaky |= bound & _conflict(getattr(evidence, name))
-    relation = np.where(shaky, UNSURE, relation)
-    return np.where(different, DIFFERENT, relation).astype(np.int8)
+    contradicted: Bools = inside | marks | regions | (_other_door(evidence) & ~_named_alike(evidence))
+    return contradicted
+
+
+def _subset(elements: Elements, pairs: Pairs, evidence: Evidence) -> Bools:
+    """One side says nothing that the other does not say too, and both share a road, place or village."""
+    left, right = _only(elements, pairs, _ELEMENTS, evidence)
+    agreed = [np.isin(getattr(evidence, name), (NEITHER, ONE, EQUAL)) for name in _ELEMENTS]
+    shared = [getattr(evidence, name) == EQUAL for name in ("road", "place", "community")]
+    subset: Bools = np.logical_and.reduce(agreed) & np.logical_or.reduce(shared) & ~(left & right) & (left | right)
+    return subset
+
+
+def _twins(evidence: Evidence) -> Bools:
+    """Every element is equal, or said by neither."""
+    found = [getattr(evidence, name) for name in _ELEMENTS]
+    twins: Bools = np.logical_and.reduce([(level == NEITHER) | (level == EQUAL) for level in found]) & ~evidence.gate
+    twins &= np.logical_or.reduce([level == EQUAL for level in found])
+    return twins
 
 
 def _named_alike(evidence: Evidence) -> Bools:
@@ -165,12 +233,20 @@ def _depth(elements: Elements, pairs: Pairs, evidence: Evidence) -> npt.NDArray[
     no_inner = np.logical_and.reduce([getattr(evidence, name) == NEITHER for name in _INNER])
     outer = evidence.gate.copy()
     door_tie = (evidence.road_no == EQUAL) & _agree(evidence)
-    outer |= no_inner & door_tie & (evidence.place == ONE)
+    area = elements.area[pairs.left] | elements.area[pairs.right]
+    outer |= no_inner & door_tie & (evidence.place == ONE) & ~area
     outer |= (evidence.marks == JUDGED + 1) | (evidence.building == JUDGED) | (evidence.road_no == JUDGED)
     # a road, village or estate against a door or place in it; names that agree tie without the door
-    outer |= no_inner & ~_named_alike(evidence) & ((evidence.road_no == ONE) | (evidence.place == ONE))
-    outer |= no_inner & (evidence.place >= JUDGED + _NAMED("inside")) & (evidence.place < JUDGED + _NAMED("typo"))
-    crossed = left & right
+    outer |= (
+        no_inner
+        & ~_named_alike(evidence)
+        & ((evidence.road_no == ONE) | ((evidence.place == ONE) & ~(area & door_tie)))
+    )
+    outer |= no_inner & (evidence.place == JUDGED + _NAMED("inside"))
+    outer |= no_inner & (evidence.community == EQUAL) & (evidence.road == ONE) & (evidence.place <= ONE)
+    one = {name: getattr(evidence, name) == ONE for name in ("building", "unit", "room")}
+    # the room is the same but the staircase or building above it is not said: several have such a room
+    crossed = (left & right) | ((evidence.room == EQUAL) & (one["building"] | one["unit"]))
     lower = np.where(same & ~outer, SAME, CONTAINS)
     return np.where(crossed, UNSURE, lower).astype(np.int8)
 

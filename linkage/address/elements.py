@@ -6,7 +6,7 @@ Equal code = equal element, -1 = not said. String functions see only the distinc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -24,11 +24,14 @@ Ints: TypeAlias = npt.NDArray[np.int32]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 _NUMBER_END: Final = re.compile(r"(?:号?院|栋|单元|层|室|号|弄|铺|#)$")
+_AREA: Final = re.compile(r"(?:工业小?区|工业园区|开发区|片区|新区|保税区|高新区|产业园区)$")
 _GATE: Final = re.compile(r"[东南西北]{0,2}[0-9一二三四五]?(?:大?门|出口|入口)$")
 _ABOUT: Final = re.compile(r"交叉|交汇|路口|附近|[0-9]米|旁|对面|斜对|[东南西北]侧|隔壁|[东南西北]边")
 _CROSSING: Final = re.compile(r"(?:^|[与和及跟、/于])([\u3400-\u9fff0-9]{2,12}?(?:大道|大街|公路|路|街|巷|线|道))")
 _NOTE_NAME: Final = re.compile(r"[\u3400-\u9fffA-Z0-9]*[\u3400-\u9fff]{2}[\u3400-\u9fffA-Z0-9]*")
-_NOT_NAME: Final = re.compile(r"[东南西北]?[0-9]*米|[收转]$|电话|客户|出发|到达|^[东南西北]{1,2}[侧门边]?$|建设中")
+_NOT_NAME: Final = re.compile(
+    r"[东南西北]?[0-9]*米|[收转]$|电话|客户|出发|到达|^[东南西北]{1,2}[侧门边]?$|建设中|[路街巷镇乡]$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Elements:
         columns: city, district, street, community, road, road_no, place (names), building, unit, floor, room.
         about: the text says where beside a place, not at which (路口, 附近).
         gate: the text names a gate of its place (东门).
+        area: the place is larger than a door (工业区, 开发区), so that a door in it names the same place without it.
         doubtful: the parse found an element twice or left numbers over.
         texts: the texts as written, for the comparison by pieces.
     """
@@ -54,12 +58,19 @@ class Elements:
     columns: dict[str, Column]
     about: Bools
     gate: Bools
+    area: Bools
     doubtful: Bools
     texts: list[str]
 
 
-def read_elements(texts: list[str], parsed: pa.Table) -> Elements:
-    """Codes the elements of distinct texts and their parse (`schemas.address.parse`), each distinct value read once."""
+def read_elements(texts: list[str], parsed: pa.Table, known: Mapping[str, str] | None = None) -> Elements:
+    """Codes the elements of distinct texts and their parse (`schemas.address.parse`), each distinct value read once.
+
+    Args:
+        texts: the distinct texts.
+        parsed: their parse, row by row.
+        known: alias of a compound -> the name it goes by.
+    """
     filled = complete(parsed)
     columns = {
         "city": _coded(_plain(filled, "city")),
@@ -73,11 +84,13 @@ def read_elements(texts: list[str], parsed: pa.Table) -> Elements:
     said = [_note(text) for text in notes.dictionary.to_pylist()]
     behind = _indices(notes)
     columns["road"] = _roads(filled, behind, [n.roads for n in said])
-    columns["place"] = _places(parsed, behind, [n.names for n in said])
+    columns["place"] = _places(parsed, behind, [n.names for n in said], known or {})
     about, gate, doubtful = (_spread(behind, [getattr(n, key) for n in said]) for key in ("about", "gate", "doubtful"))
     torn = np.array([*("院" in value for value in columns["unit"].values), False])[columns["unit"].codes]
     doubtful |= torn
-    return Elements(columns, about, gate, doubtful, texts)
+    large = [_AREA.search(value.split(SEPARATOR)[0]) is not None for value in columns["place"].values]
+    area = np.array([*large, False])[columns["place"].codes]
+    return Elements(columns, about, gate, area, doubtful, texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +189,25 @@ def _roads(table: pa.Table, behind: Ints, crossings: list[str]) -> Column:
     return _regrouped(codes, keys)
 
 
-def _places(table: pa.Table, behind: Ints, names: list[str]) -> Column:
+def _places(table: pa.Table, behind: Ints, names: list[str], known: Mapping[str, str]) -> Column:
     """The names by which a text calls its place: the compound, and names beside it."""
     compound = _coded(_plain(table, "compound"))
     codes, found = _combined([compound.codes, behind])
     keys = [
-        SEPARATOR.join(filter(None, [compound.values[c] if c >= 0 else "", names[n] if n >= 0 else ""]))
+        SEPARATOR.join(
+            filter(
+                None,
+                [
+                    _real(known.get(compound.values[c], compound.values[c])) if c >= 0 else "",
+                    names[n] if n >= 0 else "",
+                ],
+            )
+        )
         for c, n in found.tolist()
     ]
     return _regrouped(codes, keys)
+
+
+def _real(name: str) -> str:
+    """A name of at least two characters; one is left over from a name that the parser split (区)."""
+    return name if len(name) >= 2 else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -55,28 +55,46 @@ class Evidence:
 
 
 def gather(elements: Elements, pairs: Pairs) -> Evidence:
-    """Aligns the elements of each pair."""
+    """Aligns the elements of each pair; `mention` and `cover` stay unknown until `look_at_texts`."""
     of = elements.columns
-    place = levels(pairs, of["place"], _place)
-    bare, left, right = _bare(elements, pairs)
+    joint = levels(pairs, of["place"], _place_and_marks).astype(np.int16)
+    judged = joint >= JUDGED
     numbers = {name: levels(pairs, of[name], _number) for name in ("road_no", "building", "unit", "floor", "room")}
     return Evidence(
         city=_said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED)),
         district=_said(elements, pairs, "district", levels(pairs, of["district"], _district)),
         street=levels(pairs, of["street"], _inside),
-        community=levels(pairs, of["community"], lambda a, b: JUDGED + names.compare_names(a, b)[0]),
+        community=levels(pairs, of["community"], _place),
         road=levels(pairs, of["road"], lambda a, b: JUDGED + roads.compare_roads(a, b)),
-        place=place,
-        marks=levels(pairs, of["place"], lambda a, b: JUDGED + names.compare_names(a, b)[1]),
+        place=np.where(judged, JUDGED + (joint - JUDGED) // 4, joint).astype(np.int8),
+        marks=np.where(judged, JUDGED + (joint - JUDGED) % 4, joint).astype(np.int8),
         size=_sizes(elements, pairs),
         cross=_cross(elements, pairs),
-        mention=_mentions(elements, pairs, place, bare, (left, right)),
-        cover=coverage(bare, left, right),
+        mention=np.zeros(len(pairs.left), np.int8),
+        cover=np.full(len(pairs.left), np.nan),
         about=elements.about[pairs.left] | elements.about[pairs.right],
         gate=elements.gate[pairs.left] != elements.gate[pairs.right],
         doubtful=elements.doubtful[pairs.left] | elements.doubtful[pairs.right],
         **numbers,
     )
+
+
+def look_at_texts(elements: Elements, pairs: Pairs, evidence: Evidence, where: Bools) -> Evidence:
+    """Adds what only the whole texts tell, for the pairs that their elements leave open."""
+    at = np.flatnonzero(where)
+    if not len(at):
+        return evidence
+    open_ = Pairs(pairs.left[at], pairs.right[at])
+    bare, left, right = _bare(elements, open_)
+    mention, cover = evidence.mention.copy(), evidence.cover.copy()
+    mention[at] = _mentions(elements, open_, evidence.place[at], bare, (left, right))
+    cover[at] = coverage(bare, left, right)
+    return replace(evidence, mention=mention, cover=cover)
+
+
+def _place_and_marks(a: str, b: str) -> int:
+    level, mark = names.compare_names(a, b)
+    return JUDGED + level * 4 + mark
 
 
 def _said(elements: Elements, pairs: Pairs, name: str, found: Levels) -> Levels:

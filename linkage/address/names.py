@@ -16,7 +16,7 @@ from rapidfuzz.distance import OSA, Indel
 from linkage.address.settings import words
 from schemas.address.numerals import name_digits
 
-LEVELS: Final = ("same", "core", "inside", "typo", "kind", "inside_kind", "part", "apart")
+LEVELS: Final = ("same", "core", "typo", "prefixed", "inside", "slip", "kind", "inside_kind", "part", "apart")
 """How two names agree, best first; see `weights.yaml` for what each is worth."""
 SEPARATOR: Final = "\x1f"
 """Between the names by which one text calls its place."""
@@ -26,7 +26,9 @@ _JUNK: Final = re.compile(r"[ ()./·、,&@#\-]+")
 _MARK: Final = re.compile(
     r"(?<=[\u3400-\u9fff])第?([0-9]{1,3}|[A-Z][0-9]{0,2}|[东南西北中][0-9]?|小?[0-9])(期|区|街区|组团|村|里|片区?|苑|园|院|地块|号院|组|门)(?![\u3400-\u9fff]?[路街])"
 )
+_ONLY_MARK: Final = re.compile(r"第?([0-9]{1,3}|[A-Z][0-9]{0,2}|[东南西北中])(期|区|街区|组团|片区?|院|地块)")
 _MARK_KIND: Final = {"街区": "区", "片区": "区", "片": "区", "园": "苑", "号院": "院"}
+_ASCII: Final = re.compile(r"[0-9A-Z]+")
 _TAIL: Final = re.compile(r"(?:的|内|里面|院内|收|等)$")
 
 
@@ -47,6 +49,9 @@ def read_name(text: str) -> Name:
     twice = _TWICE.match(full)
     full = twice[1] if twice else full
     marks = [(_MARK_KIND.get(mark[2], mark[2]), mark[1].lstrip("小")) for mark in _MARK.finditer(full)]
+    only = _ONLY_MARK.fullmatch(full)
+    if only:
+        return Name(full, full, "", ((_MARK_KIND.get(only[2], only[2]), only[1].lstrip("小")),))
     bare = _MARK.sub("", full) if marks else full
     if len(bare) < 2:
         bare, marks = full, []
@@ -80,8 +85,10 @@ def compare_names(left: str, right: str) -> tuple[int, int]:
 
 
 def _compare(a: Name, b: Name) -> tuple[int, int]:
-    mark = _marks(a, b)
-    return LEVELS.index(_level(a, b)), mark
+    numbers = [_ASCII.findall(name.core) for name in (a, b)]
+    if all(numbers) and numbers[0] != numbers[1] and _ASCII.sub("", a.full) == _ASCII.sub("", b.full):
+        return LEVELS.index("part"), 3
+    return LEVELS.index(_level(a, b)), _marks(a, b)
 
 
 def _marks(a: Name, b: Name) -> int:
@@ -100,13 +107,28 @@ def _level(a: Name, b: Name) -> str:
     kinds_agree = _kinds_agree(a.kind, b.kind)
     if a.core == b.core:
         return "core" if kinds_agree else "kind"
+    return _level_of_cores(a, b, kinds_agree=kinds_agree)
+
+
+def _level_of_cores(a: Name, b: Name, *, kinds_agree: bool) -> str:
+    if _alike(a.full, b.full) or (kinds_agree and _alike(a.core, b.core)):
+        return "typo"
     short, long = sorted((a.core, b.core), key=len)
     if len(short) >= 2 and short in long:
-        return "inside" if kinds_agree else "inside_kind"
-    if kinds_agree and _typo(short, long):
-        return "typo"
-    likeness = Indel.normalized_similarity(a.core, b.core)
-    return "part" if likeness >= 0.5 else "apart"
+        if kinds_agree and long.endswith(short) and a.kind == b.kind:
+            return "prefixed"
+        whole = len(short) >= 4 and (a.full in b.full or b.full in a.full)
+        return "inside" if kinds_agree or whole else "inside_kind"
+    if kinds_agree and len(short) >= 4 and not _ASCII.search(a.core + b.core) and OSA.distance(short, long) <= 1:
+        return "slip"
+    return "part" if Indel.normalized_similarity(a.core, b.core) >= 0.5 else "apart"
+
+
+def _alike(a: str, b: str) -> bool:
+    """One character in a name of at least three is written for another that looks or sounds the same."""
+    if len(a) != len(b) or len(a) < 3 or sum(x != y for x, y in zip(a, b, strict=True)) != 1:
+        return False
+    return a.translate(words().alike) == b.translate(words().alike)
 
 
 def _kinds_agree(a: str, b: str) -> bool:
@@ -115,15 +137,3 @@ def _kinds_agree(a: str, b: str) -> bool:
         return True
     kinds, empty = words().kinds, words().empty_kinds
     return kinds[a] in empty or kinds[b] in empty
-
-
-def _typo(short: str, long: str) -> bool:
-    """One character off in a name of at least four, or only characters written for one another in one of three."""
-    if len(long) >= 3 and short.translate(words().alike) == long.translate(words().alike):
-        return True
-    return len(short) >= 4 and OSA.distance(short, long, score_cutoff=1) <= 1 and not _digits_differ(short, long)
-
-
-def _digits_differ(a: str, b: str) -> bool:
-    """Digits and letters are never typos: 701华庭 is not 702华庭."""
-    return [c for c in a if c.isascii()] != [c for c in b if c.isascii()]

@@ -20,6 +20,7 @@ LEVELS: Final = ("same", "kind", "inside", "typo", "direction", "branch", "apart
 Parts: TypeAlias = tuple[str, str, str, str, str]
 """Full name, stem, direction, branch numbers, kind."""
 
+_GROUP: Final = re.compile(r"([0-9]{1,3})[组社队]")
 _ROAD: Final = re.compile(
     r"(?P<stem>.+?)(?P<direction>[东南西北中]?)(?P<number>[0-9]{0,3})(?P<kind>大道|马路|公路|大街|路|街|道|巷|弄|胡同|线)"
     r"(?P<rest>[东南西北中]?(?:[0-9]{1,3}段|[东南西北中]段)?(?:[0-9]{1,3}(?:巷|支路|弄|条|里|街|路|横路|横街|横巷|胡同))?.*)$"
@@ -37,6 +38,9 @@ def former_names() -> dict[tuple[str, str], str]:
 def _read(road: str) -> Parts:
     """Takes a road's name apart."""
     full = name_digits(road)
+    group = _GROUP.fullmatch(full)
+    if group:
+        return full, "", "", group[1], "组"
     match = _ROAD.match(full)
     if not match:
         return full, full, "", "", ""
