@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.entities import ENTITIES
 from schemas.model import Entity, EntityType
@@ -94,7 +96,7 @@ def survive(
     )
     filled = _filled(con, entity)
     con.execute(f"CREATE OR REPLACE TEMP TABLE claim AS {claims_sql(entity, filled, foreign)}")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE fresh_{entity_type} AS {winners_sql(entity, filled)}")
+    _gather(con, entity, filled)
     con.execute("DROP TABLE claim_source")
     con.execute("DROP TABLE claim")
 
@@ -133,25 +135,50 @@ def claims_sql(entity: Entity, filled: list[str], foreign: str) -> str:
 
 
 def winners_sql(entity: Entity, filled: list[str]) -> str:
-    """Return the SQL of the winners: one row per entity, the value of each field and where it came from."""
-    columns, refs = [], []
-    for group in entity.groups.values():
-        members = [f for f in group if f in filled]
-        if not members:
-            continue
-        rank = _rank(entity, tuple(members))
+    """Return the SQL of the winners: one row per entity, and for each survivorship group the ordinal of its winner."""
+    mask = (1 << ORDINAL_BITS) - 1
+    columns = []
+    for members in _groups(entity, filled):
         known = " OR ".join(f'"{f}" IS NOT NULL' for f in members)
-        # arg_max skips NULL arguments; a field of a group must keep the NULL of the row that wins the group.
-        pick = "arg_max" if len(members) == 1 else "arg_max_null"
-        columns += [f'{pick}("{f}", {rank}) FILTER (WHERE {known}) AS "{f}"' for f in members]
-        columns.append(f"arg_max(ref, {rank}) FILTER (WHERE {known}) AS ref_{members[0]}")
-        refs += [(f, f"ref_{members[0]}") for f in members]
+        columns.append(f", (max({_rank(entity, members)}) FILTER (WHERE {known})) & {mask} AS won_{members[0]}")
+    return f"SELECT master_id{''.join(columns)} FROM claim GROUP BY master_id"
+
+
+def _groups(entity: Entity, filled: list[str]) -> list[tuple[str, ...]]:
+    """Return the survivorship groups with those of their fields that anything fills."""
+    groups = (tuple(f for f in group if f in filled) for group in entity.groups.values())
+    return [members for members in groups if members]
+
+
+def _gather(con: duckdb.DuckDBPyConnection, entity: Entity, filled: list[str]) -> None:
+    """Create `fresh_<entity>`: the winners' values and where they came from.
+
+    Only ordinals are aggregated; the values are then picked by position. Strings held in an aggregation of a million
+    records would fill the memory and spill.
+    """
+    winners = con.sql(winners_sql(entity, filled)).to_arrow_table()
+    columns = "".join(f', "{f}"' for f in filled)
+    claims = con.sql(f"SELECT ordinal, to_json(ref)::VARCHAR AS ref{columns} FROM claim").to_arrow_table()
+    position = np.empty(claims.num_rows + 1, dtype=np.int64)
+    position[claims["ordinal"].to_numpy()] = np.arange(claims.num_rows)
+    refs = claims["ref"].combine_chunks()
+    picked: dict[str, pa.Array | pa.ChunkedArray] = {"master_id": winners["master_id"]}
+    for members in _groups(entity, filled):
+        won = winners[f"won_{members[0]}"].combine_chunks()
+        rows = pa.array(position[won.fill_null(0).to_numpy(zero_copy_only=False)], mask=won.is_null().to_numpy(False))
+        source = refs.take(rows)
+        for name in members:
+            # A field of a group keeps the NULL of the record that wins the group.
+            picked[name] = claims[name].combine_chunks().take(rows)
+            picked[f"ref_{name}"] = pc.if_else(picked[name].is_valid(), source, None)
     values = ", ".join(f'"{f.name}"' if f.name in filled else f'NULL::VARCHAR AS "{f.name}"' for f in entity.fields)
-    pairs = "".join(f', CASE WHEN "{f}" IS NOT NULL THEN \'"{f}":\' || to_json({ref})::VARCHAR END' for f, ref in refs)
-    return (
-        f"WITH w AS (SELECT {', '.join(['master_id', *columns])} FROM claim GROUP BY master_id) "
-        f"SELECT master_id, {values}, '{{' || concat_ws(',', NULL{pairs}) || '}}' AS provenance FROM w"
+    pairs = "".join(f", '\"{f}\":' || ref_{f}" for members in _groups(entity, filled) for f in members)
+    con.register("_picked", pa.table(picked))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE fresh_{entity.name} AS SELECT master_id::UUID AS master_id, {values}, "
+        f"'{{' || concat_ws(',', NULL{pairs}) || '}}' AS provenance FROM _picked"
     )
+    con.unregister("_picked")
 
 
 def complete_addresses(con: duckdb.DuckDBPyConnection) -> None:
