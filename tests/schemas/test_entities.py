@@ -48,7 +48,9 @@ def test_names_that_other_programs_rely_on() -> None:
         "id_type", "id_number", "name", "sex", "birth_date", "ethnicity", "education", "marital_status", "phone",
         "household_relation", "registered_address", "residence_address", "employer_name",
     } <= set(ENTITIES["person"].names)  # fmt: skip
-    assert {"uscc", "name", "legal_representative", "phone", "address", "industry"} <= set(ENTITIES["organisation"].names)
+    assert {"uscc", "name", "legal_representative", "phone", "address", "industry"} <= set(
+        ENTITIES["organisation"].names
+    )
     assert {
         "address", "property_certificate_no", "owner_name", "owner_id_number", "area_m2", "usage",
     } <= set(ENTITIES["house"].names)  # fmt: skip
