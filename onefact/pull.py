@@ -6,6 +6,7 @@ A system that cannot be read loses only its own batch: the others go on.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -71,12 +72,14 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
     cursors = _cursors(home)
     pulled_at = home.stamp()
     stop = threading.Event()
+    # More pages decoded at the same time than there are cores would only get in each other's way.
+    decoding = threading.BoundedSemaphore(os.cpu_count() or 2)
     queues: dict[str, Queue[_Item | _End]] = {m.id: Queue(AHEAD) for m in manifests}
     results: list[Pulled] = []
     with home.warehouse() as con, ThreadPoolExecutor(READERS) as pool:
         batches = {m.id: f"{home.now():%Y%m%dT%H%M%S%f}-{m.id}" for m in manifests}
         for m in manifests:
-            pool.submit(_read, home, m, batches[m.id], cursors.get(m.id, {}), pulled_at, queues[m.id], stop)
+            pool.submit(_read, home, m, batches[m.id], cursors.get(m.id, {}), pulled_at, queues[m.id], stop, decoding)
         try:
             results.extend(_store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress) for m in manifests)
         except BaseException:
@@ -108,13 +111,14 @@ def _read(
     pulled_at: str,
     queue: Queue[_Item | _End],
     stop: threading.Event,
+    decoding: threading.BoundedSemaphore,
 ) -> None:
     """Read one system into its queue (runs in a reader thread); always ends the queue with an `_End`."""
     landed, error = None, None
     try:
         permitted(manifest, home.now().date())
         with LandingWriter(home.landing, manifest.id, batch_id) as writer:
-            for page, decoded in _pages(home, manifest, cursors, pulled_at):
+            for page, decoded in _pages(home, manifest, cursors, pulled_at, decoding):
                 if stop.is_set():
                     return
                 writer.write(page)
@@ -131,13 +135,19 @@ def _read(
 
 
 def _pages(
-    home: Home, manifest: Manifest, cursors: Mapping[str, str], pulled_at: str
+    home: Home,
+    manifest: Manifest,
+    cursors: Mapping[str, str],
+    pulled_at: str,
+    decoding: threading.BoundedSemaphore,
 ) -> Iterator[tuple[Page, Decoded]]:
     connector = connect(manifest, home.context(manifest))
     try:
         for dataset in manifest.datasets:
             for page in connector.pull(dataset.name, cursors.get(dataset.name)):
-                yield page, decode(page.rows, manifest, dataset.name, pulled_at)
+                with decoding:
+                    decoded = decode(page.rows, manifest, dataset.name, pulled_at)
+                yield page, decoded
     finally:
         connector.close()
 

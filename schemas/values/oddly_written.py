@@ -36,15 +36,18 @@ _COMPACT_CLOCK = re.compile(
     r"^(?P<day>[0-9]{8})[T ]?(?P<h>[0-9]{2})(?P<m>[0-9]{2})(?P<s>[0-9]{2})?(?P<zone>Z|[-+][0-9]{2}:?[0-9]{2})?$"
 )
 _EPOCH = re.compile(r"^([0-9]{10})(?:\.[0-9]+)?$|^([0-9]{13})$")
+_BUILT_IN = re.compile(r"^%Y(?:[-/.]%m[-/.]%d|年%m月%d日?|%m%d)(?:[ T]%H:%M(?::%S)?)?$")
+"""Formats whose texts the built-in shapes read just the same, all rows at once."""
 _LAST_SERIAL = 80000
 _PHANTOM_DAY = 60  # spreadsheets believe in 29 February 1900
 
 
 def own_formats(column: pa.StringArray, formats: tuple[str, ...], *, moments: bool = False) -> pa.StringArray:
     """Read texts by a system's own strptime formats, the first that fits; NULL where none does."""
-    if not formats:
+    special = tuple(shape for shape in formats if not _BUILT_IN.match(shape))
+    if not special:
         return pa.nulls(len(column), pa.string())
-    return pa.array([_own(text, formats, moments=moments) for text in column.to_pylist()], pa.string())
+    return pa.array([_own(text, special, moments=moments) for text in column.to_pylist()], pa.string())
 
 
 def _own(text: str, formats: tuple[str, ...], *, moments: bool) -> str | None:
