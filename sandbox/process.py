@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import os
 import secrets
@@ -83,8 +82,7 @@ async def serve(home: Path, manifests: Mapping[str, Manifest]) -> None:
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, ending.set)
+        loop.add_signal_handler(number, ending.set)
     stage = Stage(home, manifests)
     try:
         await stage.start()

@@ -10,21 +10,7 @@ from collections.abc import Callable
 import duckdb
 import pyarrow as pa
 
-from schemas.entities import ENTITIES
-from warehouse.duck import standardised_table
-
-CHUNK = 200_000
-"""Names standardised at a time, to bound memory."""
-
-
-def name_columns() -> list[tuple[str, str]]:
-    """Return (table, column) of every name-typed field of the standardised tables."""
-    return [
-        (standardised_table(entity_type), field.name)
-        for entity_type, entity in ENTITIES.items()
-        for field in entity.fields
-        if field.kind == "name"
-    ]
+from warehouse.distinct import work_new
 
 
 def standardise_new(con: duckdb.DuckDBPyConnection, standardise: Callable[[pa.Array], pa.Table]) -> int:
@@ -34,19 +20,4 @@ def standardise_new(con: duckdb.DuckDBPyConnection, standardise: Callable[[pa.Ar
         con: the warehouse.
         standardise: from distinct names to one row of forms each, with the columns of `name_form` but `text`.
     """
-    names = " UNION ".join(f'SELECT "{column}" AS text FROM {table}' for table, column in name_columns())
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE new_name AS SELECT text FROM ({names}) WHERE text IS NOT NULL "
-        "AND text NOT IN (SELECT text FROM name_form)"
-    )
-    reader = con.sql("SELECT text FROM new_name").to_arrow_reader(CHUNK)
-    done = 0
-    cursor = con.cursor()
-    for batch in reader:
-        texts = batch.column(0)
-        forms = standardise(texts).add_column(0, "text", texts)
-        cursor.register("_forms", forms)
-        cursor.execute("INSERT INTO name_form SELECT text, folded, pinyin, pinyin_fuzzy FROM _forms")
-        cursor.unregister("_forms")
-        done += len(texts)
-    return done
+    return work_new(con, "name", "name_form", "folded, pinyin, pinyin_fuzzy", standardise)

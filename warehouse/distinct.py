@@ -1,0 +1,57 @@
+"""Each distinct text worked once (每个不同的值只处理一次): what is derived from a text is kept beside it, in a table of its own.
+
+Names and addresses repeat in every system; linking, survivorship and planning join on what was derived and never
+derive it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+import pyarrow as pa
+
+from schemas.entities import ENTITIES
+from schemas.model import Kind
+from warehouse.duck import standardised_table
+
+CHUNK = 200_000
+"""Texts worked at a time, to bound memory."""
+
+
+def columns_of(kind: Kind) -> list[tuple[str, str]]:
+    """Return (table, column) of every field of this kind in the standardised tables."""
+    return [
+        (standardised_table(entity_type), field.name)
+        for entity_type, entity in ENTITIES.items()
+        for field in entity.fields
+        if field.kind == kind
+    ]
+
+
+def work_new(
+    con: duckdb.DuckDBPyConnection, kind: Kind, table: str, columns: str, work: Callable[[pa.Array], pa.Table]
+) -> int:
+    """Work every text of a kind that `table` does not hold yet; return how many were new.
+
+    Args:
+        con: the warehouse.
+        kind: which fields the texts come from.
+        table: where the results are kept; its key is the column `text`.
+        columns: the columns of `work`'s result to keep, comma-separated.
+        work: from distinct texts to one row of results each.
+    """
+    texts = " UNION ".join(f'SELECT "{column}" AS text FROM {source}' for source, column in columns_of(kind))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE new_text AS SELECT text FROM ({texts}) WHERE text IS NOT NULL "
+        f"AND text NOT IN (SELECT text FROM {table})"
+    )
+    done = 0
+    cursor = con.cursor()  # the reader keeps the connection busy
+    for batch in con.sql("SELECT text FROM new_text").to_arrow_reader(CHUNK):
+        new = batch.column(0)
+        cursor.register("_worked", work(new).add_column(0, "text", new))
+        cursor.execute(f"INSERT INTO {table} BY NAME SELECT text, {columns} FROM _worked")
+        cursor.unregister("_worked")
+        done += len(new)
+    return done
