@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Final
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -10,6 +13,9 @@ from linkage.comparison import Kind, kind_of
 from linkage.engine import Engine
 from linkage.model import Comparison, Model
 from linkage.scoring import OPEN, weight_sql, worse_sql
+
+TOLD: Final = pa.schema([("one", pa.string()), ("other", pa.string()), ("level", pa.int32())])
+"""Distinct pairs of texts and the number of the textual level that they have."""
 
 
 def score(engine: Engine, model: Model, *, proposers: str, records: str, once: str) -> None:
@@ -47,7 +53,7 @@ def _look_at_texts(engine: Engine, model: Model, comparison: Comparison, records
         f"{worse_sql(comparison, 'a', 'b')} AS worse FROM scored p JOIN {records} a ON a.rid = p.l "
         f"JOIN {records} b ON b.rid = p.r WHERE p.g_{name} = {OPEN}",
     )
-    engine.put("told", _told(engine.arrow("SELECT DISTINCT one, other FROM open_pair"), kind))
+    engine.apply("told", "SELECT DISTINCT one, other FROM open_pair", partial(_told, kind=kind), TOLD)
     engine.table(
         "told_pair",
         "SELECT o.l, o.r, CASE WHEN t.level IS NULL THEN o.worse ELSE t.level END AS level FROM open_pair o "
@@ -66,12 +72,10 @@ def _look_at_texts(engine: Engine, model: Model, comparison: Comparison, records
     engine.drop("open_pair", "told", "told_pair")
 
 
-def _told(pairs: pa.Table, kind: Kind) -> pa.Table:
+def _told(pairs: pa.Table, *, kind: Kind) -> pa.Table:
     """Compare distinct pairs of texts; only pairs with a textual level come back, with its number."""
     if kind.compare is None or not pairs.num_rows:
-        return pa.table(
-            {"one": pa.array([], pa.string()), "other": pa.array([], pa.string()), "level": pa.array([], pa.int32())}
-        )
+        return TOLD.empty_table()
     one, other = (pairs[side].combine_chunks() for side in ("one", "other"))
     said = kind.compare(one, other)
     position = pc.index_in(said, pa.array(kind.textual, pa.string()))

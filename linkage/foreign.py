@@ -22,6 +22,8 @@ FROM_ID_NUMBER: Final = ("id_type", "id_number", "birth_date", "sex")
 MAJORITY: Final = 2
 """The commonest name of a number must have more than this many times the rows of a name that it outvotes."""
 
+STRANGER: Final = pa.schema([("name", pa.string()), ("top", pa.string())])
+
 
 def find_foreign(engine: Engine) -> None:
     """Make the table `foreign_rid` (rid) from `numbered` (rid, number, name, used): rows whose number is another's."""
@@ -41,7 +43,7 @@ def find_foreign(engine: Engine) -> None:
         f"LEFT JOIN (SELECT DISTINCT number, used FROM numbered WHERE used IS NOT NULL) u ON u.number = v.number AND u.used = v.name "
         f"WHERE v.name <> t.name AND t.n > {MAJORITY} * v.n AND u.used IS NULL",
     )
-    engine.put("stranger", _strangers(engine.arrow("SELECT DISTINCT name, top FROM outvoted")))
+    engine.apply("stranger", "SELECT DISTINCT name, top FROM outvoted", _strangers, STRANGER)
     engine.table(
         "foreign_rid",
         "SELECT r.rid FROM numbered r JOIN outvoted o ON o.number = r.number AND o.name = r.name "

@@ -5,13 +5,10 @@ Every step is SQL on an engine or a function on Arrow tables, so the same pipeli
 
 from __future__ import annotations
 
-import numpy as np
-import pyarrow as pa
-
-from linkage.clustering import Clusters, Floats, Graph, Guard, Ints, cluster
-from linkage.comparable import Inputs, Spec, build
+from linkage.comparable import Inputs, Spec, build, record_name
 from linkage.compare_pairs import score
 from linkage.engine import Engine
+from linkage.graph import guard_columns
 from linkage.model import Model
 
 NODE = "coalesce(label, rid)"
@@ -30,7 +27,7 @@ def link(engine: Engine, spec: Spec, model: Model, inputs: Inputs) -> None:
 
 
 def group(engine: Engine, model: Model, *, records: str) -> None:
-    """Make `clustered` (rid, cluster, rule) and `question` (left, right, weight, reason) from `scored` and `judged`.
+    """Make `clustered` (rid, cluster, rule) and `stopped` (l, r, weight, reason) from `scored` and `judged`.
 
     Args:
         engine: holds `scored` (l, r, weight) and may hold `judged` (l, r, judgement).
@@ -44,18 +41,14 @@ def group(engine: Engine, model: Model, *, records: str) -> None:
         f"JOIN {records} a ON a.rid = s.l JOIN {records} b ON b.rid = s.r WHERE s.weight >= {model.thresholds.link}) e "
         "WHERE l <> r GROUP BY least(l, r), greatest(l, r)",
     )
-    parts = ", ".join(f"min({column}) AS {column}" for guard in model.guards for column in guard.on)
+    parts = ", ".join(f"min({column}) AS {column}" for column in guard_columns(model))
     engine.table(
         "node",
-        f"SELECT {NODE} AS node, count(*) AS size, max(CASE WHEN label IS NULL THEN 0 ELSE 1 END) AS labelled"
+        f"SELECT {NODE} AS node, min({record_name()}) AS first, count(*) AS size, max(CASE WHEN label IS NULL THEN 0 ELSE 1 END) AS labelled"
         f"{', ' if parts else ''}{parts} FROM {records} WHERE {NODE} IN (SELECT l FROM node_edge UNION SELECT r FROM node_edge) "
         f"GROUP BY {NODE}",
     )
-    nodes, edges = engine.arrow("SELECT * FROM node ORDER BY node"), engine.arrow("SELECT * FROM node_edge")
-    graph = _graph(model, nodes, edges)
-    found = cluster(graph, model.thresholds)
-    engine.put("node_cluster", _named(nodes, found))
-    engine.put("stopped", _stopped(edges, found))
+    engine.clusters(model)
     engine.table(
         "clustered",
         f"SELECT c.rid, coalesce(n.cluster, {NODE}) AS cluster, CASE WHEN c.label IS NOT NULL THEN 'anchor' "
@@ -64,29 +57,3 @@ def group(engine: Engine, model: Model, *, records: str) -> None:
     )
     engine.drop("node", "node_edge")
 
-
-def _graph(model: Model, nodes: pa.Table, edges: pa.Table) -> Graph:
-    names = nodes["node"].to_numpy()
-    left, right = (np.searchsorted(names, edges[side].to_numpy()) for side in ("l", "r"))
-    guards = tuple(
-        Guard(np.column_stack([nodes[c].fill_null(-1).to_numpy().astype(np.int64) for c in g.on]), g.agree)
-        for g in model.guards
-    )
-    weight: Floats = edges["weight"].to_numpy().astype(np.float64)
-    size: Ints = nodes["size"].to_numpy().astype(np.int64)
-    return Graph(size, nodes["labelled"].to_numpy() > 0, left, right, weight, guards)
-
-
-def _named(nodes: pa.Table, found: Clusters) -> pa.Table:
-    """Name each cluster by its smallest node; a node that is alone needs no row."""
-    names = nodes["node"].to_numpy()
-    size = np.bincount(found.of, minlength=len(names))
-    several = size[found.of] > 1
-    return pa.table({"node": names[several], "cluster": names[found.of[several]]})
-
-
-def _stopped(edges: pa.Table, found: Clusters) -> pa.Table:
-    """The edges that wait for a person."""
-    reason = np.where(found.ambiguous, "ambiguous", "bridge")
-    table = edges.append_column("reason", pa.array(reason, pa.string()))
-    return table.filter(pa.array(found.ambiguous | found.bridge))

@@ -51,7 +51,7 @@ def weight_sql(model: Model) -> str:
     model's discount; disagreements all count.
     """
     home = _home(model)
-    terms = [f"{model.prior}"]
+    terms = [_number(model.prior)]
     grouped: dict[str, list[str]] = {}
     for comparison in model.comparisons:
         sql = _weight(comparison, home if any(entry.at_home is not None for entry in comparison.levels) else None)
@@ -72,7 +72,13 @@ def _together(parts: list[str], discount: float) -> str:
     if discount == 0:
         return f"({best} + {against})"
     total = " + ".join(f"greatest({p}, 0)" for p in parts)
-    return f"({1 - discount} * {best} + {discount} * ({total}) + {against})"
+    return f"({_number(1 - discount)} * {best} + {_number(discount)} * ({total}) + {against})"
+
+
+def _number(value: float) -> str:
+    """Write a number as a DOUBLE: without an exponent it would be a DECIMAL, in which each engine rounds its own way."""
+    text = repr(float(value))
+    return text if "e" in text else f"{text}e0"
 
 
 def _home(model: Model) -> str:
@@ -105,11 +111,11 @@ def _table(comparison: Comparison, *, at_home: bool) -> str:
     for i, level in enumerate(kind.levels, 1):
         weight = weights.get(level, 0.0)
         if level in frequent:
-            tests.append(f"WHEN {i} THEN {weight} + rarity_{comparison.name}")
+            tests.append(f"WHEN {i} THEN {_number(weight)} + rarity_{comparison.name}")
         elif weight:
-            tests.append(f"WHEN {i} THEN {weight}")
+            tests.append(f"WHEN {i} THEN {_number(weight)}")
     if kind.textual:
         below = [*kind.textual, *(c.level for c in kind.worse), REST]
         bound = max(weights.get(level, 0.0) for level in below)
-        tests.append(f"WHEN {OPEN} THEN {bound}")
+        tests.append(f"WHEN {OPEN} THEN {_number(bound)}")
     return f"CASE g_{comparison.name} {' '.join(tests)} ELSE 0 END" if tests else "0"

@@ -41,6 +41,11 @@ def record_id(alias: str) -> str:
     return f"hash({alias}.system_id, {alias}.record_key, {alias}.role)"
 
 
+def record_name() -> str:
+    """Return the SQL of a record's name as one text, which orders records alike in every engine, as no code does."""
+    return "system_id || '/' || role || '/' || record_key"
+
+
 def build(engine: Engine, spec: Spec, model: Model, inputs: Inputs, *, records: str, into: str) -> None:
     """Make the table `into` with the comparable records of `records`: rid, system_id, record_key, role, label, columns, keys.
 
