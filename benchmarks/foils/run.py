@@ -16,8 +16,8 @@ import pyarrow as pa
 from benchmarks.foils.models import linker
 
 THREADS = 2
-PROBABILITY = 0.9
-"""Pairs at least so probable become edges, as in Splink's examples; their components are the clusters."""
+PROBABILITY = 0.99
+"""Pairs at least so probable become edges, and their components clusters: the best F1 of 0.9, 0.99 and 0.999 in training."""
 
 
 @dataclass
