@@ -16,7 +16,7 @@ _TRADITIONAL: Final = table(
     "龚龔 严嚴 邹鄒 万萬 许許 邓鄧 罗羅 龙龍 华華 国國 军軍 丽麗 兰蘭 凤鳳 红紅 东東 伟偉 强強 杰傑 云雲 飞飛 "
     "鹏鵬 燕鷰 娴嫻 静靜 颖穎 莲蓮 桥橋 庆慶 爱愛 宝寶 银銀 汉漢 学學 宇宇 泽澤 涛濤 浩浩 辉輝 刚剛 亚亞 诗詩"
 )
-_HOMOPHONES: Final = table(
+HOMOPHONES: Final = table(
     "钰玉 嘉佳 琪琦 颖莹 瑶遥 晨辰 阳扬 宇雨 浩皓 轩萱 涵函 怡宜 婷亭 倩茜 伟玮 峰锋 杰捷 俊骏 静婧 敏闵 燕艳 娟涓 "
     "红虹 芳方 丽莉 霞夏 志智 建健 国果 强蔷 军君 梅玫 英瑛 文雯 子紫 梓子 思斯 雪学 佳嘉 玉钰"
 )
@@ -45,7 +45,7 @@ def traditional_form(values: Text, rng: Rng) -> Text:  # noqa: ARG001
 
 def homophone(values: Text, rng: Rng) -> Text:  # noqa: ARG001
     """A character of the given name that sounds the same: 钰 for 玉, 嘉 for 佳."""
-    return by_distinct(values, lambda name: name[:1] + name[1:].translate(_HOMOPHONES))
+    return by_distinct(values, lambda name: name[:1] + name[1:].translate(HOMOPHONES))
 
 
 def rare_character_lost(values: Text, rng: Rng) -> Text:  # noqa: ARG001
