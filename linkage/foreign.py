@@ -25,38 +25,44 @@ MAJORITY: Final = 2
 """The commonest name of a number must have more than this many times the rows of a name that it outvotes."""
 
 
-def find_foreign(engine: Engine, *, everybody: str) -> None:
+def find_foreign(engine: Engine, *, rows: str, numbers: str | None = None) -> None:
     """Make the table `foreign_rid` (rid): rows whose number is another's.
-
-    Reads `numbered` (rid, number, name, sound, used, phone, flat): the rows of the numbers in question, all rows of each.
 
     Args:
         engine: where the tables are.
-        everybody: SQL of all rows that bear a number, same columns.
+        rows: relation of all records (rid, number, name_folded, name_sound, name_used, name_text, phone, residence_flat).
+        numbers: relation (number) of the numbers in question; None = all.
     """
+    limit = f" AND number IN (SELECT number FROM {numbers})" if numbers else ""
+    engine.table("numbered", f"{_SAID} FROM {rows} WHERE number IS NOT NULL{limit}")
     engine.table(
         "disputed",
         "SELECT number FROM numbered WHERE name IS NOT NULL GROUP BY number HAVING min(name) <> max(name)",
     )
     engine.table(
         "vote",
-        "SELECT v.number, v.name, count(*) AS n FROM numbered v JOIN disputed d ON d.number = v.number "
+        "SELECT v.number, v.name, count(*) AS n, min(v.name_text) AS name_text FROM numbered v JOIN disputed d ON d.number = v.number "
         "WHERE v.name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM numbered u WHERE u.number = v.number AND u.used = v.name) "
         "GROUP BY v.number, v.name",
     )
     engine.table(
         "ranked",
-        "SELECT number, name, n, row_number() OVER (PARTITION BY number ORDER BY n DESC, name DESC) AS place FROM vote",
+        "SELECT number, name, name_text, n, row_number() OVER (PARTITION BY number ORDER BY n DESC, name_text DESC) AS place FROM vote",
     )
+    everybody = "numbered" if numbers is None else f"({_SAID} FROM {rows} WHERE number IS NOT NULL)"
     _elsewhere(engine, everybody)
     _outvoted(engine)
     engine.table(
         "foreign_rid",
         "SELECT r.rid FROM numbered r JOIN elsewhere e ON e.number = r.number AND e.name = r.name "
         "UNION SELECT r.rid FROM numbered r JOIN outvoted o ON o.number = r.number AND o.name = r.name "
-        "JOIN stranger x ON x.name = o.name AND x.top = o.top WHERE coalesce(r.used, '') <> o.top",
+        "JOIN stranger x ON x.name_text = o.name_text AND x.top_text = o.top_text WHERE r.used IS NULL OR r.used <> o.top",
     )
-    engine.drop("disputed", "vote", "ranked", "doubt", "elsewhere", "outvoted", "stranger")
+    engine.drop("numbered", "disputed", "vote", "ranked", "doubt", "elsewhere", "outvoted", "stranger")
+
+
+_SAID = "SELECT rid, number, name_folded AS name, name_sound AS sound, name_used AS used, phone, residence_flat AS flat, name_text"
+"""What a row says about its number's holder; all codes but the text."""
 
 
 def _elsewhere(engine: Engine, everybody: str) -> None:
@@ -68,7 +74,7 @@ def _elsewhere(engine: Engine, everybody: str) -> None:
     engine.table(
         "elsewhere",
         "WITH own AS (SELECT DISTINCT d.number, d.name FROM doubt d "
-        f"JOIN (SELECT * FROM ({everybody}) e WHERE e.sound IN (SELECT sound FROM doubt)) o ON o.sound = d.sound "
+        f"JOIN (SELECT e.* FROM {everybody} e WHERE e.sound IN (SELECT sound FROM doubt)) o ON o.sound = d.sound "
         "AND o.number <> d.number AND (o.phone = d.phone OR o.flat = d.flat) "
         # A row that is itself in dispute speaks for a number only where its name is the number's commonest.
         "LEFT JOIN ranked k ON k.number = o.number AND k.name = o.name WHERE k.place IS NULL OR k.place = 1), "
@@ -80,15 +86,15 @@ def _elsewhere(engine: Engine, everybody: str) -> None:
 
 
 def _outvoted(engine: Engine) -> None:
-    """Make `outvoted` (number, name, top) and `stranger` (name, top): names that a clear majority of rows stands against."""
+    """Make `outvoted` (number, name, top) and `stranger` (name_text, top_text): names that a clear majority of rows stands against."""
     engine.table(
         "outvoted",
-        "SELECT v.number, v.name, t.name AS top FROM ranked v JOIN ranked t ON t.number = v.number AND t.place = 1 "
+        "SELECT v.number, v.name, t.name AS top, v.name_text, t.name_text AS top_text FROM ranked v JOIN ranked t ON t.number = v.number AND t.place = 1 "
         f"WHERE v.name <> t.name AND t.n > {MAJORITY} * v.n AND NOT EXISTS (SELECT 1 FROM doubt a JOIN doubt b "
         "ON b.number = a.number AND (b.phone = a.phone OR b.flat = a.flat) "
         "WHERE a.number = v.number AND a.name = v.name AND b.name = t.name)",
     )
-    engine.put("stranger", _strangers(engine.arrow("SELECT DISTINCT name, top FROM outvoted")))
+    engine.put("stranger", _strangers(engine.arrow("SELECT DISTINCT name_text, top_text FROM outvoted")))
 
 
 def _strangers(pairs: pa.Table) -> pa.Table:
@@ -96,10 +102,10 @@ def _strangers(pairs: pa.Table) -> pa.Table:
 
     李军 and 李君 may be one person written by two hands, 陈波 and 陈知辰 may not.
     """
-    one, other = pairs["name"].combine_chunks(), pairs["top"].combine_chunks()
+    one, other = pairs["name_text"].combine_chunks(), pairs["top_text"].combine_chunks()
     far = pc.is_in(names.compare(one, other), pa.array(["surname_only", "different"]))
     pairs = pairs.filter(far)
-    sides = [names.standardise(pairs[c].combine_chunks()) for c in ("name", "top")]
+    sides = [names.standardise(pairs[c].combine_chunks()) for c in ("name_text", "top_text")]
     apart = [
         _apart(a, b)
         for a, b in zip(sides[0].to_pylist(), sides[1].to_pylist(), strict=True)  # distinct pairs in dispute are few

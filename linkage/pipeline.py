@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from linkage.clustering import Clusters, Graph, Guard, cluster, components
 from linkage.comparable import Inputs, Spec, build
-from linkage.compare_pairs import score
+from linkage.compare_pairs import score_all
 from linkage.engine import Engine
 from linkage.model import Model
 
@@ -20,18 +20,9 @@ NODE = "coalesce(label, rid)"
 
 def link(engine: Engine, spec: Spec, model: Model, inputs: Inputs) -> None:
     """Link all records of an entity: make `comparable`, `scored` and `clustered` (rid, component, cluster, rule)."""
-    build(engine, spec, model, inputs, records=inputs.records, into="comparable")
+    build(engine, spec, model, inputs, into="comparable")
     score_all(engine, model, records="comparable")
     group(engine, model, records="comparable", edges="scored")
-
-
-def score_all(engine: Engine, model: Model, *, records: str) -> None:
-    """Make `scored` from all pairs of records of which at least one has no identifier."""
-    engine.table("unlabelled", f"SELECT * FROM {records} WHERE label IS NULL")
-    # A pair of two records without identifiers is found from both sides; the smaller one keeps it.
-    once = "(r.label IS NOT NULL OR l.rid < r.rid)"
-    score(engine, model, proposers="unlabelled", records=records, once=once)
-    engine.drop("unlabelled")
 
 
 def group(engine: Engine, model: Model, *, records: str, edges: str, judged: str | None = None) -> None:
@@ -48,7 +39,7 @@ def group(engine: Engine, model: Model, *, records: str, edges: str, judged: str
     between = f"SELECT coalesce(a.label, a.rid) AS l, coalesce(b.label, b.rid) AS r, j.judgement FROM {judged} j JOIN {records} a ON a.rid = j.l JOIN {records} b ON b.rid = j.r"
     decided = engine.arrow(between) if judged else _NOTHING_JUDGED
     engine.put("node_judged", decided)
-    parts = "".join(f", min({column}) AS {column}" for column in _guarded(model))
+    parts = "".join(f", min({column}) AS {column}" for column in guarded(model))
     engine.table(
         "node",
         f"SELECT {NODE} AS node, count(*) AS size, max(CASE WHEN label IS NULL THEN 0 ELSE 1 END) AS labelled{parts} "
@@ -74,8 +65,8 @@ _NOTHING_JUDGED = pa.table(
 )
 
 
-def _guarded(model: Model) -> list[str]:
-    """The columns that guards look at, each once."""
+def guarded(model: Model) -> list[str]:
+    """Return the columns that a model's guards look at, each once."""
     return list(dict.fromkeys(column for guard in model.guards for column in guard.on))
 
 

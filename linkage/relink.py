@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import duckdb
 
 from linkage import state as remembered
-from linkage.comparable import Among, Inputs, Spec, build, record_id
-from linkage.compare_pairs import score
+from linkage.comparable import RECORD, Inputs, Spec, build, finish, judge, read
+from linkage.compare_pairs import score_all, score_listed
 from linkage.engine import DuckEngine
 from linkage.model import Model
-from linkage.pipeline import group, score_all
+from linkage.pipeline import group, guarded
 from linkage.state import State, fill
 
 
@@ -28,7 +28,7 @@ class Changes:
     """What happened since the last run.
 
     Attributes:
-        touched: relation (system_id, record_key) of records that came, changed or went.
+        touched: relation (rid) of records that came, changed or went.
         texts: relation (text) of address texts whose place changed; None = none.
         judgements: relation (left_system, left_key, left_role, right_system, right_key, right_role, judgement) of what
             persons decided, all of it.
@@ -59,7 +59,8 @@ def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inp
     whole = names.record if everything else "affected_record"
     pairs = names.edge if everything else "affected_edge"
     if not everything:
-        engine.table("affected_record", f"SELECT * FROM {names.record} WHERE rid IN (SELECT rid FROM affected)")
+        kept = ", ".join(("rid", "label", *guarded(model)))
+        engine.table("affected_record", f"SELECT {kept} FROM {names.record} WHERE rid IN (SELECT rid FROM affected)")
         engine.table("affected_edge", f"SELECT * FROM {names.edge} WHERE l IN (SELECT rid FROM affected)")
     group(engine, model, records=whole, edges=pairs, judged="judged")
     if everything:
@@ -68,7 +69,7 @@ def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inp
     else:
         con.execute(f"DELETE FROM {names.cluster} WHERE rid IN (SELECT rid FROM affected)")
         con.execute(f"INSERT INTO {names.cluster} SELECT * FROM clustered")
-    engine.drop("affected_edge", "delta", "moved", "proposer", "scored", "hub")
+    engine.drop("affected_edge", "delta", "was", "said", "moved", "scored", "hub", "pair", "partner", "block")
     return everything
 
 
@@ -80,7 +81,7 @@ def _judged_sql(changes: Changes) -> str:
 
 
 def _link_all(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names: State) -> None:
-    build(engine, spec, model, inputs, records=inputs.records, into="comparable")
+    build(engine, spec, model, inputs, into="comparable")
     _detach(engine, "comparable", "comparable")
     fill(engine.con, names.record, "SELECT * FROM comparable")
     fill(
@@ -120,9 +121,10 @@ def _link_changed(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, 
     engine.table("moved", _moved_sql(spec, inputs, changes, names))
     while True:
         _rebuild(engine, spec, model, inputs, names)
-        before = con.execute("SELECT count(*) FROM moved").fetchall()[0][0]
-        engine.table("moved", f"SELECT rid FROM moved UNION {_turned_sql(spec, model, names)}")
-        if con.execute("SELECT count(*) FROM moved").fetchall()[0][0] == before:
+        _hit_blocks(engine, model, names)
+        before = _count(con, "moved")
+        engine.table("moved", f"SELECT rid FROM moved UNION {_turned_sql(spec, names)}")
+        if _count(con, "moved") == before:
             break
     engine.table("hit", f"SELECT component FROM {names.cluster} WHERE rid IN (SELECT rid FROM moved)")
     con.execute(f"DELETE FROM {names.record} WHERE rid IN (SELECT rid FROM moved)")
@@ -131,104 +133,152 @@ def _link_changed(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, 
     if spec.vote:
         con.execute(f"DELETE FROM {names.foreign} WHERE rid IN (SELECT rid FROM moved)")
         con.execute(f"INSERT INTO {names.foreign} SELECT rid FROM foreign_rid WHERE rid IN (SELECT rid FROM moved)")
-    score(engine, model, proposers="delta", records=names.record, once="true")
-    con.execute(f"INSERT INTO {names.edge} SELECT DISTINCT least(l, r), greatest(l, r), weight FROM scored")
+    _score(engine, model, names)
+    con.execute(f"INSERT INTO {names.edge} SELECT l, r, weight FROM scored")
     _affected(engine, model, changes, names)
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
 def _moved_sql(spec: Spec, inputs: Inputs, changes: Changes, names: State) -> str:
     """Records that changed or went, whose judgements changed, or whose place changed."""
-    differ = f"(SELECT * FROM judged EXCEPT SELECT * FROM {names.judged}) UNION (SELECT * FROM {names.judged} EXCEPT SELECT * FROM judged)"
+    differ = (
+        f"(SELECT * FROM judged EXCEPT SELECT * FROM {names.judged}) "
+        f"UNION (SELECT * FROM {names.judged} EXCEPT SELECT * FROM judged)"
+    )
+    same_number = (
+        f"SELECT unnest([j.l, j.r]) FROM judged j JOIN {names.record} a ON a.rid = j.l JOIN {names.record} b ON b.rid = j.r "
+        "WHERE j.judgement = 'negative' AND a.number = b.number"
+    )
     parts = [
-        f"SELECT rid FROM {names.record} JOIN {changes.touched} USING (system_id, record_key)",
-        f"SELECT {record_id('s')} AS rid FROM {inputs.records} s JOIN {changes.touched} t USING (system_id, record_key)",
+        f"SELECT rid FROM {changes.touched}",
         f"SELECT unnest([l, r]) AS rid FROM ({differ})",
         # Which of the two loses the number depends on the other rows of the number: decided anew in each run.
-        f"SELECT unnest([j.l, j.r]) FROM judged j JOIN {names.record} a ON a.rid = j.l JOIN {names.record} b ON b.rid = j.r "
-        "WHERE j.judgement = 'negative' AND a.number = b.number",
+        same_number,
     ]
     if changes.texts and spec.places:
         fields = " OR ".join(f"s.{f} IN (SELECT text FROM {changes.texts})" for f in spec.places)
-        parts.append(f"SELECT {record_id('s')} AS rid FROM {inputs.records} s WHERE {fields}")
+        parts.append(f"SELECT {inputs.rid} AS rid FROM {inputs.records} s WHERE {fields}")
     return " UNION ".join(parts)
 
 
 def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names: State) -> None:
     """Make `delta`, the comparable records of those that moved, judged among all that share a number or phone."""
-    old = f"SELECT * FROM {names.record} WHERE rid IN (SELECT rid FROM moved)"
-    engine.table("was", old)
-    engine.table(
-        "delta_record", f"SELECT s.* FROM {inputs.records} s WHERE {record_id('s')} IN (SELECT rid FROM moved)"
+    engine.table("was", f"SELECT * FROM {names.record} WHERE rid IN (SELECT rid FROM moved)")
+    moved = f"(SELECT * FROM {inputs.records} s WHERE {inputs.rid} IN (SELECT rid FROM moved))"
+    read(engine, spec, model, inputs, records=moved, into="said")
+    columns = ", ".join(("rid", *RECORD, *(name for name, _ in spec.columns)))
+    engine.con.execute(
+        f"CREATE OR REPLACE TEMP VIEW present AS SELECT {columns} FROM {names.record} WHERE rid NOT IN (SELECT rid FROM moved) "
+        f"UNION ALL SELECT {columns} FROM said"
     )
-    among = Among()
     if spec.vote:
-        _numbers(engine, inputs, names)
-        among = Among("moved_number")
-    if spec.phones:
-        field = spec.phones[0]
+        _numbers(engine, names)
+    for phone in spec.phones:
         engine.table(
             "moved_phone",
-            f"SELECT phone FROM was WHERE phone IS NOT NULL UNION SELECT hash({field}) FROM delta_record WHERE {field} IS NOT NULL",
+            f"SELECT {phone} AS phone FROM was WHERE {phone} IS NOT NULL UNION SELECT {phone} FROM said WHERE {phone} IS NOT NULL",
         )
-        among = Among(among.numbers, "moved_phone")
-    build(engine, spec, model, inputs, records="delta_record", into="delta", among=among)
-    _detach(
-        engine,
-        "delta",
-        f"(SELECT rid, number, name FROM {names.record} WHERE rid NOT IN (SELECT rid FROM moved) "
-        "UNION ALL SELECT rid, number, name FROM delta)",
-    )
+    judge(engine, spec, rows="present", numbers="moved_number" if spec.vote else None, phones="moved_phone")
+    finish(engine, spec, model, records="said", into="delta")
+    _detach(engine, "delta", "present")
 
 
-def _numbers(engine: DuckEngine, inputs: Inputs, names: State) -> None:
+def _numbers(engine: DuckEngine, names: State) -> None:
     """Make `moved_number` (number): numbers on which the vote may turn.
 
-    Those on records that moved, and those beside whose rows a name of the same sound stands with one of these at one phone or home.
+    Those on records that moved, and those beside whose rows a name of the same sound stands with one of these at one
+    phone or home.
     """
     engine.table(
         "own_number",
-        "SELECT number FROM was WHERE number IS NOT NULL UNION SELECT hash(id_number) FROM delta_record WHERE id_number IS NOT NULL",
+        "SELECT number FROM was WHERE number IS NOT NULL UNION SELECT number FROM said WHERE number IS NOT NULL",
     )
+    # Rows as they were count too: what they stood for falls with them.
+    rows = f"(SELECT * FROM {names.record} UNION ALL BY NAME SELECT * FROM said)"
     engine.table(
         "named_home",
-        f"SELECT name_sound, phone, residence_flat FROM {names.record} WHERE number IN (SELECT number FROM own_number) "
-        f"UNION SELECT hash(n.pinyin_fuzzy), CASE WHEN s.phone IS NOT NULL THEN hash(s.phone) END, p.flat FROM delta_record s "
-        f"JOIN {inputs.names} n ON n.text = s.name LEFT JOIN {inputs.places} p ON p.text = s.residence_address "
-        "WHERE s.id_number IS NOT NULL",
+        f"SELECT DISTINCT name_sound, phone, residence_flat FROM {rows} WHERE number IN (SELECT number FROM own_number)",
     )
     engine.table(
         "moved_number",
         "SELECT number FROM own_number UNION "
-        f"SELECT c.number FROM {names.record} c JOIN named_home h ON h.name_sound = c.name_sound AND h.phone = c.phone "
-        f"WHERE c.number IS NOT NULL UNION SELECT c.number FROM {names.record} c "
+        f"SELECT c.number FROM {rows} c JOIN named_home h ON h.name_sound = c.name_sound AND h.phone = c.phone "
+        f"WHERE c.number IS NOT NULL UNION SELECT c.number FROM {rows} c "
         "JOIN named_home h ON h.name_sound = c.name_sound AND h.residence_flat = c.residence_flat WHERE c.number IS NOT NULL",
     )
 
 
-def _turned_sql(spec: Spec, model: Model, names: State) -> str:
+def _hit_blocks(engine: DuckEngine, model: Model, names: State) -> None:
+    """Make `block` (rule, k, rid): all records that did not move in the blocks of those that did, and `crossed` (rule, k, hub).
+
+    `crossed` has the size of each such block before and after.
+    """
+    keys = {rule.name: f"k_{rule.name}" for rule in model.blocking}
+    engine.table(
+        "old_key",
+        " UNION ALL ".join(
+            f"SELECT '{n}' AS rule, {k} AS k, rid FROM was WHERE {k} IS NOT NULL" for n, k in keys.items()
+        ),
+    )
+    engine.table(
+        "new_key",
+        " UNION ALL ".join(
+            f"SELECT '{n}' AS rule, {k} AS k, rid FROM delta WHERE {k} IS NOT NULL" for n, k in keys.items()
+        ),
+    )
+    engine.table("moved_key", "SELECT rule, k FROM old_key UNION SELECT rule, k FROM new_key")
+    engine.table(
+        "block",
+        " UNION ALL ".join(
+            f"SELECT '{n}' AS rule, {k} AS k, rid FROM {names.record} WHERE {k} IN (SELECT k FROM moved_key WHERE rule = '{n}')"
+            for n, k in keys.items()
+        ),
+    )
+    engine.con.execute("DELETE FROM block WHERE rid IN (SELECT rid FROM moved)")
+    caps = ", ".join(f"('{rule.name}', {rule.cap})" for rule in model.blocking)
+    engine.table(
+        "crossed",
+        "SELECT rule, k, stay + old > cap AS was_hub, stay + new > cap AS is_hub FROM ("
+        "SELECT m.rule, m.k, c.cap, (SELECT count(*) FROM block b WHERE b.rule = m.rule AND b.k = m.k) AS stay, "
+        "(SELECT count(*) FROM old_key o WHERE o.rule = m.rule AND o.k = m.k) AS old, "
+        "(SELECT count(*) FROM new_key n WHERE n.rule = m.rule AND n.k = m.k) AS new "
+        f"FROM moved_key m JOIN (VALUES {caps}) c(rule, cap) ON c.rule = m.rule)",
+    )
+
+
+def _turned_sql(spec: Spec, names: State) -> str:
     """Records that did not change but mean something else now: a vote turned, a phone or key crossed its bound."""
-    parts = ["SELECT rid FROM moved"]
+    parts = [
+        "SELECT b.rid FROM block b JOIN crossed c ON c.rule = b.rule AND c.k = b.k WHERE c.was_hub <> c.is_hub",
+    ]
     if spec.vote:
         parts.append(
             f"SELECT f.rid FROM {names.foreign} f JOIN {names.record} c ON c.rid = f.rid JOIN moved_number n ON n.number = c.number "
             "WHERE f.rid NOT IN (SELECT rid FROM foreign_rid)"
         )
         parts.append(f"SELECT rid FROM foreign_rid WHERE rid NOT IN (SELECT rid FROM {names.foreign})")
-    for field in spec.phones:
-        parts.append(
-            f"SELECT c.rid FROM {names.record} c JOIN moved_phone p ON p.phone = c.phone "
-            f"LEFT JOIN many_{field} m ON m.phone = c.phone WHERE c.phone_shared <> (m.phone IS NOT NULL)"
-        )
-    for rule in model.blocking:
-        key = f"k_{rule.name}"
-        keys = f"SELECT {key} FROM was WHERE {key} IS NOT NULL UNION SELECT {key} FROM delta WHERE {key} IS NOT NULL"
-        parts.append(
-            f"SELECT c.rid FROM {names.record} c JOIN (SELECT b.k FROM (SELECT {key} AS k, count(*) AS n, "
-            f"count(*) FILTER (WHERE rid IN (SELECT rid FROM moved)) AS old FROM {names.record} WHERE {key} IN ({keys}) GROUP BY {key}) b "
-            f"LEFT JOIN (SELECT {key} AS k, count(*) AS n FROM delta GROUP BY {key}) d ON d.k = b.k "
-            f"WHERE (b.n > {rule.cap}) <> (b.n - b.old + coalesce(d.n, 0) > {rule.cap})) x ON x.k = c.{key}"
-        )
+    parts += [
+        f"SELECT c.rid FROM {names.record} c JOIN moved_phone p ON p.phone = c.{phone} "
+        f"LEFT JOIN many_{phone} m ON m.phone = c.{phone} WHERE c.{phone}_shared <> (m.phone IS NOT NULL)"
+        for phone in spec.phones
+    ]
     return " UNION ".join(parts)
+
+
+def _score(engine: DuckEngine, model: Model, names: State) -> None:
+    """Make `scored` of the pairs of the records that moved, with each other and with all others in their blocks."""
+    engine.table(
+        "pair",
+        "SELECT DISTINCT least(l, r) AS l, greatest(l, r) AS r FROM ("
+        "SELECT n.rid AS l, b.rid AS r FROM new_key n JOIN block b USING (rule, k) JOIN crossed c USING (rule, k) WHERE NOT c.is_hub "
+        "UNION ALL SELECT n.rid, o.rid FROM new_key n JOIN new_key o USING (rule, k) JOIN crossed c USING (rule, k) "
+        "WHERE NOT c.is_hub AND n.rid < o.rid)",
+    )
+    engine.table("partner", f"SELECT * FROM {names.record} WHERE rid IN (SELECT l FROM pair UNION SELECT r FROM pair)")
+    score_listed(engine, model, pairs="pair", records="partner")
 
 
 def _affected(engine: DuckEngine, model: Model, changes: Changes, names: State) -> None:
@@ -241,17 +291,16 @@ def _affected(engine: DuckEngine, model: Model, changes: Changes, names: State) 
     con.execute(
         f"INSERT INTO hit SELECT component FROM {names.cluster} WHERE rid IN (SELECT unnest([l, r]) FROM scored "
         f"WHERE weight >= {model.thresholds.link} UNION SELECT unnest([l, r]) FROM judged "
-        "WHERE l IN (SELECT rid FROM moved) OR r IN (SELECT rid FROM moved)) "
-    )
-    con.execute(
-        f"INSERT INTO hit SELECT c.component FROM {names.cluster} c JOIN {names.record} r ON r.rid = c.rid "
-        "WHERE r.label IN (SELECT label FROM delta WHERE label IS NOT NULL)"
+        f"WHERE l IN (SELECT rid FROM moved) OR r IN (SELECT rid FROM moved) UNION SELECT rid FROM {names.record} "
+        "WHERE label IN (SELECT label FROM delta WHERE label IS NOT NULL))"
     )
     while True:
         engine.table(
             "affected",
             f"SELECT rid FROM {names.cluster} WHERE component IN (SELECT component FROM hit) UNION SELECT rid FROM moved",
         )
+        if not _count(con, changes.together):
+            return
         # Records that follow a master id by decision belong to the components that hold it.
         follow, hold = changes.together, changes.known
         engine.table(
@@ -260,6 +309,6 @@ def _affected(engine: DuckEngine, model: Model, changes: Changes, names: State) 
             f"SELECT h.rid FROM {hold} h JOIN {follow} t USING (master_id) WHERE t.rid IN (SELECT rid FROM affected) "
             f"UNION SELECT t.rid FROM {follow} t JOIN {hold} h USING (master_id) WHERE h.rid IN (SELECT rid FROM affected))",
         )
-        if not con.execute("SELECT count(*) FROM follower").fetchall()[0][0]:
+        if not _count(con, "follower"):
             return
         con.execute("INSERT INTO hit SELECT component FROM follower")

@@ -54,7 +54,7 @@ def mark(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model) -> None:
 def _maker(spec: Spec, model: Model) -> str:
     written = document(model)
     written.pop("trained")
-    return f"{spec.label}{spec.columns}{written}"
+    return f"{spec}{written}"
 
 
 def fill(con: duckdb.DuckDBPyConnection, table: str, query: str) -> None:

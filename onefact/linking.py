@@ -17,8 +17,7 @@ from linkage.resolve import resolve
 from linkage.state import State
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from warehouse.duck import standardised_table
-from warehouse.working_copy import RECORD_ID
+from warehouse.duck import RECORD_ID, standardised_table
 
 
 def link_entity(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model | None) -> None:
@@ -53,12 +52,17 @@ def _of(con: duckdb.DuckDBPyConnection, relation: str, entity_type: EntityType) 
 
 def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model, decisions: str) -> bool:
     spec, names = SPECS[entity_type], State(entity_type)
-    inputs = Inputs(standardised_table(entity_type), "name_form", "place", "name_rarity")
+    inputs = Inputs(standardised_table(entity_type), rid="s.rid")
     con.execute(
         f"CREATE OR REPLACE TEMP VIEW judged_now AS SELECT * FROM judgement_now WHERE entity_type = '{entity_type}'"
     )
     con.execute(f"CREATE OR REPLACE TEMP VIEW known_now AS SELECT * FROM crosswalk WHERE entity_type = '{entity_type}'")
-    changes = Changes("touched_record", "judged_now", decisions, "known_now")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE touched_rid AS SELECT rid FROM {standardised_table(entity_type)} "
+        "WHERE sid IN (SELECT sid FROM touched_record) UNION SELECT rid FROM crosswalk "
+        f"WHERE entity_type = '{entity_type}' AND sid IN (SELECT sid FROM touched_record)"
+    )
+    changes = Changes("touched_rid", "judged_now", decisions, "known_now")
     everything = relink(con, spec, model, inputs, changes)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE grouped_{entity_type} AS SELECT c.rid, r.system_id, r.record_key, r.role, "

@@ -14,6 +14,12 @@ from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
 
+RECORD_ID = "hash(system_id, record_key, role)"
+"""SQL of `rid`, the number of a record within its entity: a function of its name alone (`linkage.comparable.record_id`)."""
+
+SOURCE_ID = "hash(system_id, record_key)"
+"""SQL of `sid`, the number of a source record, of which several entities' records may be read."""
+
 RECORD_KEY = "system_id, record_key, role"
 """What identifies a standardised record of one entity type."""
 
@@ -38,12 +44,16 @@ def _columns(entity_type: EntityType) -> str:
     return ", ".join(f'"{f.name}" {kinds[str(f.type)]}' for f in standardised_schema(entity_type))
 
 
+_OWN_COLUMNS = "batch_id VARCHAR, content_hash UBIGINT, rid UBIGINT, sid UBIGINT"
+"""What the warehouse adds to a standardised record."""
+
+
 def _schema() -> list[str]:
     statements = []
     for entity_type in ENTITIES:
         table = standardised_table(entity_type)
         statements += [
-            f"CREATE TABLE IF NOT EXISTS {table} ({_columns(entity_type)}, batch_id VARCHAR, content_hash UBIGINT)",
+            f"CREATE TABLE IF NOT EXISTS {table} ({_columns(entity_type)}, {_OWN_COLUMNS})",
             f"CREATE TABLE IF NOT EXISTS golden_{entity_type} (master_id UUID, "
             + ", ".join(f'"{f.name}" VARCHAR' for f in ENTITIES[entity_type].fields)
             + ", provenance VARCHAR)",
@@ -58,9 +68,9 @@ def _schema() -> list[str]:
         f"CREATE TABLE IF NOT EXISTS reject ({rejects}, batch_id VARCHAR)",
         (
             "CREATE TABLE IF NOT EXISTS crosswalk (system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR, "
-            "master_id UUID, rule VARCHAR, rid UBIGINT)"
+            "master_id UUID, rule VARCHAR, rid UBIGINT, sid UBIGINT)"
         ),
-        "CREATE TABLE IF NOT EXISTS touched_record (system_id VARCHAR, record_key VARCHAR)",
+        "CREATE TABLE IF NOT EXISTS touched_record (system_id VARCHAR, record_key VARCHAR, sid UBIGINT)",
         (
             "CREATE TABLE IF NOT EXISTS address_text (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, "
             "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "

@@ -15,7 +15,7 @@ import pyarrow as pa
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import standardised_schema
-from warehouse.duck import count, standardised_table
+from warehouse.duck import RECORD_ID, SOURCE_ID, count, standardised_table
 
 ADDRESS_PARTS = (
     "province", "city", "district", "street", "community", "road", "road_no", "compound", "building", "unit", "floor",
@@ -97,7 +97,8 @@ class Stage:
         self._con.register("_page", table.select(filled))
         self._con.execute(
             f"INSERT INTO stage_{entity_type} BY NAME SELECT {columns}, ? AS batch_id, "
-            f"{self._hashed(entity_type, filled)} AS content_hash, {self._page} AS page FROM _page",
+            f"{self._hashed(entity_type, filled)} AS content_hash, {RECORD_ID} AS rid, {SOURCE_ID} AS sid, "
+            f"{self._page} AS page FROM _page",
             [self._batch],
         )
         self._con.unregister("_page")
@@ -246,4 +247,6 @@ class Stage:
             "INSERT INTO reject SELECT s.* EXCLUDE (page) FROM stage_reject s LEFT JOIN changed c USING (record_key) "
             "WHERE c.page = s.page OR s.level = 'record'"
         )
-        con.execute(f"INSERT INTO touched_record SELECT '{self._system}', record_key FROM changed")
+        con.execute(
+            f"INSERT INTO touched_record SELECT '{self._system}' AS system_id, record_key, {SOURCE_ID} FROM changed"
+        )

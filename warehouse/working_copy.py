@@ -10,11 +10,8 @@ import duckdb
 
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import Entity, EntityType
-from warehouse.duck import count, first, standardised_table
+from warehouse.duck import RECORD_ID, SOURCE_ID, count, first, standardised_table
 from warehouse.publish import as_text, fetch
-
-RECORD_ID = "hash(system_id, record_key, role)"
-"""SQL of a record's number within its entity, as linking numbers records (`linkage.comparable.record_id`)."""
 
 
 class WorkingCopyLost(Exception):
@@ -46,7 +43,7 @@ def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
         fetch(
             dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id, rule FROM crosswalk"
         ),
-        f"*, {RECORD_ID}",
+        f"*, {RECORD_ID}, {SOURCE_ID}",
     )
     for entity_type, entity in ENTITIES.items():
         columns = ", ".join(f'{as_text(f)} AS "{f.name}"' for f in entity.fields)
@@ -139,7 +136,7 @@ def gather_links(con: duckdb.DuckDBPyConnection) -> None:
     (entity_type, master_id), `touched_<entity>` and `relation_now` (the relations of touched entities).
     """
     now = " UNION ALL ".join(
-        f"SELECT system_id, record_key, '{e}' AS entity_type, role, master_id, rule, rid FROM linked_{e}"
+        f"SELECT system_id, record_key, '{e}' AS entity_type, role, master_id, rule, rid, {SOURCE_ID} AS sid FROM linked_{e}"
         for e in ENTITIES
     )
     old = " UNION ALL ".join(f"SELECT * FROM known_{e}" for e in ENTITIES)
@@ -155,9 +152,9 @@ def gather_links(con: duckdb.DuckDBPyConnection) -> None:
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE touched AS SELECT entity_type, master_id FROM crosswalk_now "
-        "SEMI JOIN touched_record USING (system_id, record_key) "
+        "SEMI JOIN touched_record USING (sid) "
         "UNION SELECT f.entity_type, f.master_id FROM crosswalk_fresh f "
-        "UNION SELECT o.entity_type, o.master_id FROM crosswalk_old o SEMI JOIN touched_record USING (system_id, record_key) "
+        "UNION SELECT o.entity_type, o.master_id FROM crosswalk_old o SEMI JOIN touched_record USING (sid) "
         f"UNION SELECT o.entity_type, o.master_id FROM crosswalk_old o SEMI JOIN crosswalk_fresh f USING ({key}) "
         "UNION SELECT g.entity_type, g.master_id FROM crosswalk_gone g"
     )
@@ -226,7 +223,7 @@ def commit(con: duckdb.DuckDBPyConnection, run_id: str) -> None:
             f"DELETE FROM crosswalk WHERE entity_type = '{entity_type}' AND rid IN (SELECT rid FROM known_{entity_type})"
         )
     con.execute(
-        "INSERT INTO crosswalk SELECT system_id, record_key, entity_type, role, master_id, rule, rid FROM crosswalk_now"
+        "INSERT INTO crosswalk SELECT system_id, record_key, entity_type, role, master_id, rule, rid, sid FROM crosswalk_now"
     )
     con.execute("DELETE FROM touched_record")
     _mark(con, run_id)
