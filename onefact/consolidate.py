@@ -21,7 +21,7 @@ from onefact.home import Home
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
-from warehouse import golden, working_copy
+from warehouse import golden, judgements, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count, standardised_table
 from warehouse.names import standardise_new
@@ -61,6 +61,7 @@ def consolidate(home: Home) -> Consolidated:
     with home.warehouse() as con:
         _stage_entries(home, con)  # first: a rebuilt copy has to hold them when it is compared with the master
         working_copy.refresh(con, home.database.dsn())
+        judgements.load(con, home.database.dsn())
         if not _any_touched(con):
             return Consolidated(run_id, entities=_totals(con))
         _load_inputs(home, con)
@@ -74,6 +75,7 @@ def consolidate(home: Home) -> Consolidated:
         )
         result = _publish(home, con, run_id, texts)
         working_copy.commit(con, run_id)
+        judgements.applied(con)
     return result
 
 
@@ -164,7 +166,7 @@ def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int) -> Consolidated:
-    with Publisher(home.database.dsn(), con, run_id) as publisher:
+    with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
