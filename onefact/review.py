@@ -130,16 +130,13 @@ def _worded(connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[Qu
     masters = {(r["entity_type"], str(r[s])) for r in rows for s in ("left_master", "right_master") if r[s]}
     named = titles(connection, masters)
     ids = [master for _, master in masters]
-    counted = dict(
-        connection.execute(
-            sa.select(CROSSWALK.c.master_id, sa.func.count()).where(CROSSWALK.c.master_id.in_(ids)).group_by(CROSSWALK.c.master_id)
-        ).all()
-    )  # fmt: skip
+    count = sa.select(CROSSWALK.c.master_id, sa.func.count()).where(CROSSWALK.c.master_id.in_(ids))
+    counted = {str(master): int(n) for master, n in connection.execute(count.group_by(CROSSWALK.c.master_id))}
 
     def side(row: sa.RowMapping, which: str) -> Asked:
         record = Record(row[f"{which}_system"], row[f"{which}_key"], row[f"{which}_role"])
         master = str(row[f"{which}_master"]) if row[f"{which}_master"] else None
-        return Asked(record, master, named.get(master or "", ""), int(counted.get(master, 0)))
+        return Asked(record, master, named.get(master or "", ""), counted.get(master or "", 0))
 
     return [
         Question(

@@ -65,4 +65,5 @@ def _trigger(table: sa.Table, name: str, when: str, each: str, function: str) ->
 
 def _made(table: sa.Table, statement: str) -> None:
     """Run a statement whenever the table is made."""
-    sa.event.listen(table, "after_create", sa.DDL(statement.replace("%", "%%")))
+    ddl = sa.DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+    sa.event.listen(table, "after_create", ddl)

@@ -30,6 +30,10 @@ _ASKED = ("weight", "reason", "left_master", "right_master", "gain", "model")
 _ASKED_TYPES = "weight float8, reason varchar, left_master uuid, right_master uuid, gain float8, model varchar"
 
 
+MANY = 1000
+"""Rows after which a table has to be analysed again for good plans."""
+
+
 class Ledger(Transfer):
     """The part of a publication that says who is whom."""
 
@@ -105,17 +109,7 @@ class Ledger(Transfer):
         )
         if asked:
             self._drop_answered()
-        self._send(
-            "asked_about",
-            "entity_type varchar, id uuid",
-            f"SELECT DISTINCT entity_type, master_id AS id FROM {touched}",
-        )
-        closed = self._execute(
-            f"UPDATE review r SET state = 'closed', decided_by = '{self._run}', decided_at = {self._at} "
-            "WHERE r.state = 'open' AND EXISTS (SELECT 1 FROM asked_about a WHERE a.entity_type = r.entity_type "
-            "AND a.id IN (r.left_master, r.right_master)) "
-            f"AND NOT EXISTS (SELECT 1 FROM question q WHERE {matches(NAMED, 'q', 'r')})"
-        )
+        closed = 0 if self._empty("review") else self._close_questions(touched)
         again = ", ".join(f"{c} = q.{c}" for c in _ASKED)
         self._execute(
             f"UPDATE review r SET {again} FROM question q WHERE r.state = 'open' AND {matches(NAMED, 'q', 'r')}"
@@ -126,7 +120,23 @@ class Ledger(Transfer):
             f"WHERE NOT EXISTS (SELECT 1 FROM review r WHERE r.state = 'open' AND {matches(NAMED, 'q', 'r')}) "
             f"ORDER BY gain DESC NULLS LAST, {_NAMED}"
         )
+        if opened > MANY:
+            self._execute("ANALYZE review")
         return opened, closed
+
+    def _close_questions(self, touched: str) -> int:
+        """Close the open questions of touched entities that are not asked again."""
+        about = f"SELECT DISTINCT entity_type, master_id AS id FROM {touched}"
+        self._send("asked_about", "entity_type varchar, id uuid", about)
+        sides = " UNION ".join(
+            f"SELECT x.review_id FROM review x JOIN asked_about a ON a.id = x.{side}_master AND a.entity_type = x.entity_type"
+            for side in ("left", "right")
+        )
+        return self._execute(
+            f"UPDATE review r SET state = 'closed', decided_by = '{self._run}', decided_at = {self._at} "
+            f"WHERE r.state = 'open' AND r.review_id IN ({sides}) "
+            f"AND NOT EXISTS (SELECT 1 FROM question q WHERE {matches(NAMED, 'q', 'r')})"
+        )
 
     def _drop_answered(self) -> None:
         """Take questions out that a standing judgement answers."""

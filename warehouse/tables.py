@@ -274,4 +274,6 @@ def _add_columns(connection: sa.Connection) -> None:
 def default_of(column: sa.Column[Any]) -> str:
     """Return the SQL of a column's declared default, NULL when it has none."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    return dialect.ddl_compiler(dialect, None).get_column_default_string(column) or "NULL"
+    return (
+        dialect.ddl_compiler(dialect, sa.schema.CreateTable(column.table)).get_column_default_string(column) or "NULL"
+    )

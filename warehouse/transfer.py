@@ -70,7 +70,11 @@ class Transfer:
     def _send(self, name: str, like: str, query: str) -> int:
         """Copy the result of a DuckDB query into the new temporary table `name` with columns `like`; return the rows."""
         self._execute(f"CREATE TEMP TABLE {name} ({like}) ON COMMIT DROP")
-        return self._copy(name, query)
+        rows = self._copy(name, query)
+        if rows:
+            # Nobody else tells the planner that a few rows meet a large table; it would read all of that.
+            self._execute(f"ANALYZE {name}")
+        return rows
 
     def _fill(self, table: str, query: str) -> int:
         """Load an empty table at once: emptied in this transaction it needs no write-ahead log."""
@@ -96,6 +100,7 @@ class Transfer:
         self._execute(f"ALTER TABLE {table.name} ADD PRIMARY KEY ({key})")
         for index in indexes:
             self._execute(str(sa.schema.CreateIndex(index).compile(dialect=DIALECT)))
+        self._execute(f"ANALYZE {table.name}")
         return rows
 
     def _defaults(self, table: sa.Table, values: Mapping[str, str | None]) -> None:

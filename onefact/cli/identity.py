@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from onefact.cli import show
 from onefact.cli.session import Session
 from onefact.enter import TITLES
-from onefact.masking import mask
+from onefact.masking import mask, mask_key
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 
@@ -40,8 +40,8 @@ def _title(entity_type: EntityType, title: str, full: bool) -> str:
     return title if full or not title else mask(ENTITIES[entity_type].field(TITLES[entity_type]), title)
 
 
-def _record(record: Record) -> str:
-    return f"{record.system_id}/{record.record_key}"
+def _record(record: Record, full: bool) -> str:
+    return f"{record.system_id}/{record.record_key if full else mask_key(record.record_key)}"
 
 
 def _time(moment: datetime | None, absent: str) -> str:
@@ -84,7 +84,7 @@ def questions(session: Session, entity: EntityType | None, state: str, page: int
 
 def _side(question: Question, side: Asked, full: bool) -> str:
     named = _title(question.entity_type, side.title, full) or "（无名）"
-    return f"{named}\n{_record(side.record)}，{side.records} 条记录"
+    return f"{named}\n{_record(side.record, full)}，{side.records} 条记录"
 
 
 def _masked(question: Question, full: bool) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def question(session: Session, number: int, full: bool) -> None:
         f"匹配权重 {_number(asked.weight) or '无'}（模型 {asked.model or '无'}），影响 {_number(asked.gain) or '未算'}。",
         highlight=False,
     )
-    heads = [f"{which} {_record(s.record)}" for which, s in (("甲", asked.left), ("乙", asked.right))]
+    heads = [f"{which} {_record(s.record, full)}" for which, s in (("甲", asked.left), ("乙", asked.right))]
     session.console.print(
         show.table(
             "逐项对比",
@@ -261,13 +261,13 @@ def whois(session: Session, system: str, record: str, on: str | None, full: bool
         session.emit(document)
         return
     for identity in found.identities:
-        _identity(session, f"{system}/{record}", found.at, identity, full)
+        _identity(session, found.at, identity, full)
 
 
-def _identity(session: Session, record: str, at: datetime, found: Identity, full: bool) -> None:
+def _identity(session: Session, at: datetime, found: Identity, full: bool) -> None:
     console, held = session.console, found.held
     console.print(
-        f"{_time(at, '')}，{record}（{ENTITIES[held.entity_type].cn}，{held.record.role}）被认定为主数据 {held.master_id}：\n"
+        f"{_time(at, '')}，{_record(held.record, full)}（{ENTITIES[held.entity_type].cn}，{held.record.role}）被认定为主数据 {held.master_id}：\n"
         f"  依据 {RULES.get(held.rule, held.rule)}，自 {_time(held.since, '启用历史记录之前')}"
         f"{f'（运行 {held.run_id}）' if held.run_id else ''}，至 {_time(held.until, '今')}。",
         highlight=False,
@@ -277,9 +277,9 @@ def _identity(session: Session, record: str, at: datetime, found: Identity, full
     else:
         moved = "" if found.now == held.master_id else f"，后并入 {found.now}"
         console.print(f"  现名称 {_title(held.entity_type, found.title, full) or '（无）'}{moved}。", highlight=False)
-    fellows = [[_record(f.record), RULES.get(f.rule, f.rule), *_span(f)] for f in found.fellows]
+    fellows = [[_record(f.record, full), RULES.get(f.rule, f.rule), *_span(f)] for f in found.fellows]
     console.print(show.table(f"当时同属的其他记录 {len(fellows)} 条", ["记录", "依据", "自", "至"], fellows))
-    evidence = [[*_why(e)] for e in found.evidence]
+    evidence = [[*_why(e, full)] for e in found.evidence]
     console.print(
         show.table(f"当时有效的证据与判定 {len(evidence)} 条", ["甲", "乙", "判定", "权重", "依据", "何时起"], evidence)
     )
@@ -292,10 +292,10 @@ def _span(held: Held) -> tuple[str, str]:
     return _time(held.since, "启用历史之前"), _time(held.until, "今")
 
 
-def _why(e: Evidence) -> tuple[str, str, str, str, str, str]:
+def _why(e: Evidence, full: bool) -> tuple[str, str, str, str, str, str]:
     model = " ".join(x for x in (e.rule, e.model) if x)
     who = f"{e.actor or ''}{f'：{e.reason}' if e.reason else ''}"
     return (
-        _record(e.pair.left), _record(e.pair.right), JUDGEMENTS[e.judgement], _number(e.weight),
+        _record(e.pair.left, full), _record(e.pair.right, full), JUDGEMENTS[e.judgement], _number(e.weight),
         model if e.judgement == "auto" else who, _time(e.since, ""),
     )  # fmt: skip

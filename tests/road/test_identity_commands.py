@@ -25,7 +25,7 @@ def asked(town: Town) -> Town:
     """Two records that are two entities, and the question whether they are one."""
     town.write("ybss", [row("Y1", "王伟", id_number=WANG, phone="13900000001", home=flat(1))])
     town.write("sg_etong", [row("G1", "王玮", phone="13900000009", home=flat(1))])
-    town.write("volunteer", [row("V1", "李娜", phone="13900000003")])
+    town.write("volunteer", [row("V1", "李娜", phone="13900000003"), row("V2", "王伟", id_number=WANG)])
     pull.pull(town.home)
     consolidate(town.home)
     ask(town, ("sg_etong", "G1"), ("ybss", "Y1"))
@@ -92,6 +92,9 @@ def test_later_leaves_it_to_the_next_consolidation(say: Run, asked: Town) -> Non
     runs = asked.query("SELECT count(*) AS n FROM run")
     assert "下次 onefact consolidate 时生效" in say("review", "accept", "1", "--later")
     assert asked.query("SELECT count(*) AS n FROM run") == runs
+    for _ in range(2):  # the second finds nothing to do
+        consolidate(asked.home)
+    assert asked.query("SELECT count(*) AS n FROM run")[0]["n"] == runs[0]["n"] + 1
 
 
 def test_a_judgement_is_kept_when_the_warehouse_is_in_use(say: Run, asked: Town, busy: Callable[[Home], Any]) -> None:
@@ -132,7 +135,7 @@ def test_merge_says_which_judgement_it_recorded(say: Run, asked: Town) -> None:
 
 def test_whois_tells_identity_fellows_and_life_masked(say: Run, asked: Town) -> None:
     told = say("whois", "ybss", "Y1")
-    assert all(x in told for x in (asked.id_of("ybss", "Y1"), "王*", "当时同属的其他记录 0 条", "当时有效的证据与判定"))
+    assert all(x in told for x in (asked.id_of("ybss", "Y1"), "王*", "当时同属的其他记录 1 条", "当时有效的证据与判定"))
     assert "王伟" not in told
     document = json.loads(say("whois", "ybss", "Y1", "--json"))
     assert document["identities"][0]["title"] == "王*"
@@ -164,3 +167,14 @@ def test_a_day_before_a_change_is_told_as_it_was(say: Run, asked: Town) -> None:
 ])  # fmt: skip
 def test_errors_are_sentences(say: Run, words: tuple[str, ...], says: str) -> None:
     assert says in say(*words, code=1)
+
+
+def test_a_record_that_is_numbered_by_citizen_number_is_masked_too(say: Run, asked: Town) -> None:
+    asked.write("volunteer", [row(WANG, "王伟", id_number=WANG)])
+    pull.pull(asked.home)
+    consolidate(asked.home)
+    masked = f"volunteer/{WANG[:6]}********{WANG[14:]}"
+    for told in (say("whois", "ybss", "Y1"), say("whois", "volunteer", WANG)):
+        assert masked in told
+        assert WANG not in told
+    assert f"volunteer/{WANG}" in say("whois", "ybss", "Y1", "--full")

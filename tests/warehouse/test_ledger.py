@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import psycopg
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ledger_support import Asked, Master, master, pair
 
 from warehouse import judgements, tables
@@ -231,6 +234,33 @@ def test_a_new_judgement_touches_its_records_until_it_was_applied(ledger: Master
 
 def types(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
     return {r[0]: r[1] for r in con.execute(f"DESCRIBE {relation}").fetchall()}
+
+
+ACT = st.tuples(st.sampled_from(["1", "2", "3"]), st.sampled_from(["positive", "negative", "unsure", "withdraw"]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(acts=st.lists(ACT, max_size=8))
+def test_what_stands_is_the_last_word_on_each_pair_and_every_word_is_kept(
+    written: Master, acts: list[tuple[str, str]]
+) -> None:
+    stands: dict[str, str] = {}
+    words = 0
+    run = uuid4().hex  # pairs of their own for each example
+    for key, act in acts:
+        named = pair(f"{run}/0", f"{run}/{key}")
+        with written.home.engine.begin() as connection:
+            if act == "withdraw":
+                done = judgements.withdraw(connection, [named], by(written))
+                assert done == (stands.pop(key, None) is not None)
+            else:
+                done = judgements.judge(connection, [named], act, by(written))  # type: ignore[arg-type]
+                assert done == (stands.get(key) != act)
+                stands[key] = act
+        words += done
+    rows = fetch(written.home.database.dsn(), f"{judgements.CURRENT} AND left_system = '{run}'").to_pylist()
+    assert {r["right_key"]: r["judgement"] for r in rows} == stands
+    assert written.query("SELECT count(*) AS n FROM edge WHERE left_system = %s", run) == [{"n": words}]
 
 
 # --- questions
