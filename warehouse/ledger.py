@@ -168,20 +168,21 @@ class Ledger(Transfer):
             )
         return rows
 
-    def restored(self, relation: str) -> int:
+    def restored(self, entity_type: EntityType, relation: str) -> int:
         """Let redirected ids stand again, as a split found; return how many.
 
         Args:
-            relation: DuckDB relation (entity_type, old_id). Links that were known of the id (an entry typed for it) follow
+            entity_type: which entity.
+            relation: DuckDB relation (old_id). Links that were known of the id (an entry typed for it) follow
                 it back; the merge had moved them to its heir.
         """
-        rows = self._send("stands_again", "old_id uuid", f"SELECT DISTINCT old_id FROM {relation}")
+        rows = self._send(f"restored_{entity_type}", "old_id uuid", f"SELECT DISTINCT old_id FROM {relation}")
         if rows:
             self._execute(
-                "UPDATE decision d SET master_id = h.master_id FROM crosswalk_history h JOIN stands_again s ON s.old_id = h.master_id "
+                f"UPDATE decision d SET master_id = h.master_id FROM crosswalk_history h JOIN restored_{entity_type} s ON s.old_id = h.master_id "
                 f"WHERE {matches(LINKED, 'd', 'h')} AND {_last('h')}"
             )
-            self._execute("DELETE FROM redirect r USING stands_again s WHERE r.old_id = s.old_id")
+            self._execute(f"DELETE FROM redirect r USING restored_{entity_type} s WHERE r.old_id = s.old_id")
         return rows
 
 

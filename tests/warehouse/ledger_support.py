@@ -105,7 +105,7 @@ class Master:
         with Publisher(self.home.database.dsn(), con, f"run{self.runs}", self.home.now()) as publisher:
             publisher.ended("person", "ended_person")
             publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
-            publisher.restored("restored")
+            publisher.restored("person", "restored")
             publisher.edges("edge_fresh", "edge_gone")
             publisher.review("review_now", "touched")
         self.who, self.weights = dict(who), weights
