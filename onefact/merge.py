@@ -149,10 +149,14 @@ def _named(whole: Side, records: Iterable[str]) -> set[Record]:
 
 
 def _part(connection: sa.Connection, one: Side, other: Side, by: By) -> int:
-    """Judge that two sides are not one: on every pair that joins them, and on a pair of representatives."""
+    """Judge that two sides are not one, on every pair that joins them and on a pair of representatives.
+
+    Records with the same valid number are joined without an edge: each of one side is kept apart from each of the other.
+    """
     crossing = between(connection, one, other)
     apart = [p for p, found in crossing.items() if "negative" not in found]
     apart.append(Pair.of(one.entity_type, one.representative(), other.representative()))
+    apart += [Pair.of(one.entity_type, a, b) for a in one.numbered() for b in other.numbered()]
     return judge(connection, apart, "negative", by)
 
 

@@ -37,6 +37,10 @@ class Side:
         """Return the record that speaks for all: with a valid identifier before others, then the smallest."""
         return min(self.rules, key=lambda record: (self.rules[record] != "anchor", record))
 
+    def numbered(self) -> list[Record]:
+        """Return the records that a valid identifier links; an entity has one such identifier."""
+        return [record for record, rule in self.rules.items() if rule == "anchor"]
+
     def part(self, records: Collection[Record]) -> Side:
         """Return the side with only these of its records."""
         return Side(self.entity_type, self.master_id, {r: rule for r, rule in self.rules.items() if r in records})

@@ -101,6 +101,12 @@ def test_records_are_split_off(ledger: Master) -> None:
     assert set(standing(ledger)) == {pair("s/2", "t/2"), pair("s/1", "t/2"), pair("s/1", "t/1")}
 
 
+def test_records_of_one_number_are_kept_apart_each_from_each(ledger: Master) -> None:
+    ledger.run({f"s/{i}": ("A", "anchor") for i in range(4)} | {"s/9": ("A", "match")})
+    merging.split(ledger.home, master("A"), ["s/0", "s/3"], **WHO)
+    assert set(standing(ledger)) == {pair("s/0", "s/1"), pair("s/0", "s/2"), pair("s/1", "s/3"), pair("s/2", "s/3")}
+
+
 def test_two_different_numbers_are_told(ledger: Master) -> None:
     ledger.run(TWO)
     ledger.golden("A", id_number="1")
