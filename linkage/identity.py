@@ -31,13 +31,15 @@ def assign(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, known: st
     con.execute(
         # A decided record follows its id and so must not outvote the records that the id stands for.
         "CREATE OR REPLACE TEMP TABLE vote AS SELECT g.label, k.master_id, "
-        "sum(CASE WHEN d.master_id IS NULL THEN 1000 ELSE 1 END)::BIGINT AS n "
+        "sum(CASE WHEN d.master_id IS NULL THEN 1000 ELSE 1 END)::BIGINT AS n, "
+        # When a merge is undone the id goes with the records that were its own before; the others have a former id.
+        f"count(*) FILTER (WHERE d.master_id IS NULL AND g.rid NOT IN (SELECT rid FROM {former})) AS own "
         f"FROM grouped_{entity_type} g JOIN {known} k USING (rid) LEFT JOIN {decisions} d USING (rid) GROUP BY g.label, k.master_id"
     )
     _follow_decisions(con, entity_type, decisions, former)
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE won AS SELECT master_id, arg_max(label, (n, -label::HUGEINT)) AS label, max(n) AS n "
-        "FROM vote GROUP BY master_id"
+        "CREATE OR REPLACE TEMP TABLE won AS SELECT master_id, arg_max(label, (own, n, -label::HUGEINT)) AS label, "
+        "arg_max(n, (own, n, -label::HUGEINT)) AS n FROM vote GROUP BY master_id"
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE kept AS SELECT label, arg_min(master_id, (-n, master_id)) AS master_id FROM won GROUP BY label"
@@ -80,7 +82,7 @@ def _follow_decisions(con: duckdb.DuckDBPyConnection, entity_type: EntityType, d
     group until a split parts them again. Of several such ids the one it was decided for stood for the fewest records.
     """
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE home AS SELECT d.master_id, arg_max(v.label, (v.n, -v.label::HUGEINT)) AS label "
+        "CREATE OR REPLACE TEMP TABLE home AS SELECT d.master_id, arg_max(v.label, (v.own, v.n, -v.label::HUGEINT)) AS label "
         f"FROM (SELECT DISTINCT master_id FROM {decisions}) d JOIN vote v USING (master_id) GROUP BY d.master_id"
     )
     con.execute(

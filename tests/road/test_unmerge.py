@@ -53,6 +53,16 @@ def together(town: Town, *records: tuple[str, str]) -> bool:
     return len({town.id_of(*r) for r in records}) == 1
 
 
+def test_two_that_are_equally_large_each_get_their_own_id_back(town: Town) -> None:
+    before, li, chen = state(town), town.id_of(*V1), town.id_of(*G1)
+    for _ in range(3):  # which of the two ends is settled by their ids
+        merge.merge(town.home, li, chen, **WHO)
+        consolidate(town.home)
+        merge.unmerge(town.home, ({li, chen} - {town.id_of(*V1)}).pop(), **WHO)
+        consolidate(town.home)
+        assert state(town) == before
+
+
 def test_merge_then_unmerge_leaves_everything_as_it_was(town: Town) -> None:
     before, wang, li = state(town), town.id_of(*Y1), town.id_of(*V1)
     merge.merge(town.home, wang, li, **WHO)
