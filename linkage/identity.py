@@ -31,13 +31,15 @@ def assign(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, known: st
     con.execute(
         # A decided record follows its id and so must not outvote the records that the id stands for.
         "CREATE OR REPLACE TEMP TABLE vote AS SELECT g.label, k.master_id, "
-        "sum(CASE WHEN d.master_id IS NULL THEN 1000 ELSE 1 END)::BIGINT AS n "
+        "sum(CASE WHEN d.master_id IS NULL THEN 1000 ELSE 1 END)::BIGINT AS n, "
+        # When a merge is undone the id goes with the records that were its own before; the others have a former id.
+        f"count(*) FILTER (WHERE d.master_id IS NULL AND g.rid NOT IN (SELECT rid FROM {former})) AS own "
         f"FROM grouped_{entity_type} g JOIN {known} k USING (rid) LEFT JOIN {decisions} d USING (rid) GROUP BY g.label, k.master_id"
     )
-    _follow_decisions(con, entity_type, decisions)
+    _follow_decisions(con, entity_type, decisions, former)
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE won AS SELECT master_id, arg_max(label, (n, -label::HUGEINT)) AS label, max(n) AS n "
-        "FROM vote GROUP BY master_id"
+        "CREATE OR REPLACE TEMP TABLE won AS SELECT master_id, arg_max(label, (own, n, -label::HUGEINT)) AS label, "
+        "arg_max(n, (own, n, -label::HUGEINT)) AS n FROM vote GROUP BY master_id"
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE kept AS SELECT label, arg_min(master_id, (-n, master_id)) AS master_id FROM won GROUP BY label"
@@ -73,14 +75,29 @@ def _restore(con: duckdb.DuckDBPyConnection, entity_type: EntityType, known: str
     )
 
 
-def _follow_decisions(con: duckdb.DuckDBPyConnection, entity_type: EntityType, decisions: str) -> None:
-    """Move decided records into the group that holds most of the decided id's other records."""
+def _follow_decisions(con: duckdb.DuckDBPyConnection, entity_type: EntityType, decisions: str, former: str) -> None:
+    """Move decided records into the group that holds most of the decided id's other records.
+
+    A record that was decided for an id that was merged since goes where most records of that id are, which is the heir's
+    group until a split parts them again. Of several such ids the one it was decided for stood for the fewest records.
+    """
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE home AS SELECT d.master_id, arg_max(v.label, (v.n, -v.label::HUGEINT)) AS label "
+        "CREATE OR REPLACE TEMP TABLE home AS SELECT d.master_id, arg_max(v.label, (v.own, v.n, -v.label::HUGEINT)) AS label "
         f"FROM (SELECT DISTINCT master_id FROM {decisions}) d JOIN vote v USING (master_id) GROUP BY d.master_id"
     )
     con.execute(
-        f"UPDATE grouped_{entity_type} AS g SET label = h.label, rule = 'decided' FROM {decisions} d JOIN home h USING (master_id) "
-        "WHERE d.rid = g.rid"
+        "CREATE OR REPLACE TEMP TABLE first_home AS WITH stood AS (SELECT master_id, count(*) AS n "
+        f"FROM {former} GROUP BY master_id), "
+        f"mine AS (SELECT d.rid, arg_min(f.master_id, (s.n, f.master_id)) AS master_id FROM {decisions} d "
+        f"JOIN {former} f USING (rid) JOIN stood s ON s.master_id = f.master_id GROUP BY d.rid), "
+        f"held AS (SELECT f.master_id, g.label, count(*) AS n FROM {former} f JOIN grouped_{entity_type} g USING (rid) "
+        f"WHERE f.rid NOT IN (SELECT rid FROM {decisions}) GROUP BY f.master_id, g.label) "
+        "SELECT m.rid, arg_max(h.label, (h.n, -h.label::HUGEINT)) AS label FROM mine m JOIN held h USING (master_id) GROUP BY m.rid"
+    )
+    con.execute(
+        f"UPDATE grouped_{entity_type} AS g SET label = coalesce(d.first_label, d.label), rule = 'decided' FROM ("
+        f"SELECT d.rid, f.label AS first_label, h.label FROM {decisions} d LEFT JOIN first_home f USING (rid) "
+        "LEFT JOIN home h USING (master_id)) d WHERE d.rid = g.rid AND coalesce(d.first_label, d.label) IS NOT NULL"
     )
     con.execute("DROP TABLE home")
+    con.execute("DROP TABLE first_home")

@@ -21,7 +21,7 @@ from onefact.linking import link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
-from warehouse import golden, working_copy
+from warehouse import golden, judgements, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count
 from warehouse.names import standardise_new
@@ -61,6 +61,7 @@ def consolidate(home: Home) -> Consolidated:
     with home.warehouse() as con:
         _stage_entries(home, con)  # first: a rebuilt copy has to hold them when it is compared with the master
         working_copy.refresh(con, home.database.dsn())
+        judgements.load(con, home.database.dsn())
         if not _any_touched(con):
             return Consolidated(run_id, entities=_totals(con))
         _load_inputs(home, con)
@@ -74,6 +75,7 @@ def consolidate(home: Home) -> Consolidated:
         )
         result = _publish(home, con, run_id, texts)
         working_copy.commit(con, run_id)
+        judgements.applied(con)
         return replace(result, entities=_totals(con))
 
 
@@ -135,13 +137,6 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TEMP TABLE decision_now AS SELECT * REPLACE (master_id::UUID AS master_id) FROM _decision"
     )
     con.unregister("_decision")
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE judgement_now (entity_type VARCHAR, left_system VARCHAR, left_key VARCHAR, left_role VARCHAR, "
-        "right_system VARCHAR, right_key VARCHAR, right_role VARCHAR, judgement VARCHAR)"
-    )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE former_now (system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR, master_id UUID)"
-    )
     con.register("_pushed", fetch(dsn, "SELECT system_id, record_key, entity_type, role, field, value FROM pushed"))
     con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
     con.unregister("_pushed")
@@ -182,10 +177,12 @@ def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int) -> Consolidated:
-    with Publisher(home.database.dsn(), con, run_id) as publisher:
+    with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
+        for entity_type in ENTITIES:
+            publisher.restored(entity_type, f"restored_{entity_type}")
         publisher.links("relation_now", "touched")
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")

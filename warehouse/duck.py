@@ -24,6 +24,13 @@ RECORD_KEY = "system_id, record_key, role"
 """What identifies a standardised record of one entity type."""
 
 
+JUDGEMENT = (
+    "entity_type VARCHAR, left_system VARCHAR, left_key VARCHAR, left_role VARCHAR, right_system VARCHAR, right_key VARCHAR, "
+    "right_role VARCHAR, judgement VARCHAR"
+)
+"""Columns of a person's judgement on a pair of records."""
+
+
 class WarehouseBusy(Exception):
     """Another onefact command holds the warehouse file."""
 
@@ -71,6 +78,7 @@ def _schema() -> list[str]:
             "master_id UUID, rule VARCHAR, rid UBIGINT, sid UBIGINT)"
         ),
         "CREATE TABLE IF NOT EXISTS touched_record (system_id VARCHAR, record_key VARCHAR, sid UBIGINT)",
+        f"CREATE TABLE IF NOT EXISTS judgement_applied ({JUDGEMENT})",
         (
             "CREATE TABLE IF NOT EXISTS address_text (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, "
             "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from onefact.cli import errors
+from onefact.cli import errors, identity_app
 from onefact.cli.session import Session
+from onefact.cli.session import session_of as _session
 
 app = typer.Typer(
     name="onefact",
@@ -26,6 +27,7 @@ app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(systems_app, name="systems")
 app.add_typer(export_app, name="export")
 app.add_typer(schema_app, name="schema")
+identity_app.add_to(app)
 
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
@@ -42,12 +44,6 @@ def globals_(
 ) -> None:
     """一数一源：一次录入，四十个系统同步。  Enter each fact once; forty systems agree."""
     context.obj = Session(home, systems)
-
-
-def _session(context: typer.Context, as_json: bool = False) -> Session:
-    session: Session = context.obj
-    session.as_json = as_json
-    return session
 
 
 @app.command()
