@@ -32,6 +32,33 @@ def read(path: Path | None, name: str) -> pa.Table:
         return csv.read_csv(file, convert_options=options)
 
 
+def counted(con: duckdb.DuckDBPyConnection, records: str, names: str, *, floor: float, fewest: int = 3) -> pa.Table:
+    """Return the frequencies of full names (`SCHEMA`), within sex and birth decade, within either alone, and among all.
+
+    A person with a valid identifier counts once, with the name that most of the records say; records without one count
+    each. A share rests on at least `fewest` people: what one family is called is no frequency.
+
+    Args:
+        con: where the relations are.
+        records: standardised persons that are to be counted, with `label` (NULL where there is none).
+        names: forms of every name (text, folded).
+        floor: share below which a name counts as no rarer, so that it needs no row.
+        fewest: people of a name, sex and decade from which on a row is written.
+    """
+    sex, decade = "CASE WHEN s.sex IN ('1', '2') THEN s.sex ELSE '' END", "coalesce(substr(s.birth_date, 1, 3), '')"
+    return con.execute(
+        f"WITH record AS (SELECT coalesce(s.label::VARCHAR, s.system_id || '/' || s.record_key || '/' || s.role) AS who, "
+        f"n.folded, {sex} AS sex, {decade} AS decade FROM {records} s JOIN {names} n ON n.text = s.name "
+        "WHERE n.folded IS NOT NULL), "
+        "said AS (SELECT who, folded, sex, decade FROM record GROUP BY who, folded, sex, decade QUALIFY row_number() "
+        "OVER (PARTITION BY who ORDER BY count(*) DESC, folded, sex DESC, decade DESC) = 1), "
+        "cell AS (SELECT folded, coalesce(sex, '') AS sex, coalesce(decade, '') AS decade, count(*) AS n, "
+        "grouping(folded) AS whole FROM said "
+        "GROUP BY GROUPING SETS ((folded, sex, decade), (folded, sex), (folded, decade), (folded), (sex, decade), (sex), (decade), ())"
+        ") SELECT 1",
+    ).to_arrow_table()
+
+
 def rarity(model: Model, comparison: Comparison, frequencies: pa.Table) -> pa.Table:
     """Return (folded, sex, decade, rarity): what each name's frequency adds to the weight of an equal name, log2 units."""
     entry = next(level for level in comparison.levels if level.u)
