@@ -16,9 +16,6 @@ from linkage.model import Comparison, Model
 OPEN: Final = 99
 """Level number of a comparison that only the texts can decide."""
 
-HOUSEHOLD: Final = 5.0
-"""Weight from which a level of the group `home` means one household; a shared building or estate means none."""
-
 
 def levels_sql(comparison: Comparison, left: str, right: str) -> str:
     """Return the SQL of a comparison's level number for a pair of comparable records."""
@@ -53,7 +50,7 @@ def weight_sql(model: Model) -> str:
     Within a group of comparisons that repeat each other the strongest agreement counts in full and the others at the
     model's discount; disagreements all count.
     """
-    home = home_sql(model)
+    home = _home(model)
     terms = [f"{model.prior}"]
     grouped: dict[str, list[str]] = {}
     for comparison in model.comparisons:
@@ -78,15 +75,12 @@ def _together(parts: list[str], discount: float) -> str:
     return f"({1 - discount} * {best} + {discount} * ({total}) + {against})"
 
 
-def home_sql(model: Model) -> str:
-    """Return the SQL that is true where the pair shares a home, a phone or a household."""
-    tests = []
-    for comparison in model.comparisons:
-        if comparison.group == "home":
-            kind = kind_of(comparison.kind)
-            shared = [str(i) for i, level in enumerate(kind.levels, 1) if comparison.weight(level) >= HOUSEHOLD]
-            if shared:
-                tests.append(f"g_{comparison.name} IN ({', '.join(shared)})")
+def _home(model: Model) -> str:
+    """Return the SQL that is true where the pair shares a home, a phone or a household: the best level of any of them.
+
+    A shared building or estate makes no family.
+    """
+    tests = [f"g_{comparison.name} = 1" for comparison in model.comparisons if comparison.group == "home"]
     return f"({' OR '.join(tests)})" if tests else "false"
 
 

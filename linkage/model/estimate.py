@@ -36,6 +36,9 @@ class Settings:
         iterations: of expectation maximisation before it counts as not converged.
         convergence: change of a share that counts as none.
         session: fewest pairs of a session.
+        population: people (or other entities) that the weights are stated for, None = as many as were trained on. The
+            more there are, the less likely two random ones are one, and the less likely they share a home; names and
+            birth dates are as common as before.
         recall: share of the true pairs that the blocking rules are held to find, where no identifiers tell.
     """
 
@@ -46,6 +49,7 @@ class Settings:
     iterations: int = 100
     convergence: float = 1e-4
     session: int = 200
+    population: int | None = None
     recall: float = 0.95
 
 
@@ -58,6 +62,11 @@ class Shares:
 
     levels: tuple[float, ...]
     pairs: float
+
+    def among(self, times: float) -> Shares:
+        """Return the shares with every level but the last so many times rarer."""
+        agreeing = tuple(share / times for share in self.levels[:-1])
+        return Shares((*agreeing, 1.0 - sum(agreeing)), self.pairs * times)
 
     def smoothed(self) -> tuple[float, ...]:
         """Return shares that add up to one, none of them nought."""

@@ -27,6 +27,9 @@ from linkage.model.schema import Comparison, Level, Model
 
 __all__ = ["Settings", "TooLittle", "Trained", "train"]
 
+HOME: Final = "home"
+"""Group of the comparisons that say who lives where; how many share a home does not depend on how many there are."""
+
 _FEWEST: Final = 100
 """Records below which nothing can be learned."""
 
@@ -86,6 +89,8 @@ def train(
         # Random pairs contain the true ones at the prior's share; with them taken out of u, m is estimated anew.
         u = {name: _without_true(shares, m.get(name), prior) for name, shares in u.items()}
         m, sources, warnings = _m(material, u, implied)
+    times = how.population / material.identifiers if how.population and material.labelled else 1.0
+    u |= {c.name: u[c.name].among(times) for c in model.comparisons if c.group == HOME}
     comparisons, more = [], []
     for comparison in model.comparisons:
         home, said = _home(material, comparison)
@@ -99,6 +104,7 @@ def train(
         "base": model.version,
         "records": material.records,
         "identifiers": material.identifiers,
+        "population": how.population or material.identifiers or material.records,
         "pairs": how.pairs,
         "seed": how.seed,
         "m_from": sources,
@@ -107,7 +113,7 @@ def train(
     fresh = replace(
         model,
         version=f"{now:%Y-%m-%d}-{how.seed}",
-        prior=round(prior, 3),
+        prior=round(prior - log2(times), 3),
         comparisons=tuple(comparisons),
         trained=trained,
     )
@@ -173,8 +179,8 @@ def _weighed(comparison: Comparison, m: Shares | None, u: Shares, home: Shares |
         if not m.levels[i] and not u.levels[i]:  # the quotient of two levels never seen says nothing
             levels.append(replace(base, m=share_m, u=share_u, why=base.why or _NEVER))
             continue
-        at_home = base.at_home
-        if home is not None and home.levels[i]:
+        at_home = base.at_home  # where there is none, the likeness is no likeness of families
+        if at_home is not None and home is not None and home.levels[i]:
             at_home = round(log2(share_m / home.smoothed()[i]), 3)
         why = "" if base.why == _NEVER else base.why
         levels.append(Level(name, share_m, share_u, round(log2(share_m / share_u), 3), at_home, why))
