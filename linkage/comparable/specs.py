@@ -25,6 +25,8 @@ class Spec:
         places: address fields to join with their places.
         vote: the label may be somebody else's; names on the rows of one label vote (`linkage.foreign`).
         phones: phone fields, for which it is looked up whether many share the number.
+        implied: comparisons that the identifier fills in (the birth date in a citizen number); where identifiers agree
+            they agree too, so identifiers cannot teach their weights.
     """
 
     entity_type: EntityType
@@ -34,6 +36,7 @@ class Spec:
     places: tuple[str, ...] = ()
     vote: bool = False
     phones: tuple[str, ...] = ()
+    implied: tuple[str, ...] = ()
 
 
 def _code(sql: str) -> str:
@@ -93,6 +96,7 @@ PERSON: Final = Spec(
     places=("residence_address", "registered_address"),
     vote=True,
     phones=("phone",),
+    implied=("birth", "sex"),
 )
 """实有人口: the citizen number (or document number) labels, unless the names on its other rows say it is another's."""
 

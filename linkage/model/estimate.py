@@ -200,12 +200,16 @@ def by_maximisation(
             warnings.append(f"the session on {entry.name} was given up: some level has too few pairs to hold its share")
             continue
         if len(session._core_model_settings_history) > material.settings.iterations:  # noqa: SLF001 - Splink says "converged" either way (its issue 1382)
-            warnings.append(f"the session on {entry.name} did not converge in {material.settings.iterations} iterations")
+            warnings.append(
+                f"the session on {entry.name} did not converge in {material.settings.iterations} iterations"
+            )
         true = session.core_model_settings.probability_two_random_records_match
         for name in teaches:
             share = material.known(material.model.comparison(name), "train_m")
             behind[name] = behind.get(name, 0.0) + min(pairs, material.settings.pairs) * true * share
-    warnings += [f"no session teaches {name}: it keeps the base model's weights" for name in sorted(wanted - behind.keys())]
+    warnings += [
+        f"no session teaches {name}: it keeps the base model's weights" for name in sorted(wanted - behind.keys())
+    ]
     found = words.trained(linker.misc.save_model_to_json())
     return {n: Shares(tuple(m or 0.0 for m, _ in found[n]), behind[n]) for n in sorted(behind)}, tuple(warnings)
 

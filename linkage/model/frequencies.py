@@ -54,7 +54,8 @@ def counted(con: duckdb.DuckDBPyConnection, records: str, comparable: str, names
         floor: share up to which a name counts as no rarer; it needs no row.
     """
     fields = ", ".join(f"s.{c} = c.{c}" for c in ("system_id", "record_key", "role"))
-    return con.sql(f"""
+    return (
+        con.sql(f"""
         WITH said AS (
             SELECT coalesce(c.label, c.rid) AS who, n.folded, CASE WHEN s.sex IN ('1', '2') THEN s.sex ELSE '' END AS sex,
                 coalesce(substr(s.birth_date, 1, 3), '') AS decade
@@ -78,7 +79,15 @@ def counted(con: duckdb.DuckDBPyConnection, records: str, comparable: str, names
             FROM common a CROSS JOIN cell c
             LEFT JOIN borne b ON b.folded = a.folded AND b.sex = c.sex AND b.decade = c.decade)
         SELECT folded, sex, decade, round(share, 7) AS share FROM drawn WHERE share > {floor} ORDER BY folded, sex, decade
-        """).to_arrow_table().cast(SCHEMA)
+        """)
+        .to_arrow_table()
+        .cast(SCHEMA)
+    )
+
+
+def beside(model: Path) -> Path:
+    """Return the file with the frequencies that belong to a model file."""
+    return model.with_suffix(".frequencies.csv")
 
 
 def write(table: pa.Table, path: Path) -> None:

@@ -116,7 +116,11 @@ def _levels(comparison: Comparison) -> list[dict[str, Any]]:
     held = {entry.name: entry for entry in comparison.levels}
     conditions = [*(_placed(comparison, sql) for sql in _tests(comparison)), "ELSE"]
     levels: list[dict[str, Any]] = [
-        {"sql_condition": f"NOT ({_placed(comparison, kind.known)})", "label_for_charts": "nothing", "is_null_level": True}
+        {
+            "sql_condition": f"NOT ({_placed(comparison, kind.known)})",
+            "label_for_charts": "nothing",
+            "is_null_level": True,
+        }
     ]
     for name, condition in zip(kind.levels, conditions, strict=True):
         level: dict[str, Any] = {"sql_condition": condition, "label_for_charts": name}

@@ -127,7 +127,9 @@ def _m(
     everything = frozenset(c.name for c in material.model.comparisons)
     unlabelled = everything & implied if material.labelled else everything
     m = estimate.among_same_identifier(material) if material.labelled else {}
-    learned, warnings = estimate.by_maximisation(material, _started(material.model, u), unlabelled) if unlabelled else ({}, ())
+    learned, warnings = (
+        estimate.by_maximisation(material, _started(material.model, u), unlabelled) if unlabelled else ({}, ())
+    )
     m = {name: shares for name, shares in m.items() if name not in unlabelled} | learned
     sources = {
         name: "base model" if name not in m else "expectation maximisation" if name in unlabelled else "identifiers"
