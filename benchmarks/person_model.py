@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -117,8 +117,10 @@ def main() -> None:
     base = shipped("person")
     settings = Settings(pairs=options.pairs, population=options.population)
     start = time.process_time()
-    done = fitted(options.people, options.train, base, settings, datetime.now())
-    print(f"trained on seeds {options.train}, {done.model.trained['records']:,} records: {time.process_time() - start:.0f} CPU s")
+    done = fitted(options.people, options.train, base, settings, datetime.now(UTC))
+    print(
+        f"trained on seeds {options.train}, {done.model.trained['records']:,} records: {time.process_time() - start:.0f} CPU s"
+    )
     for warning in done.warnings:
         print(f"warning: {warning}")
     print(f"{'town':>6} {'':16}{'precision':>11}{'recall':>9}{'wrong':>8}{'missed':>8}")

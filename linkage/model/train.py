@@ -130,7 +130,7 @@ def _m(
     learned, warnings = (
         estimate.by_maximisation(material, _started(material.model, u), unlabelled) if unlabelled else ({}, ())
     )
-    m = {name: shares for name, shares in m.items() if name not in unlabelled} | learned
+    m = {name: shares for name, shares in m.items() if name not in unlabelled and shares.pairs} | learned
     sources = {
         name: "base model" if name not in m else "expectation maximisation" if name in unlabelled else "identifiers"
         for name in (c.name for c in material.model.comparisons)
