@@ -23,7 +23,7 @@ from connectors.manifest import load_all
 from connectors.mapping import decode
 from linkage.comparable import SPECS, Inputs, build
 from linkage.engine import DuckEngine
-from linkage.model import Model, frequencies, save, shipped
+from linkage.model import Model, frequencies, load, save, shipped
 from linkage.model.train import Settings, Trained, train
 from linkage.names import standardise
 from linkage.pipeline import link
@@ -110,11 +110,12 @@ def main() -> None:
     parser.add_argument("--test", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--pairs", type=int, default=5_000_000)
     parser.add_argument("--population", type=int, default=1_000_000)
+    parser.add_argument("--base", type=Path, help="model to start from; the shipped one when not given")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if set(options.train) & set(options.test):
         raise SystemExit("A seed cannot be both trained on and tested on.")
-    base = shipped("person")
+    base = load(options.base) if options.base else shipped("person")
     settings = Settings(pairs=options.pairs, population=options.population)
     start = time.process_time()
     done = fitted(options.people, options.train, base, settings, datetime.now(UTC))

@@ -109,12 +109,17 @@ class Material:
     def _size(self, table: str) -> int:
         return self.count(f"SELECT count(*) FROM {table}")
 
-    def linker(self, model: Model, table: str) -> Linker:
-        """Return a Splink linker over a table."""
+    def linker(self, table: str, start: Model | None = None) -> Linker:
+        """Return a Splink linker over a table, which starts from the shares of a model if one is given."""
         from splink import DuckDBAPI, Linker, SettingsCreator  # takes a second, which only training needs to spend
 
         logging.getLogger("splink").setLevel(logging.ERROR)
-        how = words.settings(model, iterations=self.settings.iterations, convergence=self.settings.convergence)
+        how = words.settings(
+            start or self.model,
+            iterations=self.settings.iterations,
+            convergence=self.settings.convergence,
+            shares=start is not None,
+        )
         frame = DuckDBAPI(connection=self.con).register(table)
         return Linker(frame, SettingsCreator.from_path_or_dict(how), log_level=None)
 
@@ -141,7 +146,7 @@ def prior(material: Material) -> float:
         sizes = "SELECT count(*) AS n FROM train_m WHERE label IS NOT NULL GROUP BY label"
         same, total = material.con.execute(f"SELECT sum(n * (n - 1)), sum(n) FROM ({sizes})").fetchall()[0]
         return log2(max(1, int(same)) / (int(total) * (int(total) - 1)))
-    linker = material.linker(material.model, "train_m")
+    linker = material.linker("train_m")
     rules = [words.rule(material.model, entry.on) for entry in material.model.blocking]
     linker.training.estimate_probability_two_random_records_match(rules, recall=material.settings.recall)
     share = float(linker.misc.save_model_to_json()["probability_two_random_records_match"])
@@ -150,7 +155,7 @@ def prior(material: Material) -> float:
 
 def among_strangers(material: Material) -> dict[str, Shares]:
     """Return u of every comparison, counted on random pairs; with identifiers, on records of different entities only."""
-    linker = material.linker(material.model, "train_u")
+    linker = material.linker("train_u")
     linker.training.estimate_u_using_random_sampling(
         max_pairs=material.settings.pairs, seed=material.settings.seed, min_count_per_level=None, num_chunks=1
     )
@@ -165,7 +170,7 @@ def among_strangers(material: Material) -> dict[str, Shares]:
 
 def among_same_identifier(material: Material) -> dict[str, Shares]:
     """Return m of every comparison, counted on the pairs that share a valid identifier."""
-    linker = material.linker(material.model, "train_m")
+    linker = material.linker("train_m")
     linker.training.estimate_m_from_label_column("label")
     found = words.trained(linker.misc.save_model_to_json())
     return {
@@ -182,7 +187,7 @@ def by_maximisation(
     Every blocking rule is a session, which teaches the comparisons that it does not look at. Splink takes the median of
     the sessions. With identifiers, only pairs are looked at that no identifier decides: those that will be scored.
     """
-    linker = material.linker(start, "train_m")
+    linker = material.linker("train_m", start)
     undecided = " AND (l.label IS NULL OR r.label IS NULL)" if material.labelled else ""
     behind: dict[str, float] = {}
     warnings: list[str] = []
@@ -211,7 +216,13 @@ def by_maximisation(
         f"no session teaches {name}: it keeps the base model's weights" for name in sorted(wanted - behind.keys())
     ]
     found = words.trained(linker.misc.save_model_to_json())
-    return {n: Shares(tuple(m or 0.0 for m, _ in found[n]), behind[n]) for n in sorted(behind)}, tuple(warnings)
+    # A level that no session has seen stands where it started.
+    began = {c.name: [entry.m for entry in c.levels] for c in start.comparisons}
+    shares = {
+        n: tuple(0.0 if m is None or m == b else m for (m, _), b in zip(found[n], began[n], strict=True))
+        for n in behind
+    }
+    return {n: Shares(shares[n], behind[n]) for n in sorted(behind)}, tuple(warnings)
 
 
 def at_home(material: Material, comparison: Comparison) -> Shares:

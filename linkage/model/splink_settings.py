@@ -23,8 +23,11 @@ RECORD: Final = "rid"
 _SIDE = re.compile(r"\b([lr])\.(\w+)")
 
 
-def settings(model: Model, *, iterations: int, convergence: float) -> dict[str, Any]:
-    """Return the Splink settings of a model: every level of every comparison, m and u as far as the model has them."""
+def settings(model: Model, *, iterations: int, convergence: float, shares: bool = True) -> dict[str, Any]:
+    """Return the Splink settings of a model: every level of every comparison.
+
+    With `shares`, m and u of the model are what Splink starts from; it also leaves them at levels it never observes.
+    """
     return {
         "link_type": "dedupe_only",
         "unique_id_column_name": RECORD,
@@ -35,7 +38,7 @@ def settings(model: Model, *, iterations: int, convergence: float) -> dict[str, 
         "retain_intermediate_calculation_columns": False,
         "blocking_rules_to_generate_predictions": [],
         "comparisons": [
-            {"output_column_name": comparison.name, "comparison_levels": _levels(comparison)}
+            {"output_column_name": comparison.name, "comparison_levels": _levels(comparison, shares=shares)}
             for comparison in model.comparisons
         ],
     }
@@ -111,7 +114,7 @@ def trained(document: dict[str, Any]) -> dict[str, list[tuple[float | None, floa
     }
 
 
-def _levels(comparison: Comparison) -> list[dict[str, Any]]:
+def _levels(comparison: Comparison, *, shares: bool) -> list[dict[str, Any]]:
     kind = kind_of(comparison.kind)
     held = {entry.name: entry for entry in comparison.levels}
     conditions = [*(_placed(comparison, sql) for sql in _tests(comparison)), "ELSE"]
@@ -125,7 +128,7 @@ def _levels(comparison: Comparison) -> list[dict[str, Any]]:
     for name, condition in zip(kind.levels, conditions, strict=True):
         level: dict[str, Any] = {"sql_condition": condition, "label_for_charts": name}
         entry = held.get(name)
-        if entry and entry.m and entry.u:
+        if shares and entry and entry.m and entry.u:
             level |= {"m_probability": entry.m, "u_probability": entry.u}
         levels.append(level)
     return levels
