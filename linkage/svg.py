@@ -5,7 +5,7 @@ No library and no script: a picture opens in any browser without network, and it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
 from typing import Final
@@ -83,7 +83,7 @@ class Plot:
     _legend: list[tuple[str, str]] = field(default_factory=list)
     _notes: list[str] = field(default_factory=list)
 
-    def line(self, xs: Sequence[float], ys: Sequence[float], *, label: str, colour: str) -> None:
+    def line(self, xs: Iterable[float], ys: Iterable[float], *, label: str, colour: str) -> None:
         """Add a line."""
         points = [(self._x(float(a)), self._y(float(b))) for a, b in zip(xs, ys, strict=True)]
         self._parts.append(path(points, colour))

@@ -143,7 +143,14 @@ _TEXT = Kind(
     columns=("",), known=_both(""), better=(Coded("exact", _equal("")),), textual=texts.LEVELS, compare=texts.compare
 )
 
-KINDS: Final[dict[str, Kind]] = {"name": _NAME, "date": _DATE, "code": _CODE, "phone": _PHONE, "place": _PLACE, "text": _TEXT}
+KINDS: Final[dict[str, Kind]] = {
+    "name": _NAME,
+    "date": _DATE,
+    "code": _CODE,
+    "phone": _PHONE,
+    "place": _PLACE,
+    "text": _TEXT,
+}
 """Every comparison kind by the name that models use."""
 
 

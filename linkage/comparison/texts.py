@@ -37,7 +37,9 @@ def compare(left: pa.Array, right: pa.Array) -> pa.StringArray:
     size = np.int64(max(1, len(both.dictionary)))
     pairs, which = np.unique(one[known] * size + other[known], return_inverse=True)
     level = np.zeros(len(left), np.int64)
-    level[known] = _levels(both.dictionary.take(pa.array(pairs // size)), both.dictionary.take(pa.array(pairs % size)))[which]
+    level[known] = _levels(both.dictionary.take(pa.array(pairs // size)), both.dictionary.take(pa.array(pairs % size)))[
+        which
+    ]
     return pa.array([None, *LEVELS], pa.string()).take(pa.array(level))
 
 

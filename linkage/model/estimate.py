@@ -7,8 +7,10 @@ decided in `linkage.model.train`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import log2
+from math import log2, prod
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -39,7 +41,6 @@ class Settings:
         population: people (or other entities) that the weights are stated for, None = as many as were trained on. The
             more there are, the less likely two random ones are one, and the less likely they share a home; names and
             birth dates are as common as before.
-        recall: share of the true pairs that the blocking rules are held to find, where no identifiers tell.
     """
 
     seed: int = 1
@@ -50,7 +51,6 @@ class Settings:
     convergence: float = 1e-4
     session: int = 200
     population: int | None = None
-    recall: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +136,55 @@ def prepare(con: duckdb.DuckDBPyConnection, model: Model, records: str, settings
     return material
 
 
-def prior(material: Material) -> float:
-    """Return the log2 odds that two records taken at random are one entity.
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What expectation maximisation found on the pairs of one blocking rule.
 
-    With identifiers it is counted on those who have one; without, Splink counts the pairs that agree by a blocking rule,
-    which are held to be a known share of the true ones.
+    Attributes:
+        rule: name of the blocking rule.
+        used: comparisons that agree by the rule.
+        true: true pairs expected among those of the rule.
     """
-    if material.labelled:
-        sizes = "SELECT count(*) AS n FROM train_m WHERE label IS NOT NULL GROUP BY label"
-        same, total = material.con.execute(f"SELECT sum(n * (n - 1)), sum(n) FROM ({sizes})").fetchall()[0]
-        return log2(max(1, int(same)) / (int(total) * (int(total) - 1)))
-    linker = material.linker("train_m")
-    rules = [words.rule(material.model, entry.on) for entry in material.model.blocking]
-    linker.training.estimate_probability_two_random_records_match(rules, recall=material.settings.recall)
-    share = float(linker.misc.save_model_to_json()["probability_two_random_records_match"])
+
+    rule: str
+    used: frozenset[str]
+    true: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The m that expectation maximisation taught, from which sessions, and what a person should know of it."""
+
+    m: Mapping[str, Shares]
+    sessions: tuple[Session, ...]
+    warnings: tuple[str, ...]
+
+
+def prior_by_identifiers(material: Material) -> float:
+    """Return the log2 odds that two records taken at random are one entity, as those with an identifier show it."""
+    sizes = "SELECT count(*) AS n FROM train_m WHERE label IS NOT NULL GROUP BY label"
+    same, total = material.con.execute(f"SELECT sum(n * (n - 1)), sum(n) FROM ({sizes})").fetchall()[0]
+    return log2(max(1, int(same)) / (int(total) * (int(total) - 1)))
+
+
+def prior_by_sessions(material: Material, learned: Learned) -> float:
+    """Return the log2 odds that two records taken at random are one entity, without identifiers.
+
+    The true pairs that a blocking rule finds are those of all true pairs that agree in what it looks at, and how many
+    do is what the other rules taught (m of the best level). Rules that find few say little; the median is taken.
+    """
+    totals = []
+    for session in learned.sessions:
+        if session.used <= learned.m.keys():
+            agree = [
+                learned.m[n].levels[0] * material.known(material.model.comparison(n), "train_m") for n in session.used
+            ]
+            if agree and min(agree) > 0:
+                totals.append(session.true / prod(agree))
+    if not totals:
+        return material.model.prior
+    pairs = material.records * (material.records - 1) / 2
+    share = min(0.5, median(totals) / pairs)
     return log2(share / (1 - share))
 
 
@@ -179,10 +214,8 @@ def among_same_identifier(material: Material) -> dict[str, Shares]:
     }
 
 
-def by_maximisation(
-    material: Material, start: Model, wanted: frozenset[str]
-) -> tuple[dict[str, Shares], tuple[str, ...]]:
-    """Return m by expectation maximisation with u as in `start`, and what a person should know of it.
+def by_maximisation(material: Material, start: Model, wanted: frozenset[str]) -> Learned:
+    """Return m by expectation maximisation with u as in `start`.
 
     Every blocking rule is a session, which teaches the comparisons that it does not look at. Splink takes the median of
     the sessions. With identifiers, only pairs are looked at that no identifier decides: those that will be scored.
@@ -191,6 +224,7 @@ def by_maximisation(
     undecided = " AND (l.label IS NULL OR r.label IS NULL)" if material.labelled else ""
     behind: dict[str, float] = {}
     warnings: list[str] = []
+    sessions: list[Session] = []
     for entry in material.model.blocking:
         teaches = wanted - words.used_up(material.model, entry.on)
         condition = words.rule(material.model, entry.on) + undecided
@@ -208,10 +242,12 @@ def by_maximisation(
             warnings.append(
                 f"the session on {entry.name} did not converge in {material.settings.iterations} iterations"
             )
-        true = session.core_model_settings.probability_two_random_records_match
+        true = pairs * float(session.core_model_settings.probability_two_random_records_match)
+        sessions.append(Session(entry.name, words.used_up(material.model, entry.on), true))
+        looked_at = min(1.0, material.settings.pairs / pairs)
         for name in teaches:
             share = material.known(material.model.comparison(name), "train_m")
-            behind[name] = behind.get(name, 0.0) + min(pairs, material.settings.pairs) * true * share
+            behind[name] = behind.get(name, 0.0) + true * looked_at * share
     warnings += [
         f"no session teaches {name}: it keeps the base model's weights" for name in sorted(wanted - behind.keys())
     ]
@@ -222,7 +258,8 @@ def by_maximisation(
         n: tuple(0.0 if m is None or m == b else m for (m, _), b in zip(found[n], began[n], strict=True))
         for n in behind
     }
-    return {n: Shares(shares[n], behind[n]) for n in sorted(behind)}, tuple(warnings)
+    m = {n: Shares(shares[n], behind[n]) for n in sorted(behind)}
+    return Learned(m, tuple(sessions), tuple(warnings))
 
 
 def at_home(material: Material, comparison: Comparison) -> Shares:

@@ -13,6 +13,8 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+from duckdb.func import ARROW, SPECIAL
+from duckdb.sqltypes import INTEGER, VARCHAR
 
 from linkage.comparison import Kind, kind_of
 from linkage.model.schema import Comparison, Model
@@ -54,14 +56,7 @@ def register(con: duckdb.DuckDBPyConnection, kinds: Iterable[str]) -> None:
         known = con.execute("SELECT count(*) FROM duckdb_functions() WHERE function_name = ?", [function]).fetchall()
         if known[0][0]:
             con.remove_function(function)
-        con.create_function(
-            function,
-            _numbered(kind),
-            ["VARCHAR", "VARCHAR"],  # type: ignore[list-item] # the stubs ask for objects, names serve as well
-            "INTEGER",  # type: ignore[arg-type]
-            type="arrow",  # type: ignore[arg-type]
-            null_handling="special",  # type: ignore[arg-type]
-        )
+        con.create_function(function, _numbered(kind), [VARCHAR, VARCHAR], INTEGER, type=ARROW, null_handling=SPECIAL)
 
 
 def level_number(comparison: Comparison, left: str = "l", right: str = "r") -> str:

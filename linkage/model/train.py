@@ -22,7 +22,7 @@ import duckdb
 
 from linkage.comparison import kind_of
 from linkage.model import estimate
-from linkage.model.estimate import Material, Settings, Shares
+from linkage.model.estimate import Learned, Material, Settings, Shares
 from linkage.model.schema import Comparison, Level, Model
 
 __all__ = ["Settings", "TooLittle", "Trained", "train"]
@@ -82,16 +82,29 @@ def train(
     material = estimate.prepare(con, model, records, how)
     if material.records < _FEWEST:
         raise TooLittle(model.entity, material.records)
-    prior = estimate.prior(material)
     u = estimate.among_strangers(material)
-    m, sources, warnings = _m(material, u, implied)
-    if not material.labelled:
+    m, learned = _m(material, u, implied)
+    if material.labelled:
+        prior = estimate.prior_by_identifiers(material)
+    else:
         # Random pairs contain the true ones at the prior's share; with them taken out of u, m is estimated anew.
+        prior = estimate.prior_by_sessions(material, learned)
         u = {name: _without_true(shares, m.get(name), prior) for name, shares in u.items()}
-        m, sources, warnings = _m(material, u, implied)
+        m, learned = _m(material, u, implied)
+        prior = estimate.prior_by_sessions(material, learned)
+    sources = {
+        c.name: "base model"
+        if c.name not in m
+        else "expectation maximisation"
+        if c.name in learned.m
+        else "identifiers"
+        for c in model.comparisons
+    }
+    warnings = learned.warnings
     times = how.population / material.identifiers if how.population and material.labelled else 1.0
     u |= {c.name: u[c.name].among(times) for c in model.comparisons if c.group == HOME}
-    comparisons, more = [], []
+    comparisons: list[Comparison] = []
+    more: list[str] = []
     for comparison in model.comparisons:
         home, said = _home(material, comparison)
         more += said
@@ -120,22 +133,16 @@ def train(
     return Trained(fresh, warnings)
 
 
-def _m(
-    material: Material, u: Mapping[str, Shares], implied: frozenset[str]
-) -> tuple[dict[str, Shares], dict[str, str], tuple[str, ...]]:
-    """Return m of the comparisons that can be learned, where each is from, and warnings."""
+def _m(material: Material, u: Mapping[str, Shares], implied: frozenset[str]) -> tuple[dict[str, Shares], Learned]:
+    """Return m of the comparisons that can be learned, and what of it expectation maximisation taught."""
     everything = frozenset(c.name for c in material.model.comparisons)
     unlabelled = everything & implied if material.labelled else everything
-    m = estimate.among_same_identifier(material) if material.labelled else {}
-    learned, warnings = (
-        estimate.by_maximisation(material, _started(material.model, u), unlabelled) if unlabelled else ({}, ())
-    )
-    m = {name: shares for name, shares in m.items() if name not in unlabelled and shares.pairs} | learned
-    sources = {
-        name: "base model" if name not in m else "expectation maximisation" if name in unlabelled else "identifiers"
-        for name in (c.name for c in material.model.comparisons)
-    }
-    return m, sources, warnings
+    counted = estimate.among_same_identifier(material) if material.labelled else {}
+    m = {name: shares for name, shares in counted.items() if name not in unlabelled and shares.pairs}
+    if not unlabelled:
+        return m, Learned({}, (), ())
+    learned = estimate.by_maximisation(material, _started(material.model, u), unlabelled)
+    return m | dict(learned.m), learned
 
 
 def _started(model: Model, u: Mapping[str, Shares]) -> Model:

@@ -103,7 +103,7 @@ def chart(session: Session, entity: str, out: Path) -> None:
 
 
 def _cn(entity: str) -> str:
-    return f"{ENTITIES[cast('EntityType', entity)].cn} {entity}" if entity in ENTITIES else entity
+    return f"{ENTITIES[entity].cn} {entity}" if entity in ENTITIES else entity
 
 
 def _share(value: float | None) -> str:
