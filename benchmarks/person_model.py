@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.manifest import load_all
-from connectors.mapping import decode
 from linkage.comparable import SPECS, Inputs, build
 from linkage.engine import DuckEngine
 from linkage.model import Model, frequencies, load, save, shipped
@@ -30,27 +29,17 @@ from linkage.pipeline import link
 from linkage.score import Score, pairwise
 from onefact.home import OWN_SYSTEMS
 from onefact.models import PLACES
-from sandbox.lens import lens_for, view
+from sandbox.standardised import standardised
 from sandbox.town import make_town
 from schemas import address
 
-PULLED = "2026-06-01T00:00:00"
 INPUTS = Inputs("std_person", "name_form", "place", "frequency")
 
 
 def persons(people: int, seed: int) -> tuple[pa.Table, pa.Table]:
-    """Return a town's standardised persons as forty systems hold them, and the truth (system_id, record_key, role, truth_id)."""
-    town = make_town(people, seed)
-    tables, truths = [], []
-    for system, manifest in load_all(OWN_SYSTEMS).items():
-        seen = view(town, manifest, lens_for(system), seed)
-        truths.append(seen.truth)
-        for dataset, rows in seen.rows.items():
-            decoded = decode(rows, manifest, dataset, PULLED)
-            if "person" in decoded.tables:
-                tables.append(decoded.tables["person"])
-    truth = pa.concat_tables(truths)
-    return pa.concat_tables(tables), truth.filter(pc.equal(truth["entity_type"], "person"))
+    """Return a town's standardised persons as forty systems hold them, and the truth (`sandbox.lens.TRUTH`)."""
+    seen = standardised(make_town(people, seed), load_all(OWN_SYSTEMS), seed)
+    return seen.tables["person"], seen.truth.filter(pc.equal(seen.truth["entity_type"], "person"))
 
 
 def together(people: int, seeds: Iterable[int]) -> pa.Table:

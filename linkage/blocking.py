@@ -20,11 +20,12 @@ def keys_sql(model: Model) -> str:
     return ", ".join(keys)
 
 
-def hubs_sql(model: Model, records: str) -> str:
-    """Return the SQL of the hubs among `records`: (rule, k, n), one row for each key over its rule's cap."""
+def hubs_sql(model: Model, proposers: str, records: str) -> str:
+    """Return the SQL of the hubs among the keys of `proposers`: (rule, k, n), one row for each key over its rule's cap."""
     return " UNION ALL ".join(
         f"SELECT '{rule.name}' AS rule, k_{rule.name} AS k, count(*) AS n FROM {records} "
-        f"WHERE k_{rule.name} IS NOT NULL GROUP BY k_{rule.name} HAVING count(*) > {rule.cap}"
+        f"WHERE k_{rule.name} IN (SELECT k_{rule.name} FROM {proposers} WHERE k_{rule.name} IS NOT NULL) "
+        f"GROUP BY k_{rule.name} HAVING count(*) > {rule.cap}"
         for rule in model.blocking
     )
 

@@ -22,7 +22,7 @@ def score(engine: Engine, model: Model, *, proposers: str, records: str, once: s
         records: relation of all comparable records, the proposers among them.
         once: SQL over `l` and `r` that is true for one of the two directions in which a pair may be found.
     """
-    engine.table("hub", hubs_sql(model, records))
+    engine.table("hub", hubs_sql(model, proposers, records))
     engine.table("proposer", proposers_sql(model, proposers, "hub"))
     engine.table("scored", pairs_sql(model, "proposer", records, once=once))
     for comparison in model.comparisons:

@@ -7,23 +7,23 @@ the same result. Only entities touched since the last run are recomputed, compar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
-from linkage.identity import assign
+from linkage.model import shipped
 from linkage.names import standardise
-from linkage.resolve import resolve
 from onefact import policy
 from onefact.home import Home
+from onefact.linking import link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
 from warehouse import golden, working_copy
 from warehouse.addresses import parse_new
-from warehouse.duck import count, standardised_table
+from warehouse.duck import count
 from warehouse.names import standardise_new
 from warehouse.planning import plan
 from warehouse.publish import Publisher, fetch
@@ -74,7 +74,7 @@ def consolidate(home: Home) -> Consolidated:
         )
         result = _publish(home, con, run_id, texts)
         working_copy.commit(con, run_id)
-    return result
+        return replace(result, entities=_totals(con))
 
 
 def derive(con: duckdb.DuckDBPyConnection) -> int:
@@ -85,10 +85,13 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
     """
     texts = parse_new(con)
     standardise_new(con, standardise)
+    working_copy.begin(con)
     working_copy.find_echoes(con)
+    place_view(con)
+    models = {"person": shipped("person")}
+    load_rarity(con, models["person"])
     for entity_type in ENTITIES:
-        resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text", names="name_form")
-        assign(con, entity_type, known="crosswalk", decisions="decision_now")
+        link_entity(con, entity_type, models.get(entity_type))
     working_copy.gather_links(con)
     for entity_type in ENTITIES:
         golden.survive(
@@ -102,6 +105,14 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
             golden.complete_addresses(con)
         working_copy.apply_fresh(con, entity_type)
     return texts
+
+
+def place_view(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "CREATE OR REPLACE TEMP VIEW place AS SELECT text, CASE WHEN room IS NOT NULL THEN hash(normal_key) END AS flat, "
+        "CASE WHEN building IS NOT NULL THEN hash(coalesce(road||road_no, compound), building) END AS building, "
+        "hash(coalesce(road||road_no, compound)) AS site FROM address_text"
+    )
 
 
 def _any_touched(con: duckdb.DuckDBPyConnection) -> bool:
@@ -124,6 +135,13 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TEMP TABLE decision_now AS SELECT * REPLACE (master_id::UUID AS master_id) FROM _decision"
     )
     con.unregister("_decision")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE judgement_now (entity_type VARCHAR, left_system VARCHAR, left_key VARCHAR, left_role VARCHAR, "
+        "right_system VARCHAR, right_key VARCHAR, right_role VARCHAR, judgement VARCHAR)"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE former_now (system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR, master_id UUID)"
+    )
     con.register("_pushed", fetch(dsn, "SELECT system_id, record_key, entity_type, role, field, value FROM pushed"))
     con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
     con.unregister("_pushed")
@@ -171,10 +189,6 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         publisher.links("relation_now", "touched")
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
-        result = Consolidated(run_id, written, _totals_now(con), ended, planned, superseded, texts)
+        result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)
         publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})
     return result
-
-
-def _totals_now(con: duckdb.DuckDBPyConnection) -> dict[EntityType, int]:
-    return {e: count(con, f"SELECT count(*) FROM golden_now_{e}") for e in ENTITIES}

@@ -91,6 +91,7 @@ PERSON: Final = Spec(
         ("head", _code("s.head_id_number")),
         ("relation", _code("s.household_relation")),
         ("name_rarity", "q.rarity"),
+        ("number", _code("s.id_number")),
     ),
     names=("name", "used_name"),
     places=("residence_address", "registered_address"),
