@@ -1,10 +1,10 @@
 """Train the shipped model of persons on synthetic towns, and test it on others beside the model that ships now.
 
-    python benchmarks/person_model.py [--people 3000] [--train 1 2 3] [--test 11 12 13] [--out FILE]
+    python -m benchmarks.person_model [--people 3000] [--train 1 2 3] [--test 11 12 13] [--out FILE]
 
 The towns are seen through all forty manifests, without servers: the rows each system would hold are decoded as a pull
 decodes them. Printed are pairwise precision and recall on towns whose seeds were not trained on; exact grouping by valid
-identifier stands beside them. With --out the trained model is written.
+identifier stands beside them, and so do people who look alike (`sandbox.hard`). With --out the trained model is written.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from linkage.model import Model, frequencies, load, save, shipped
 from linkage.model.train import Settings, Trained, train
 from linkage.names import standardise
 from linkage.pipeline import link
-from linkage.score import Score, pairwise
+from linkage.score import pairwise
 from onefact.home import OWN_SYSTEMS
 from onefact.models import PLACES
-from sandbox.standardised import standardised
+from sandbox import hard
+from sandbox.standardised import record_of, standardised
 from sandbox.town import make_town
 from schemas import address
 
@@ -76,19 +77,26 @@ def fitted(people: int, seeds: Iterable[int], base: Model, settings: Settings, n
     return train(con, base, now=now, settings=settings, implied=frozenset(spec.implied))
 
 
-def scored(records: pa.Table, truth: pa.Table, model: Model) -> tuple[Score, Score]:
-    """Return how true the links of a model are, and grouping by valid identifier alone."""
+def linked(records: pa.Table, model: Model) -> pa.Table:
+    """Return the links of a model (record, master), and grouping by valid identifier alone (`number`)."""
     con = prepared(records, model)
-    con.register("truth", truth)
     link(DuckEngine(con), SPECS["person"], model, INPUTS)
-    con.execute(
-        "CREATE TEMP TABLE judged AS SELECT c.rid::VARCHAR AS record, c.cluster::VARCHAR AS linked, "
-        "coalesce(k.label, k.rid)::VARCHAR AS grouped, t.truth_id AS truth FROM clustered c JOIN comparable k USING (rid) "
-        "JOIN truth t USING (system_id, record_key, role)"
-    )
-    told = con.sql("SELECT record, truth FROM judged").to_arrow_table()
-    of = {c: con.sql(f"SELECT record, {c} AS master FROM judged").to_arrow_table() for c in ("linked", "grouped")}
-    return pairwise(of["linked"], told), pairwise(of["grouped"], told)
+    name = "k.system_id || '\x1f' || k.record_key || '\x1f' || k.role"
+    return con.sql(
+        f"SELECT {name} AS record, c.cluster::VARCHAR AS master, coalesce(k.label, k.rid)::VARCHAR AS number "
+        "FROM clustered c JOIN comparable k USING (rid)"
+    ).to_arrow_table()
+
+
+def hard_negatives(model: Model, groups: int) -> None:
+    """Print how many groups of different people a model merges, who look as alike as different people can."""
+    for kind in ("twins", "fathers_and_sons", "namesakes"):
+        negatives = hard.make(kind, groups)
+        links = linked(negatives.records, model).select(["record", "master"])
+        recall = pairwise(links, negatives.truth.select(["record", "truth"])).recall
+        print(
+            f"{kind:18}{model.version:16}wrongly merged {hard.merged(links, negatives):,} of {groups:,}, recall {recall:.4f}"
+        )
 
 
 def main() -> None:
@@ -99,6 +107,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--pairs", type=int, default=5_000_000)
     parser.add_argument("--population", type=int, default=1_000_000)
+    parser.add_argument("--groups", type=int, default=10_000, help="hard negatives of each kind")
     parser.add_argument("--base", type=Path, help="model to start from; the shipped one when not given")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -115,12 +124,16 @@ def main() -> None:
         print(f"warning: {warning}")
     print(f"{'town':>6} {'':16}{'precision':>11}{'recall':>9}{'wrong':>8}{'missed':>8}")
     for seed in options.test:
-        records, truth = persons(options.people, seed)
-        ours, by_number = scored(records, truth, done.model)
-        before, _ = scored(records, truth, base)
-        for name, score in (("numbers alone", by_number), (base.version, before), (done.model.version, ours)):
+        records, told = persons(options.people, seed)
+        truth = pa.table({"record": record_of(told), "truth": told["truth_id"]})
+        before, after = linked(records, base), linked(records, done.model)
+        alone = after.select(["record", "number"]).rename_columns(["record", "master"])
+        for name, links in (("numbers alone", alone), (base.version, before), (done.model.version, after)):
+            score = pairwise(links.select(["record", "master"]), truth)
             wrong, missed = score.linked_pairs - score.correct_pairs, score.true_pairs - score.correct_pairs
             print(f"{seed:>6} {name:16}{score.precision:11.5f}{score.recall:9.5f}{wrong:8}{missed:8}")
+    for model in (base, done.model):
+        hard_negatives(model, options.groups)
     if options.out:
         save(done.model, options.out)
 

@@ -92,7 +92,7 @@ def beside(model: Path) -> Path:
 
 def write(table: pa.Table, path: Path) -> None:
     """Write frequencies beside the model that they belong to."""
-    csv.write_csv(table, path, csv.WriteOptions(quoting_style="needed"))
+    csv.write_csv(table, path, csv.WriteOptions(quoting_style="needed", quoting_header="needed"))
 
 
 def rarity(model: Model, comparison: Comparison, frequencies: pa.Table) -> pa.Table:
