@@ -22,6 +22,9 @@ from linkage.model.schema import Comparison, Model
 if TYPE_CHECKING:
     from splink import Linker
 
+HOME: Final = "home"
+"""Group of the comparisons that say who lives where; how many share a home does not depend on how many people there are."""
+
 SMOOTH: Final = 0.5
 """Pairs that every level is given beyond those seen (Laplace's rule with a half): never seen means rare, not impossible."""
 
@@ -268,15 +271,8 @@ def at_home(material: Material, comparison: Comparison) -> Shares:
     Members of a family are alike in surname and generation name. A pair of persons counts once, with the level that most
     pairs of their records have: a row with the number of somebody else must not make two of them one.
     """
-    kind, seed = kind_of(comparison.kind), material.settings.seed
-    every = max(1, material.identifiers // material.settings.persons)
-    shared = " UNION ".join(
-        "SELECT l.rid AS a, r.rid AS b FROM train_m l JOIN train_m r ON "
-        f"{kind_of(c.kind).better[0].sql.format(l='l', r='r', c=c.name)} "
-        f"WHERE l.label < r.label AND hash(l.label, {seed}) % {every} = 0"
-        for c in material.model.comparisons
-        if c.group == "home"
-    )
+    kind = kind_of(comparison.kind)
+    shared = _sharing(material, "l.label < r.label")
     counted = material.con.execute(
         f"WITH pair AS (SELECT l.label AS one, r.label AS other, {words.level_number(comparison)} AS level FROM ({shared}) p "
         "JOIN train_m l ON l.rid = p.a JOIN train_m r ON r.rid = p.b), "
@@ -287,6 +283,27 @@ def at_home(material: Material, comparison: Comparison) -> Shares:
     number = {int(level): int(count) for level, count in counted}
     total = sum(number.values())
     return Shares(tuple(number.get(i, 0) / max(1, total) for i in range(1, len(kind.levels) + 1)), total)
+
+
+def prior_at_home(material: Material) -> float | None:
+    """Return the log2 odds that two records that share a home are one person's, None where too few share one."""
+    same, other = (
+        material.count(f"SELECT count(*) FROM ({_sharing(material, pair)})")
+        for pair in ("l.label = r.label AND l.rid < r.rid", "l.label < r.label")
+    )
+    return log2(same / other) if min(same, other) >= material.settings.session else None
+
+
+def _sharing(material: Material, pair: str) -> str:
+    """Return the SQL of pairs of records (a, b) that share the best level of a home comparison; left persons are a sample."""
+    every = max(1, material.identifiers // material.settings.persons)
+    return " UNION ".join(
+        "SELECT l.rid AS a, r.rid AS b FROM train_m l JOIN train_m r ON "
+        f"{kind_of(c.kind).better[0].sql.format(l='l', r='r', c=c.name)} "
+        f"WHERE {pair} AND hash(l.label, {material.settings.seed}) % {every} = 0"
+        for c in material.model.comparisons
+        if c.group == HOME
+    )
 
 
 def _same_identifier_pairs(material: Material, comparison: Comparison) -> int:

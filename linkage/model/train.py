@@ -22,13 +22,10 @@ import duckdb
 
 from linkage.comparison import kind_of
 from linkage.model import estimate
-from linkage.model.estimate import Learned, Material, Settings, Shares
+from linkage.model.estimate import HOME, Learned, Material, Settings, Shares
 from linkage.model.schema import Comparison, Level, Model
 
 __all__ = ["Settings", "TooLittle", "Trained", "train"]
-
-HOME: Final = "home"
-"""Group of the comparisons that say who lives where; how many share a home does not depend on how many there are."""
 
 _FEWEST: Final = 100
 """Records below which nothing can be learned."""
@@ -110,6 +107,8 @@ def train(
         more += said
         comparisons.append(_weighed(comparison, m.get(comparison.name), u[comparison.name], home))
     warnings = (*warnings, *more)
+    homes = material.labelled and any(c.group == HOME for c in model.comparisons)
+    at_home = estimate.prior_at_home(material) if homes else None
     trained = {
         "how": "Splink",
         "splink": version("splink"),
@@ -127,6 +126,7 @@ def train(
         model,
         version=f"{now:%Y-%m-%d}-{how.seed}",
         prior=round(prior - log2(times), 3),
+        prior_at_home=model.prior_at_home if at_home is None else round(at_home, 3),
         comparisons=tuple(comparisons),
         trained=trained,
     )
@@ -168,7 +168,9 @@ def _without_true(u: Shares, m: Shares | None, prior: float) -> Shares:
 
 def _home(material: Material, comparison: Comparison) -> tuple[Shares | None, tuple[str, ...]]:
     """Return u at home, for comparisons that weigh differently there, and a warning when there is too little."""
-    if not material.labelled or all(entry.at_home is None for entry in comparison.levels):
+    differs = comparison.group == HOME or any(entry.at_home is not None for entry in comparison.levels)
+    homes = any(c.group == HOME for c in material.model.comparisons)
+    if not (material.labelled and differs and homes):
         return None, ()
     shares = estimate.at_home(material, comparison)
     if shares.pairs >= material.settings.session:
@@ -189,7 +191,7 @@ def _weighed(comparison: Comparison, m: Shares | None, u: Shares, home: Shares |
             levels.append(replace(base, m=share_m, u=share_u, why=base.why or _NEVER))
             continue
         at_home = base.at_home  # where there is none, the likeness is no likeness of families
-        if at_home is not None and home is not None and home.levels[i]:
+        if home is not None and (comparison.group == HOME or (at_home is not None and home.levels[i])):
             at_home = round(log2(share_m / home.smoothed()[i]), 3)
         why = "" if base.why == _NEVER else base.why
         levels.append(Level(name, share_m, share_u, round(log2(share_m / share_u), 3), at_home, why))
