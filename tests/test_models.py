@@ -43,7 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def run(home: Home, *arguments: str) -> str:
-    done = CliRunner().invoke(app, ["--home", str(home.path), "model", *arguments])
+    done = CliRunner().invoke(app, ["--home", str(home.path), "model", *arguments], env={"COLUMNS": "160"})
     assert done.exit_code == 0, (done.output, done.exception)
     return done.output
 

@@ -66,10 +66,14 @@ class Shares:
     levels: tuple[float, ...]
     pairs: float
 
-    def among(self, times: float) -> Shares:
-        """Return the shares with every level but the last so many times rarer."""
-        agreeing = tuple(share / times for share in self.levels[:-1])
-        return Shares((*agreeing, 1.0 - sum(agreeing)), self.pairs * times)
+    def among(self, times: float, true: Shares) -> Shares:
+        """Return u with the levels that speak for a pair so many times rarer, `true` being m.
+
+        A level that speaks against it (another flat of the building) goes on doing so in a larger town.
+        """
+        speak = [a > b for a, b in zip(true.smoothed(), self.smoothed(), strict=True)]
+        levels = [share / times if rarer else share for share, rarer in zip(self.levels, speak, strict=True)]
+        return Shares((*levels[:-1], 1.0 - sum(levels[:-1])), self.pairs * times)
 
     def smoothed(self) -> tuple[float, ...]:
         """Return shares that add up to one, none of them nought."""

@@ -92,7 +92,9 @@ def beside(model: Path) -> Path:
 
 def write(table: pa.Table, path: Path) -> None:
     """Write frequencies beside the model that they belong to."""
-    csv.write_csv(table, path, csv.WriteOptions(quoting_style="needed", quoting_header="needed"))
+    with path.open("wb") as file:
+        file.write(f"{','.join(table.column_names)}\n".encode())  # Arrow would quote the names
+        csv.write_csv(table, file, csv.WriteOptions(include_header=False, quoting_style="needed"))
 
 
 def rarity(model: Model, comparison: Comparison, frequencies: pa.Table) -> pa.Table:

@@ -99,7 +99,8 @@ def train(
     }
     warnings = learned.warnings
     times = how.population / material.identifiers if how.population and material.labelled else 1.0
-    u |= {c.name: u[c.name].among(times) for c in model.comparisons if c.group == HOME}
+    grown = {c.name for c in model.comparisons if c.group == HOME and c.name in m and times != 1.0}
+    u |= {name: u[name].among(times, m[name]) for name in grown}
     comparisons: list[Comparison] = []
     more: list[str] = []
     for comparison in model.comparisons:

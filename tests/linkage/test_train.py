@@ -257,3 +257,26 @@ def test_the_engine_scores_with_a_trained_model(con: duckdb.DuckDBPyConnection) 
     engine.table("keyed", f"SELECT *, {keys_sql(model)} FROM comparable")
     score(engine, model, proposers="keyed", records="keyed", once="l.rid < r.rid")
     assert con.execute("SELECT count(*) FROM scored WHERE weight >= 9.5").fetchall()[0][0] > 100
+
+
+def test_at_home_the_family_bounds_the_weight() -> None:
+    """Twins share home, phone, surname and birth date: against strangers that is proof, against one's twin it is nothing."""
+    from linkage.scoring import weight_sql
+
+    model = Model(
+        "person", "hand", -20.0, Thresholds(0, 10, 20, 1), (),
+        (
+            Comparison("birth", "date", (Level("exact", None, None, 14.0, 8.0), Level("different", None, None, -8.0))),
+            Comparison("flat", "code", (Level("exact", None, None, 19.0, 0.5), Level("different", None, None, -5.0, -2.0)), "home"),
+        ),
+        prior_at_home=-1.0,
+    )  # fmt: skip
+    told = duckdb.connect().execute(
+        f"SELECT {weight_sql(model)} FROM (VALUES (1, 1), (1, 2), (1, 0), (6, 1)) t(g_birth, g_flat)"
+    )
+    assert [float(row[0]) for row in told.fetchall()] == [
+        -1 + 8 + 0.5,  # home and birth date: one person, or a twin
+        -20 + 14 - 5,  # not at home: strangers are the only alternative
+        -20 + 14,
+        -20 - 8 + 19,  # strangers in one flat are the likelier alternative here
+    ]
