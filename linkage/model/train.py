@@ -11,6 +11,8 @@ Fellegi and Sunter, "A Theory for Record Linkage" (1969); Splink, https://moj-an
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,7 +25,7 @@ import duckdb
 from linkage.comparison import kind_of
 from linkage.model import estimate
 from linkage.model.estimate import HOME, Learned, Material, Settings, Shares
-from linkage.model.schema import Comparison, Level, Model
+from linkage.model.schema import Comparison, Level, Model, document
 
 __all__ = ["Settings", "TooLittle", "Trained", "train"]
 
@@ -125,13 +127,19 @@ def train(
     }
     fresh = replace(
         model,
-        version=f"{now:%Y-%m-%d}-{how.seed}",
+        version="",
         prior=round(prior - log2(times), 3),
         prior_at_home=model.prior_at_home if at_home is None else round(at_home, 3),
         comparisons=tuple(comparisons),
         trained=trained,
     )
-    return Trained(fresh, warnings)
+    return Trained(replace(fresh, version=f"{now:%Y-%m-%d}-{_digest(fresh)}"), warnings)
+
+
+def _digest(model: Model) -> str:
+    """Tell models of one day apart: six digits of a hash of all that they say."""
+    written = json.dumps(document(model), ensure_ascii=False, sort_keys=True)
+    return hashlib.blake2b(written.encode(), digest_size=3).hexdigest()
 
 
 def _m(material: Material, u: Mapping[str, Shares], implied: frozenset[str]) -> tuple[dict[str, Shares], Learned]:
