@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from schemas.model import EntityType
 from warehouse.ledger import FORMER, NAMED
+from warehouse.duck import SOURCE_ID
 from warehouse.publish import fetch
 from warehouse.tables import EDGE
 

@@ -27,6 +27,8 @@ class Spec:
         own: columns that are read out of the number, so they are another's where the number is.
         phones: phone columns, for which it is looked up whether many share the number (`<phone>_shared`).
         frequencies: names are looked up in the table of name frequencies.
+        implied: comparisons that the identifier fills in (the birth date in a citizen number); where identifiers agree
+            they agree too, so identifiers cannot teach their weights.
     """
 
     entity_type: EntityType
@@ -37,6 +39,7 @@ class Spec:
     own: tuple[str, ...] = ()
     phones: tuple[str, ...] = ()
     frequencies: bool = False
+    implied: tuple[str, ...] = ()
 
 
 def code(sql: str) -> str:
@@ -89,6 +92,7 @@ PERSON: Final = Spec(
     own=("birth", "birth_y", "birth_m", "birth_d", "sex"),
     phones=("phone",),
     frequencies=True,
+    implied=("birth", "sex"),
 )
 """实有人口: the citizen number (or document number) labels, unless the names on its other rows say it is another's."""
 

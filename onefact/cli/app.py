@@ -23,6 +23,10 @@ sandbox_app = typer.Typer(help="The forty stand-in systems on this machine (仿�
 systems_app = typer.Typer(help="The systems and their manifests (系统清单).", no_args_is_help=True)
 export_app = typer.Typer(help="Write links or golden records as Parquet (导出).", no_args_is_help=True)
 schema_app = typer.Typer(help="The master schema (数据项目录).", no_args_is_help=True)
+model_app = typer.Typer(
+    help="The linkage models: weights by which records are linked (链接模型).", no_args_is_help=True
+)
+app.add_typer(model_app, name="model")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(systems_app, name="systems")
 app.add_typer(export_app, name="export")
@@ -239,6 +243,59 @@ def export_golden(context: typer.Context, out: Out, as_json: Json = False) -> No
     from onefact.cli import verbs
 
     verbs.export(_session(context, as_json), "golden", out)
+
+
+@model_app.command("list")
+def model_list(context: typer.Context, as_json: Json = False) -> None:
+    """List the models, and which of them count: an installation's own outranks the shipped one."""
+    from onefact.cli import models
+
+    models.list_(_session(context, as_json))
+
+
+@model_app.command("show")
+def model_show(
+    context: typer.Context,
+    entity: Annotated[str, typer.Argument(help="Entity whose model is shown.")] = "person",
+    as_json: Json = False,
+) -> None:
+    """Show the levels and weights of a model (权重表)."""
+    from onefact.cli import models
+
+    models.show_(_session(context, as_json), entity)
+
+
+@model_app.command("train")
+def model_train(
+    context: typer.Context,
+    entity: Annotated[str, typer.Option(help="Entity to train for.")] = "person",
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; the installation's own model when not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 1,
+    pairs: Annotated[int, typer.Option(help="Pairs to count on.")] = 2_000_000,
+    population: Annotated[
+        int | None, typer.Option(help="People to state the weights for; those trained on else.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate the weights anew from the records of this installation (训练)."""
+    from onefact.cli import models
+
+    models.train(_session(context, as_json), entity, out, seed, pairs, population)
+
+
+@model_app.command("chart")
+def model_chart(
+    context: typer.Context,
+    entity: Annotated[str, typer.Argument(help="Entity whose links are looked at.")],
+    out: Annotated[Path, typer.Option(help="chart.svg or chart.html to write.")],
+    as_json: Json = False,
+) -> None:
+    """Draw the precision and recall to expect from each link threshold (阈值图)."""
+    from onefact.cli import models
+
+    models.chart(_session(context, as_json), entity, out)
 
 
 @schema_app.command("catalogue")
