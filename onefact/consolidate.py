@@ -13,6 +13,8 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
+from linkage.address.occupants import settle
+from linkage.address.places import resolve_new
 from linkage.identity import assign
 from linkage.names import standardise
 from linkage.resolve import resolve
@@ -85,6 +87,8 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
     """
     texts = parse_new(con)
     standardise_new(con, standardise)
+    resolve_new(con)
+    settle(con)
     working_copy.find_echoes(con)
     for entity_type in ENTITIES:
         resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text", names="name_form")

@@ -38,6 +38,33 @@ def _columns(entity_type: EntityType) -> str:
     return ", ".join(f'"{f.name}" {kinds[str(f.type)]}' for f in standardised_schema(entity_type))
 
 
+PLACE_TABLES = (
+    (
+        "CREATE TABLE IF NOT EXISTS place_key (text VARCHAR, city VARCHAR, district VARCHAR, street VARCHAR, community VARCHAR, "
+        "road VARCHAR, plate VARCHAR, name VARCHAR, building VARCHAR, unit VARCHAR, floor VARCHAR, room VARCHAR, "
+        "door UBIGINT, name_code UBIGINT, fold_code UBIGINT, combo UBIGINT)"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS place (text VARCHAR, neighbourhood UBIGINT, door UBIGINT, site UBIGINT, building UBIGINT, "
+        "flat UBIGINT, node UBIGINT, depth VARCHAR, complete BOOLEAN, building_no VARCHAR, unit_no VARCHAR, "
+        "floor_no VARCHAR, room_no VARCHAR)"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS place_site (neighbourhood UBIGINT, site UBIGINT, city VARCHAR, district VARCHAR, "
+        "street VARCHAR, community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR)"
+    ),
+    "CREATE TABLE IF NOT EXISTS place_candidate (neighbourhood UBIGINT, text VARCHAR, flat UBIGINT)",
+    (
+        "CREATE TABLE IF NOT EXISTS place_alias (neighbourhood UBIGINT, door UBIGINT, name VARCHAR, alias VARCHAR, "
+        "shared_flats BIGINT, name_flats BIGINT, alias_flats BIGINT, one BOOLEAN)"
+    ),
+)
+"""What address texts say (`place_key`), the places they mean, the names of the places, and what was left undecided or learned.
+
+Filled by `linkage.address.places`; see there for what the columns mean.
+"""
+
+
 def _schema() -> list[str]:
     statements = []
     for entity_type in ENTITIES:
@@ -66,6 +93,7 @@ def _schema() -> list[str]:
             "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "
             "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)"
         ),
+        *PLACE_TABLES,
         "CREATE TABLE IF NOT EXISTS name_form (text VARCHAR, folded VARCHAR, pinyin VARCHAR, pinyin_fuzzy VARCHAR)",
         "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR)",
     ]

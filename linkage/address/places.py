@@ -1,0 +1,83 @@
+"""Address texts resolved to places (地址定位): every spelling of one flat, building, compound or door gets one code.
+
+A text alone seldom says everything: the door plate is missing, or the staircase, or the compound goes by another name.
+What is missing is taken from the other texts of the same neighbourhood (a door plate and the compound behind it), never
+guessed: a text that could mean two places keeps its candidates (`place_candidate`) and gets no code.
+
+The result is a function of the set of texts. It is made neighbourhood by neighbourhood, so new texts change only those
+neighbourhoods which they name, and doing that gives what doing everything again would give.
+
+Tables (declared by the warehouse):
+
+- `place_key`: what each text says (`linkage.address.place_keys`).
+- `place`: one row for each text. `door` road and plate; `site` the compound or door; `building`; `flat` NULL where the text
+  names no room or not which one; `node` the deepest place that it names; `depth` area, road, site, building, unit, floor
+  or flat; `complete` false where it could mean several; `building_no`, `unit_no`, `floor_no`, `room_no` with what was
+  filled in.
+- `place_site`: the names of each site, of each element the commonest.
+- `place_candidate`: the flats that an undecided text could mean.
+- `place_alias`: pairs of names at one door, the flats they share, and whether they were taken as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from linkage.address.place_flats import fill_flats, settle_codes
+from linkage.address.place_keys import read_new
+from linkage.address.place_neighbours import affected, neighbourhoods
+from linkage.address.place_sites import find_sites
+
+RESOLVED = ("place", "place_site", "place_candidate", "place_alias")
+"""Tables kept by neighbourhood; `place_key` is kept by text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """How many texts were new, and how many were resolved again because they stand in the same neighbourhoods."""
+
+    new: int
+    resolved: int
+
+
+def resolve_all(con: duckdb.DuckDBPyConnection, *, addresses: str = "address_text") -> Resolved:
+    """Resolve every address text from the beginning.
+
+    Args:
+        con: the warehouse, with the tables named above.
+        addresses: relation with the parse of every address text (text and `schemas.address.COLUMNS`).
+    """
+    con.execute("DELETE FROM place_key")
+    for table in RESOLVED:
+        con.execute(f"DELETE FROM {table}")
+    new = read_new(con, addresses)
+    con.execute("CREATE OR REPLACE TEMP TABLE place_scope AS SELECT * FROM place_key")
+    return Resolved(new, _resolve(con))
+
+
+def resolve_new(con: duckdb.DuckDBPyConnection, *, addresses: str = "address_text") -> Resolved:
+    """Resolve the texts that are new, and again those of the neighbourhoods which they name.
+
+    The tables then hold what `resolve_all` would give. Arguments as there.
+    """
+    new = read_new(con, addresses)
+    if not new:
+        return Resolved(0, 0)
+    affected(con)
+    for table in RESOLVED:
+        con.execute(f"DELETE FROM {table} WHERE neighbourhood IN (SELECT neighbourhood FROM place_touched)")
+    return Resolved(new, _resolve(con))
+
+
+def _resolve(con: duckdb.DuckDBPyConnection) -> int:
+    """Resolve the texts of `place_scope`: whole neighbourhoods."""
+    neighbourhoods(con)
+    find_sites(con)
+    fill_flats(con)
+    settle_codes(con)
+    rows = con.execute("SELECT count(*) FROM place_scope").fetchall()
+    for table in ("place_scope", "place_text", "place_row", "place_slot"):
+        con.execute(f"DROP TABLE IF EXISTS {table}")
+    return int(rows[0][0])
