@@ -28,6 +28,43 @@ _GROUP: Final = "(组|社|队)$"
 _PLATE: Final = "replace(regexp_replace(t.road_no, '(号院|号)$', ''), '号附', '-')"
 """A door plate without its word: 68号附1号 and 68-1号 are one plate."""
 
+_MENDED: Final = """
+WITH asked AS (
+    SELECT t.*, split_part(coalesce(t.note, ''), ' ', 1) AS after, split_part(coalesce(t.note, ''), ' ', 2) AS behind,
+           coalesce(n.bare, false) AS bare, coalesce(n.plain AND t.building LIKE '%号', false) AS plain,
+           regexp_extract(t.district, '^(.+)[市县旗]$', 1) AS short
+    FROM _parsed t LEFT JOIN _kind n ON n.said = t.compound
+), known AS (
+    SELECT *,
+        CASE WHEN road IS NOT NULL OR compound IS NULL THEN NULL
+             WHEN road_no IS NOT NULL THEN list_max(list_filter(range(2, length(compound) + 1),
+                                                    lambda n: contains(text, left(compound, n) || road_no)))
+             WHEN plain AND unit IS NULL AND room IS NULL THEN length(compound)
+             WHEN plain AND after <> '' AND contains(text, compound || building || after) THEN length(compound) END AS head,
+        road IS NULL AND road_no IS NULL AS no_plate,
+        bare AND community IS NOT NULL AND contains(text, community || compound) AS joined,
+        after <> '' AND contains(text, compound || note) AND NOT ends_with(text, note) AS cut,
+        coalesce(short <> '' AND province IS NULL AND city IS NULL AND NOT contains(text, district) AND contains(text, short || compound), false) AS part
+    FROM asked
+)
+SELECT * EXCLUDE (after, behind, bare, plain, short, head, no_plate, joined, cut, part) REPLACE (
+    CASE WHEN NOT part THEN district END AS district,
+    CASE WHEN head IS NOT NULL THEN left(compound, head) ELSE road END AS road,
+    CASE WHEN head IS NOT NULL AND no_plate THEN building ELSE road_no END AS road_no,
+    CASE WHEN head IS NULL OR NOT no_plate THEN building WHEN behind LIKE '%栋' THEN behind END AS building,
+    CASE WHEN head IS NOT NULL THEN nullif(if(no_plate, after, substr(compound, head + 1)), '')
+         WHEN joined THEN community || compound WHEN part THEN short || compound WHEN cut THEN compound || note
+         ELSE compound END AS compound,
+    CASE WHEN NOT joined THEN community END AS community
+) FROM known
+"""
+"""What the parse of one text cannot know, seen from what names are like.
+
+A street need not say that it is one (昙华林141号): what stands right before a plate is a road. A kind of estate is no name by
+itself: 水生村雅居 is not the 雅居 of a village. A name may hold a word for a kind in its middle (西厂口苑), which cut it in two,
+and may begin like a county far away (新民主路宿舍 is not in 新民市).
+"""
+
 _READ: Final = f"""
 WITH formed AS (
     SELECT t.text, t.city, t.district, t.street, coalesce(m.form, t.community) AS community, coalesce(r.form, t.road) AS road,
@@ -76,21 +113,35 @@ def read_new(con: duckdb.DuckDBPyConnection, addresses: str) -> int:
     done = 0
     cursor = con.cursor()
     for batch in con.sql("SELECT * FROM place_new").to_arrow_reader(CHUNK):
-        done += _read(cursor, complete(pa.table(batch)))
+        done += _read(cursor, pa.Table.from_batches([batch]))
     con.execute("DROP TABLE place_new")
     return done
 
 
 def _read(con: duckdb.DuckDBPyConnection, said: pa.Table) -> int:
+    con.register("_parsed", said)
+    con.register("_kind", _kinds(said))
+    said = complete(con.sql(_MENDED).to_arrow_table())
     con.register("_said", said)
     con.register("_name_form", _names(said))
     con.register("_road_form", _roads(said))
     communities = [v for v in said["community"].unique().to_pylist() if v]
     con.register("_plain_form", _table(("said", "form"), [(v, name_digits(v)) for v in communities]))
     con.execute(f"INSERT INTO place_key BY NAME {_READ}")
-    for name in ("_said", "_name_form", "_road_form", "_plain_form"):
+    for name in ("_parsed", "_kind", "_said", "_name_form", "_road_form", "_plain_form"):
         con.unregister(name)
     return int(said.num_rows)
+
+
+def _kinds(said: pa.Table) -> pa.Table:
+    """Of each name whether it is a word for a kind and nothing else (bare), and whether it says no kind at all (plain)."""
+    names = [name for name in said["compound"].unique().to_pylist() if name]
+    kinds = words().kinds
+    return pa.table({
+        "said": pa.array(names, pa.string()),
+        "bare": pa.array([name in kinds for name in names], pa.bool_()),
+        "plain": pa.array([not read_name(name).kind and name not in kinds for name in names], pa.bool_()),
+    })  # fmt: skip
 
 
 def _names(said: pa.Table) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import duckdb
@@ -45,15 +46,18 @@ def find_sites(con: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TEMP TABLE place_row AS SELECT t.*, hash('only', t.bridge, t.name_code) AS anchor "
         "FROM place_text t ANTI JOIN place_sited s USING (text)"
     )
-    _zone(con)
+    _zone(con, by_name=True)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_row AS SELECT * FROM place_sited UNION ALL BY NAME SELECT * FROM place_row"
     )
     con.execute("DROP TABLE place_sited")
 
 
-def _zone(con: duckdb.DuckDBPyConnection) -> None:
-    """Give the rows of `place_row` their site by `anchor`, anchors at which texts contradict one another split."""
+def _zone(con: duckdb.DuckDBPyConnection, *, by_name: bool = False) -> None:
+    """Give the rows of `place_row` their site by `anchor`, anchors at which texts contradict one another split.
+
+    Where the anchor is the name (`by_name`), the name says nothing about which of its namesakes a text means.
+    """
     several = " OR ".join(f"min({c}) <> max({c})" for c in _SAID)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE place_odd AS SELECT anchor FROM place_row GROUP BY anchor HAVING {several}"
@@ -67,7 +71,8 @@ def _zone(con: duckdb.DuckDBPyConnection) -> None:
     found: list[tuple[int, int, str, bool]] = []
     by_anchor: dict[int, list[Said]] = defaultdict(list)
     for anchor, *values in rows:
-        by_anchor[anchor].append(Said(*values))
+        said_here = Said(*values)
+        by_anchor[anchor].append(replace(said_here, name=None) if by_name else said_here)
     for anchor, here in by_anchor.items():
         split = zones(here, shared.get(anchor, frozenset()))
         found += [(anchor, combo, zone.label, zone.sure) for combo, zone in split.items() if zone.label]

@@ -7,7 +7,8 @@ two parts of an estate (一期, 二期). What a text leaves unsaid is taken from
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -43,7 +44,7 @@ class Zone:
     sure: bool = True
 
 
-Apart: TypeAlias = Set[tuple[str, str]]
+Apart: TypeAlias = AbstractSet[tuple[str, str]]
 """Pairs of names at the door (in order) that have flats enough, and too few in common, to be one place."""
 
 
