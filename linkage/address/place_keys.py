@@ -42,16 +42,20 @@ WITH asked AS (
              WHEN plain AND unit IS NULL AND room IS NULL THEN length(compound)
              WHEN plain AND after <> '' AND contains(text, compound || building || after) THEN length(compound) END AS head,
         road IS NULL AND road_no IS NULL AS no_plate,
+        regexp_extract(room, '^[0-9]+-[0-9]+-[0-9]+') AS numbers,
         bare AND community IS NOT NULL AND contains(text, community || compound) AS joined,
         after <> '' AND contains(text, compound || note) AND NOT ends_with(text, note) AS cut,
         coalesce(short <> '' AND province IS NULL AND city IS NULL AND NOT contains(text, district) AND contains(text, short || compound), false) AS part
     FROM asked
 )
-SELECT * EXCLUDE (after, behind, bare, plain, short, head, no_plate, joined, cut, part) REPLACE (
+SELECT * EXCLUDE (after, behind, bare, plain, short, head, no_plate, numbers, joined, cut, part) REPLACE (
     CASE WHEN NOT part THEN district END AS district,
     CASE WHEN head IS NOT NULL THEN left(compound, head) ELSE road END AS road,
     CASE WHEN head IS NOT NULL AND no_plate THEN building ELSE road_no END AS road_no,
-    CASE WHEN head IS NULL OR NOT no_plate THEN building WHEN behind LIKE '%栋' THEN behind END AS building,
+    CASE WHEN head IS NULL OR NOT no_plate THEN building WHEN behind LIKE '%栋' THEN behind
+         WHEN numbers <> '' THEN split_part(numbers, '-', 1) END AS building,
+    CASE WHEN head IS NOT NULL AND no_plate AND numbers <> '' THEN split_part(numbers, '-', 2) ELSE unit END AS unit,
+    CASE WHEN head IS NOT NULL AND no_plate AND numbers <> '' THEN split_part(numbers, '-', 3) ELSE room END AS room,
     CASE WHEN head IS NOT NULL THEN nullif(if(no_plate, after, substr(compound, head + 1)), '')
          WHEN joined THEN community || compound WHEN part THEN short || compound WHEN cut THEN compound || note
          ELSE compound END AS compound,

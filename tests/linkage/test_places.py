@@ -90,7 +90,7 @@ def test_learned_aliases_are_kept_with_their_evidence() -> None:
 def towns(draw: st.DrawFn) -> list[str]:
     """Texts of a small town, dense enough that names, plates and staircases meet and contradict one another."""
     seed = draw(st.integers(0, 2**32))
-    dice = random.Random(seed)  # noqa: S311 - reproducible, no secret
+    dice = random.Random(seed)
     roads, stems = ("武珞路", "中山路", "云架桥"), ("沙湖", "紫阳", "水生村")
     kinds, communities = ("公寓", "大院", "小区一期", "小区二期", "宿舍"), ("", "沙湖社区", "紫阳社区", "水生村社区")
     uppers = ("", "武昌区", "湖北省武汉市武昌区", "洪山区", "黄石市")
