@@ -23,7 +23,7 @@ from onefact.home import Home
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
-from warehouse import golden, working_copy
+from warehouse import address_tree, golden, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count, standardised_table
 from warehouse.names import standardise_new
@@ -87,7 +87,7 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
     """
     texts = parse_new(con)
     standardise_new(con, standardise)
-    resolve_new(con)
+    resolve_new(con, addresses="address_said")
     settle(con)
     working_copy.find_echoes(con)
     for entity_type in ENTITIES:
@@ -105,6 +105,7 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
         if entity_type == "address":
             golden.complete_addresses(con)
         working_copy.apply_fresh(con, entity_type)
+    address_tree.plant(con)
     return texts
 
 
@@ -173,6 +174,7 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
         publisher.links("relation_now", "touched")
+        publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, _totals_now(con), ended, planned, superseded, texts)

@@ -40,7 +40,7 @@ def _columns(entity_type: EntityType) -> str:
 
 PLACE_TABLES = (
     (
-        "CREATE TABLE IF NOT EXISTS place_key (text VARCHAR, city VARCHAR, district VARCHAR, street VARCHAR, community VARCHAR, "
+        "CREATE TABLE IF NOT EXISTS place_key (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, street VARCHAR, community VARCHAR, "
         "road VARCHAR, plate VARCHAR, name VARCHAR, building VARCHAR, unit VARCHAR, floor VARCHAR, room VARCHAR, "
         "door UBIGINT, name_code UBIGINT, fold_code UBIGINT, combo UBIGINT)"
     ),
@@ -50,7 +50,7 @@ PLACE_TABLES = (
         "floor_no VARCHAR, room_no VARCHAR)"
     ),
     (
-        "CREATE TABLE IF NOT EXISTS place_site (neighbourhood UBIGINT, site UBIGINT, city VARCHAR, district VARCHAR, "
+        "CREATE TABLE IF NOT EXISTS place_site (neighbourhood UBIGINT, site UBIGINT, province VARCHAR, city VARCHAR, district VARCHAR, "
         "street VARCHAR, community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR)"
     ),
     "CREATE TABLE IF NOT EXISTS place_candidate (neighbourhood UBIGINT, text VARCHAR, flat UBIGINT)",
@@ -94,6 +94,14 @@ def _schema() -> list[str]:
             "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)"
         ),
         *PLACE_TABLES,
+        (
+            "CREATE TABLE IF NOT EXISTS address_node (node_id UUID, parent_id UUID, level VARCHAR, name VARCHAR, "
+            "full_text VARCHAR, master_id UUID)"
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS address_point (entity_type VARCHAR, master_id UUID, field VARCHAR, node_id UUID, "
+            "exact BOOLEAN, text VARCHAR)"
+        ),
         "CREATE TABLE IF NOT EXISTS name_form (text VARCHAR, folded VARCHAR, pinyin VARCHAR, pinyin_fuzzy VARCHAR)",
         "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR)",
     ]

@@ -15,6 +15,9 @@ from linkage.address.place_keys import CONTEXT
 CHOICES: Final = 12
 """A text that could be more flats than this keeps no candidates."""
 
+_NAMED: Final = ("province", *CONTEXT, "road", "plate", "name")
+"""Elements that a site has a name for."""
+
 _SIDES: Final = "(('左', '1'), ('右', '2'))"
 """五楼左 is 501 and 五楼右 502 where a staircase has two flats on a floor, counted from the left."""
 
@@ -149,16 +152,16 @@ def settle_codes(con: duckdb.DuckDBPyConnection) -> None:
 
 def _name_sites(con: duckdb.DuckDBPyConnection) -> None:
     """Keep the commonest name of each element of each site; of equally common ones the first in order."""
-    for element in (*CONTEXT, "road", "plate", "name"):
+    for element in _NAMED:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE place_{element} AS SELECT site, arg_min({element}, (-n, {element})) AS {element} "
             f"FROM (SELECT site, {element}, count(*) AS n FROM place_row WHERE {element} IS NOT NULL GROUP BY ALL) GROUP BY site"
         )
-    joins = " ".join(f"LEFT JOIN place_{e} USING (site)" for e in (*CONTEXT, "road", "plate", "name"))
-    columns = ", ".join((*CONTEXT, "road", "plate", "name"))
+    joins = " ".join(f"LEFT JOIN place_{e} USING (site)" for e in _NAMED)
+    columns = ", ".join(_NAMED)
     con.execute(
         f"INSERT INTO place_site BY NAME SELECT neighbourhood, site, {columns} FROM "
         f"(SELECT DISTINCT neighbourhood, site FROM place_row) {joins}"
     )
-    for element in (*CONTEXT, "road", "plate", "name"):
+    for element in _NAMED:
         con.execute(f"DROP TABLE place_{element}")

@@ -71,7 +71,7 @@ and may begin like a county far away (新民主路宿舍 is not in 新民市).
 
 _READ: Final = f"""
 WITH formed AS (
-    SELECT t.text, t.city, t.district, t.street, coalesce(m.form, t.community) AS community, coalesce(r.form, t.road) AS road,
+    SELECT t.text, t.province, t.city, t.district, t.street, coalesce(m.form, t.community) AS community, coalesce(r.form, t.road) AS road,
            t.road LIKE '%组' OR regexp_matches(t.road, '{_GROUP}') AS of_village, {_PLATE} AS plate,
            coalesce(n.form, t.compound) AS name, n.fold,
            regexp_replace(t.building, '(号楼|栋|号)$', '') AS building, regexp_replace(t.unit, '单元$', '') AS unit,
@@ -92,7 +92,7 @@ WITH formed AS (
         CASE WHEN room IS NULL OR NOT regexp_matches(room, '[0-9]{{3}}') THEN floor END AS floor
     ) FROM formed
 )
-SELECT text, city, district, street, community, road, CASE WHEN road IS NOT NULL THEN plate END AS plate, name,
+SELECT text, province, city, district, street, community, road, CASE WHEN road IS NOT NULL THEN plate END AS plate, name,
        nullif(building, '') AS building, unit, floor, room,
        CASE WHEN road IS NOT NULL AND plate IS NOT NULL THEN hash('door', road, plate) END AS door,
        CASE WHEN name IS NOT NULL THEN hash('name', name) END AS name_code,

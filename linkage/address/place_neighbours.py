@@ -72,39 +72,48 @@ def _components(left: np.ndarray, right: np.ndarray) -> pa.Table:
 
 
 def affected(con: duckdb.DuckDBPyConnection) -> None:
-    """Create `place_touched` (neighbourhood) and `place_scope`: the new texts, and all that they could concern.
+    """Create `place_touched` (neighbourhood) and `place_scope`: what new and vanished texts could concern.
 
-    A name that was a hub before stays one, so the many texts that bear it are not concerned.
+    Reads `place_gone`, whose texts are removed from `place_key`. A name that is a hub before and after joins nothing, so
+    the many texts that bear it are not concerned.
     """
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_fresh AS SELECT k.* FROM place_key k ANTI JOIN place p USING (text)"
+        "CREATE OR REPLACE TEMP TABLE place_fresh AS SELECT k.* FROM place_key k ANTI JOIN place p USING (text) "
+        "UNION ALL SELECT * FROM place_gone"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_met AS SELECT p.neighbourhood, k.door, k.fold_code, k.name_code "
-        "FROM place_key k JOIN place p USING (text) WHERE k.door IN (SELECT door FROM place_fresh) "
-        "OR k.fold_code IN (SELECT fold_code FROM place_fresh)"
+        "CREATE OR REPLACE TEMP TABLE place_met AS SELECT p.neighbourhood, k.* FROM place_key k JOIN place p USING (text) "
+        "WHERE k.door IN (SELECT door FROM place_fresh) OR k.fold_code IN (SELECT fold_code FROM place_fresh)"
     )
-    usual = "{code} IN (SELECT {code} FROM place_met GROUP BY {code} HAVING count(DISTINCT door) <= " + str(HUB) + ")"
+    con.execute("DELETE FROM place_key WHERE text IN (SELECT text FROM place_gone)")
+    usual = " OR ".join(
+        f"(m.{code} IN (SELECT {code} FROM place_fresh) AND (m.{code} IN ({_usual(code, 'place_met')}) "
+        f"OR m.{code} IN ({_usual(code, 'place_key')})))"
+        for code in ("fold_code", "name_code")
+    )
     areas = f"SELECT {_AREA} FROM place_fresh WHERE door IS NULL AND name IS NULL"
     alone = "SELECT hash('alone', name_code, combo) FROM place_fresh WHERE name IS NOT NULL"
-    within = (
-        "SELECT hash('within', community, name_code) FROM place_fresh WHERE community IS NOT NULL AND name IS NOT NULL"
-    )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_touched AS SELECT DISTINCT neighbourhood FROM place_met m "
-        "WHERE door IN (SELECT door FROM place_fresh) "
-        f"OR (fold_code IN (SELECT fold_code FROM place_fresh) AND ({usual.format(code='fold_code')})) "
-        f"OR (name_code IN (SELECT name_code FROM place_fresh) AND ({usual.format(code='name_code')})) "
-        f"UNION {areas} UNION {alone} UNION {within}"
+        f"WHERE m.door IN (SELECT door FROM place_fresh) OR {usual} "
+        "OR (community, name_code) IN (SELECT community, name_code FROM place_fresh) "
+        "OR text IN (SELECT text FROM place_gone) "
+        f"UNION {areas} UNION {alone}"
     )
     con.execute(
-        "INSERT INTO place_touched SELECT DISTINCT p.neighbourhood FROM place_key k JOIN place p USING (text) "
-        "JOIN (SELECT DISTINCT community, name_code FROM place_fresh WHERE name IS NOT NULL AND community IS NOT NULL) n "
-        "ON n.community = k.community AND n.name_code = k.name_code"
+        "INSERT INTO place_touched SELECT neighbourhood FROM place WHERE text IN (SELECT text FROM place_gone)"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_scope AS SELECT k.* FROM place_key k JOIN place p USING (text) "
-        "WHERE p.neighbourhood IN (SELECT neighbourhood FROM place_touched) UNION ALL SELECT * FROM place_fresh"
+        "CREATE OR REPLACE TEMP TABLE place_scope AS SELECT k.* FROM place_key k LEFT JOIN place p USING (text) "
+        "WHERE p.text IS NULL OR p.neighbourhood IN (SELECT neighbourhood FROM place_touched)"
     )
-    con.execute("DROP TABLE place_met")
-    con.execute("DROP TABLE place_fresh")
+    for table in ("place_met", "place_fresh", "place_gone"):
+        con.execute(f"DROP TABLE {table}")
+
+
+def _usual(code: str, table: str) -> str:
+    """Names of new and vanished texts that are no hub, by the texts of one table."""
+    return (
+        f"SELECT {code} FROM {table} WHERE {code} IN (SELECT {code} FROM place_fresh) GROUP BY {code} "
+        f"HAVING count(DISTINCT door) <= {HUB}"
+    )

@@ -36,10 +36,11 @@ RESOLVED = ("place", "place_site", "place_candidate", "place_alias")
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """How many texts were new, and how many were resolved again because they stand in the same neighbourhoods."""
+    """How many texts were new, how many were resolved with them in their neighbourhoods, and how many had vanished."""
 
     new: int
     resolved: int
+    gone: int = 0
 
 
 def resolve_all(con: duckdb.DuckDBPyConnection, *, addresses: str = "address_text") -> Resolved:
@@ -58,17 +59,22 @@ def resolve_all(con: duckdb.DuckDBPyConnection, *, addresses: str = "address_tex
 
 
 def resolve_new(con: duckdb.DuckDBPyConnection, *, addresses: str = "address_text") -> Resolved:
-    """Resolve the texts that are new, and again those of the neighbourhoods which they name.
+    """Resolve the texts that are new, and again those of the neighbourhoods which new and vanished texts name.
 
-    The tables then hold what `resolve_all` would give. Arguments as there.
+    The tables then hold what `resolve_all` would give. Arguments as there: a text that `addresses` no longer has says
+    nothing any more. Leaves the texts resolved in the temporary table `place_again` (text).
     """
+    gone = f"SELECT text FROM place_key ANTI JOIN {addresses} a USING (text)"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE place_gone AS SELECT k.* FROM place_key k JOIN ({gone}) g USING (text)")
+    left = int(con.execute("SELECT count(*) FROM place_gone").fetchall()[0][0])
     new = read_new(con, addresses)
-    if not new:
+    if not new and not left:
+        con.execute("CREATE OR REPLACE TEMP TABLE place_again (text VARCHAR)")
         return Resolved(0, 0)
     affected(con)
     for table in RESOLVED:
         con.execute(f"DELETE FROM {table} WHERE neighbourhood IN (SELECT neighbourhood FROM place_touched)")
-    return Resolved(new, _resolve(con))
+    return Resolved(new, _resolve(con), left)
 
 
 def _resolve(con: duckdb.DuckDBPyConnection) -> int:
@@ -78,6 +84,7 @@ def _resolve(con: duckdb.DuckDBPyConnection) -> int:
     fill_flats(con)
     settle_codes(con)
     rows = con.execute("SELECT count(*) FROM place_scope").fetchall()
+    con.execute("CREATE OR REPLACE TEMP TABLE place_again AS SELECT text FROM place_scope")
     for table in ("place_scope", "place_text", "place_row", "place_slot"):
         con.execute(f"DROP TABLE IF EXISTS {table}")
     return int(rows[0][0])
