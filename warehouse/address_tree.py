@@ -18,7 +18,10 @@ LEVELS: Final = (
     ("province", "'11'"),
     ("city", "'12'"),
     ("district", "'13'"),
-    ("street", "CASE WHEN {0} LIKE '%街道' THEN '23' WHEN {0} LIKE '%镇' THEN '22' WHEN {0} LIKE '%乡' THEN '21' ELSE '20' END"),
+    (
+        "street",
+        "CASE WHEN {0} LIKE '%街道' THEN '23' WHEN {0} LIKE '%镇' THEN '22' WHEN {0} LIKE '%乡' THEN '21' ELSE '20' END",
+    ),
     ("community", "CASE WHEN {0} LIKE '%社区' THEN '31' WHEN {0} LIKE '%村' THEN '33' ELSE '30' END"),
     ("road", "'41'"),
     ("plate", "'plate'"),
@@ -184,7 +187,9 @@ def _nodes(con: duckdb.DuckDBPyConnection) -> None:
 
 def commit(con: duckdb.DuckDBPyConnection) -> None:
     """Make the new tree the working copy's own; within the transaction of `warehouse.working_copy.commit`."""
-    con.execute(f"DELETE FROM address_point WHERE ({_KEY}) IN (SELECT {_KEY} FROM point_fresh UNION ALL SELECT {_KEY} FROM point_gone)")
+    con.execute(
+        f"DELETE FROM address_point WHERE ({_KEY}) IN (SELECT {_KEY} FROM point_fresh UNION ALL SELECT {_KEY} FROM point_gone)"
+    )
     con.execute(f"INSERT INTO address_point BY NAME SELECT {_KEY}, node_id, exact, text FROM point_fresh")
     con.execute(
         "UPDATE address_point o SET text = n.text FROM point_text n WHERE o.entity_type = n.entity_type "

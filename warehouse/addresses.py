@@ -17,7 +17,9 @@ def parse_new(con: duckdb.DuckDBPyConnection) -> int:
     """
     texts = " UNION ".join(f'SELECT "{column}" AS text FROM {source}' for source, column in columns_of("address"))
     con.execute(f"CREATE OR REPLACE TEMP TABLE address_live AS {texts}")
-    con.execute("CREATE OR REPLACE TEMP VIEW address_said AS SELECT * FROM address_text SEMI JOIN address_live USING (text)")
+    con.execute(
+        "CREATE OR REPLACE TEMP VIEW address_said AS SELECT * FROM address_text SEMI JOIN address_live USING (text)"
+    )
     return work_new(con, "address", "address_text", ", ".join((*address.COLUMNS, "normal_key")), _parse)
 
 

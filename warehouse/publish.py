@@ -36,7 +36,14 @@ LINKED = "system_id, record_key, entity_type, role"
 LINKED_TYPES = "system_id varchar, record_key varchar, entity_type varchar, role varchar"
 PLAN_TYPES = {"master_id": "uuid", "changes": "jsonb"}
 
-NODE = {"node_id": "uuid", "parent_id": "uuid", "level": "varchar", "name": "varchar", "full_text": "varchar", "master_id": "uuid"}
+NODE = {
+    "node_id": "uuid",
+    "parent_id": "uuid",
+    "level": "varchar",
+    "name": "varchar",
+    "full_text": "varchar",
+    "master_id": "uuid",
+}
 POINT = {"entity_type": "varchar", "master_id": "uuid", "field": "varchar", "node_id": "uuid", "exact": "boolean"}
 KEYS = {"address_node": ("node_id",), "address_point": ("entity_type", "master_id", "field")}
 """Columns of the address tree with their types, and the key of each of its tables."""
@@ -206,7 +213,9 @@ class Publisher:
         keys = [name for name in types if name in KEYS[table]]
         same = " AND ".join(f't."{k}" = g."{k}"' for k in keys)
         like = ", ".join(f'"{k}" {types[k]}' for k in keys)
-        rows = self._send(f"gone_{table}", like, f"SELECT {_quoted(keys)} FROM {gone} UNION ALL SELECT {_quoted(keys)} FROM {fresh}")
+        rows = self._send(
+            f"gone_{table}", like, f"SELECT {_quoted(keys)} FROM {gone} UNION ALL SELECT {_quoted(keys)} FROM {fresh}"
+        )
         if rows:
             self._execute(f"DELETE FROM {table} t USING gone_{table} g WHERE {same}")
             self._copy(table, values)

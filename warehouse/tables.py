@@ -41,7 +41,9 @@ ADDRESS_POINT = sa.Table(
     sa.Column("master_id", UUID(as_uuid=False), primary_key=True),
     sa.Column("field", sa.String(60), primary_key=True),
     sa.Column("node_id", UUID(as_uuid=False), nullable=False, index=True),
-    sa.Column("exact", sa.Boolean, nullable=False, comment="false: somewhere below this node, the address does not say where"),
+    sa.Column(
+        "exact", sa.Boolean, nullable=False, comment="false: somewhere below this node, the address does not say where"
+    ),
     comment="地址落点: where each golden person, house, organisation and address is in the tree",
 )
 

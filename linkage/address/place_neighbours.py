@@ -100,9 +100,7 @@ def affected(con: duckdb.DuckDBPyConnection) -> None:
         "OR text IN (SELECT text FROM place_gone) "
         f"UNION {areas} UNION {alone}"
     )
-    con.execute(
-        "INSERT INTO place_touched SELECT neighbourhood FROM place WHERE text IN (SELECT text FROM place_gone)"
-    )
+    con.execute("INSERT INTO place_touched SELECT neighbourhood FROM place WHERE text IN (SELECT text FROM place_gone)")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_scope AS SELECT k.* FROM place_key k LEFT JOIN place p USING (text) "
         "WHERE p.text IS NULL OR p.neighbourhood IN (SELECT neighbourhood FROM place_touched)"
