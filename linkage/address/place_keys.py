@@ -25,13 +25,15 @@ CONTEXT: Final = ("city", "district", "street", "community")
 """Upper elements that may tell namesakes apart, from the largest down."""
 
 _GROUP: Final = "(组|社|队)$"
-_PLATE: Final = "replace(regexp_replace(t.road_no, '(号院|号)$', ''), '号附', '-')"
+_PLATE: Final = "regexp_replace(regexp_replace(t.road_no, '(号院|号)$', ''), '号附|号-', '-')"
 """A door plate without its word: 68号附1号 and 68-1号 are one plate."""
 
 _MENDED: Final = """
 WITH asked AS (
     SELECT t.*, split_part(coalesce(t.note, ''), ' ', 1) AS after, split_part(coalesce(t.note, ''), ' ', 2) AS behind,
-           coalesce(n.bare, false) AS bare, coalesce(n.plain AND t.building LIKE '%号', false) AS plain,
+           coalesce(n.bare, false) AS bare,
+           CASE WHEN NOT n.plain THEN NULL WHEN regexp_matches(t.building, '号(-[0-9]+)?$') THEN t.building
+                WHEN t.building IS NULL AND regexp_matches(t.room, '^[0-9]+号附[0-9]+室$') THEN replace(t.room, '室', '号') END AS number,
            regexp_extract(t.district, '^(.+)[市县旗]$', 1) AS short
     FROM _parsed t LEFT JOIN _kind n ON n.said = t.compound
 ), known AS (
@@ -39,8 +41,8 @@ WITH asked AS (
         CASE WHEN road IS NOT NULL OR compound IS NULL THEN NULL
              WHEN road_no IS NOT NULL THEN list_max(list_filter(range(2, length(compound) + 1),
                                                     lambda n: contains(text, left(compound, n) || road_no)))
-             WHEN plain AND unit IS NULL AND room IS NULL THEN length(compound)
-             WHEN plain AND after <> '' AND contains(text, compound || building || after) THEN length(compound) END AS head,
+             WHEN number IS NOT NULL AND unit IS NULL AND (room IS NULL OR building IS NULL) THEN length(compound)
+             WHEN number IS NOT NULL AND after <> '' AND contains(text, compound || building || after) THEN length(compound) END AS head,
         road IS NULL AND road_no IS NULL AS no_plate,
         regexp_extract(room, '^[0-9]+-[0-9]+-[0-9]+') AS numbers,
         bare AND community IS NOT NULL AND contains(text, community || compound) AS joined,
@@ -48,14 +50,15 @@ WITH asked AS (
         coalesce(short <> '' AND province IS NULL AND city IS NULL AND NOT contains(text, district) AND contains(text, short || compound), false) AS part
     FROM asked
 )
-SELECT * EXCLUDE (after, behind, bare, plain, short, head, no_plate, numbers, joined, cut, part) REPLACE (
+SELECT * EXCLUDE (after, behind, bare, number, short, head, no_plate, numbers, joined, cut, part) REPLACE (
     CASE WHEN NOT part THEN district END AS district,
     CASE WHEN head IS NOT NULL THEN left(compound, head) ELSE road END AS road,
-    CASE WHEN head IS NOT NULL AND no_plate THEN building ELSE road_no END AS road_no,
+    CASE WHEN head IS NOT NULL AND no_plate THEN number ELSE road_no END AS road_no,
     CASE WHEN head IS NULL OR NOT no_plate THEN building WHEN behind LIKE '%栋' THEN behind
          WHEN numbers <> '' THEN split_part(numbers, '-', 1) END AS building,
     CASE WHEN head IS NOT NULL AND no_plate AND numbers <> '' THEN split_part(numbers, '-', 2) ELSE unit END AS unit,
-    CASE WHEN head IS NOT NULL AND no_plate AND numbers <> '' THEN split_part(numbers, '-', 3) ELSE room END AS room,
+    CASE WHEN head IS NOT NULL AND no_plate AND numbers <> '' THEN split_part(numbers, '-', 3)
+         WHEN head IS NULL OR NOT no_plate OR building IS NOT NULL THEN room END AS room,
     CASE WHEN head IS NOT NULL THEN nullif(if(no_plate, after, substr(compound, head + 1)), '')
          WHEN joined THEN community || compound WHEN part THEN short || compound WHEN cut THEN compound || note
          ELSE compound END AS compound,
