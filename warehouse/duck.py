@@ -39,27 +39,30 @@ def _columns(entity_type: EntityType) -> str:
 
 
 PLACE_TABLES = (
+    "CREATE TABLE IF NOT EXISTS place_said (text VARCHAR, saying UBIGINT)",
     (
-        "CREATE TABLE IF NOT EXISTS place_key (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, street VARCHAR, community VARCHAR, "
-        "road VARCHAR, plate VARCHAR, name VARCHAR, building VARCHAR, unit VARCHAR, floor VARCHAR, room VARCHAR, "
-        "door UBIGINT, name_code UBIGINT, fold_code UBIGINT, combo UBIGINT)"
+        "CREATE TABLE IF NOT EXISTS place_key (saying UBIGINT, province VARCHAR, city VARCHAR, district VARCHAR, street VARCHAR, "
+        "community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR, building VARCHAR, unit VARCHAR, floor VARCHAR, "
+        "room VARCHAR, door UBIGINT, name_code UBIGINT, fold_code UBIGINT, combo UBIGINT)"
     ),
     (
-        "CREATE TABLE IF NOT EXISTS place (text VARCHAR, neighbourhood UBIGINT, door UBIGINT, site UBIGINT, building UBIGINT, "
-        "flat UBIGINT, node UBIGINT, depth VARCHAR, complete BOOLEAN, building_no VARCHAR, unit_no VARCHAR, "
-        "floor_no VARCHAR, room_no VARCHAR)"
+        "CREATE TABLE IF NOT EXISTS place_resolved (saying UBIGINT, neighbourhood UBIGINT, door UBIGINT, site UBIGINT, "
+        "building UBIGINT, flat UBIGINT, node UBIGINT, depth VARCHAR, complete BOOLEAN, building_no VARCHAR, "
+        "unit_no VARCHAR, floor_no VARCHAR, room_no VARCHAR)"
     ),
     (
-        "CREATE TABLE IF NOT EXISTS place_site (neighbourhood UBIGINT, site UBIGINT, province VARCHAR, city VARCHAR, district VARCHAR, "
-        "street VARCHAR, community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR)"
+        "CREATE TABLE IF NOT EXISTS place_site (neighbourhood UBIGINT, site UBIGINT, province VARCHAR, city VARCHAR, "
+        "district VARCHAR, street VARCHAR, community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR)"
     ),
-    "CREATE TABLE IF NOT EXISTS place_candidate (neighbourhood UBIGINT, text VARCHAR, flat UBIGINT)",
+    "CREATE TABLE IF NOT EXISTS place_option (neighbourhood UBIGINT, saying UBIGINT, flat UBIGINT)",
     (
         "CREATE TABLE IF NOT EXISTS place_alias (neighbourhood UBIGINT, door UBIGINT, name VARCHAR, alias VARCHAR, "
         "shared_flats BIGINT, name_flats BIGINT, alias_flats BIGINT, one BOOLEAN)"
     ),
+    "CREATE VIEW IF NOT EXISTS place AS SELECT t.text, p.* EXCLUDE (saying) FROM place_said t JOIN place_resolved p USING (saying)",
+    "CREATE VIEW IF NOT EXISTS place_candidate AS SELECT t.text, o.flat FROM place_said t JOIN place_option o USING (saying)",
 )
-"""What address texts say (`place_key`), the places they mean, the names of the places, and what was left undecided or learned.
+"""What address texts say, the places they mean, the names of the places, and what was left undecided or learned.
 
 Filled by `linkage.address.places`; see there for what the columns mean.
 """

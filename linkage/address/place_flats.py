@@ -70,10 +70,8 @@ def _fill_unit(con: duckdb.DuckDBPyConnection) -> None:
         "GROUP BY o.site, o.building, o.unit, o.top, o.known"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_staircase AS SELECT site, building, count(DISTINCT unit) AS units, min(unit) AS unit "
-        "FROM place_row WHERE sure AND unit IS NOT NULL GROUP BY ALL".replace(
-            "building, count", "coalesce(building, '') AS building, count"
-        ).replace("GROUP BY ALL", "GROUP BY 1, 2")
+        "CREATE OR REPLACE TEMP TABLE place_staircase AS SELECT site, coalesce(building, '') AS building, "
+        "count(DISTINCT unit) AS units, min(unit) AS unit FROM place_row WHERE sure AND unit IS NOT NULL GROUP BY 1, 2"
     )
     # For each room said without a staircase: the staircases that have it, and those that could.
     con.execute(
@@ -104,21 +102,21 @@ def _fill_side(con: duckdb.DuckDBPyConnection) -> None:
     """五楼左 under its number, where that floor of the staircase is known to have the rooms 01 and 02 at most."""
     floor = "f.site = r.site AND f.building = coalesce(r.building, '') AND f.unit IS NOT DISTINCT FROM r.unit"
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_side AS SELECT r.text, min(r.floor || '0' || v.door) AS room FROM place_row r "
+        "CREATE OR REPLACE TEMP TABLE place_side AS SELECT r.saying, min(r.floor || '0' || v.door) AS room FROM place_row r "
         f"JOIN (VALUES {_SIDES[1:-1]}) v(side, door) ON v.side = r.room JOIN place_fact f ON {floor} "
         "WHERE NOT r.undecided AND f.room LIKE r.floor || '0_' AND length(f.room) = length(r.floor) + 2 "
-        "GROUP BY r.text, v.door HAVING bool_and(right(f.room, 1) IN ('1', '2')) AND bool_or(right(f.room, 1) = v.door)"
+        "GROUP BY r.saying, v.door HAVING bool_and(right(f.room, 1) IN ('1', '2')) AND bool_or(right(f.room, 1) = v.door)"
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_row AS SELECT r.* REPLACE (coalesce(s.room, r.room) AS room, "
         "CASE WHEN s.room IS NULL THEN r.floor END AS floor, "
-        "r.undecided OR (r.room IN ('左', '右') AND r.floor IS NOT NULL AND s.room IS NULL) AS undecided) FROM place_row r LEFT JOIN place_side s USING (text)"
+        "r.undecided OR (r.room IN ('左', '右') AND r.floor IS NOT NULL AND s.room IS NULL) AS undecided) FROM place_row r LEFT JOIN place_side s USING (saying)"
     )
     con.execute("DROP TABLE place_side")
 
 
 def settle_codes(con: duckdb.DuckDBPyConnection) -> None:
-    """Write the rows of `place_row` to `place`, the names of their sites and the candidates of undecided texts."""
+    """Write the rows of `place_row` to `place_resolved`, the names of their sites and the candidates of what is undecided."""
     building = "hash('building', site, building)"
     flat = "hash('flat', site, coalesce(building, ''), coalesce(unit, ''), coalesce(floor, ''), room)"
     whole = "sure AND NOT undecided"
@@ -127,7 +125,7 @@ def settle_codes(con: duckdb.DuckDBPyConnection) -> None:
         "WHEN building IS NOT NULL THEN 'building' WHEN area IS NULL THEN 'site' WHEN road IS NOT NULL THEN 'road' ELSE 'area' END"
     )
     con.execute(
-        f"INSERT INTO place BY NAME SELECT text, neighbourhood, door, site, CASE WHEN building IS NOT NULL THEN {building} END "
+        f"INSERT INTO place_resolved BY NAME SELECT saying, neighbourhood, door, site, CASE WHEN building IS NOT NULL THEN {building} END "
         f"AS building, CASE WHEN room IS NOT NULL AND {whole} THEN {flat} END AS flat, "
         f"CASE WHEN room IS NOT NULL THEN {flat} WHEN floor IS NOT NULL OR unit IS NOT NULL THEN "
         "hash('inside', site, coalesce(building, ''), coalesce(unit, ''), coalesce(floor, '')) "
@@ -136,15 +134,15 @@ def settle_codes(con: duckdb.DuckDBPyConnection) -> None:
     )
     _name_sites(con)
     con.execute(
-        "INSERT INTO place_candidate BY NAME WITH open AS (SELECT r.neighbourhood, r.text, coalesce(m.site, r.site) AS site, "
-        "r.building, r.unit, r.floor, r.room FROM place_row r LEFT JOIN place_maybe m USING (text) "
+        "INSERT INTO place_option BY NAME WITH open AS (SELECT r.neighbourhood, r.saying, coalesce(m.site, r.site) AS site, "
+        "r.building, r.unit, r.floor, r.room FROM place_row r LEFT JOIN place_maybe m USING (saying) "
         f"WHERE r.room IS NOT NULL AND NOT ({whole}) AND (r.sure OR m.site IS NOT NULL)) "
-        "SELECT DISTINCT o.neighbourhood, o.text, p.flat FROM open o JOIN (SELECT DISTINCT site, building_no, unit_no, room_no, flat "
-        "FROM place WHERE flat IS NOT NULL AND site IN (SELECT site FROM open)) p ON p.site = o.site "
+        "SELECT DISTINCT o.neighbourhood, o.saying, p.flat FROM open o JOIN (SELECT DISTINCT site, building_no, unit_no, room_no, flat "
+        "FROM place_resolved WHERE flat IS NOT NULL AND site IN (SELECT site FROM open)) p ON p.site = o.site "
         "AND (p.room_no = o.room OR (o.room IN ('左', '右') AND starts_with(p.room_no, o.floor || '0') "
         "AND length(p.room_no) = length(o.floor) + 2)) "
         "AND p.building_no IS NOT DISTINCT FROM o.building AND (o.unit IS NULL OR p.unit_no = o.unit) "
-        f"QUALIFY count(*) OVER (PARTITION BY o.text) <= {CHOICES}"
+        f"QUALIFY count(*) OVER (PARTITION BY o.saying) <= {CHOICES}"
     )
     for table in ("place_row", "place_fact", "place_maybe"):
         con.execute(f"DROP TABLE {table}")

@@ -1,7 +1,7 @@
 """What each address text says about its place (地址要素键): the parse reduced to what places are compared by.
 
-A pure function of each text, kept in the table `place_key`; what the neighbours of a text say comes later
-(`linkage.address.places`).
+A pure function of each text. Texts that say the same in other words (3幢2单元502室, 3-2-502) are one saying, kept once in
+`place_key`; `place_said` tells which text is which saying. What the neighbours say comes later (`linkage.address.places`).
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ itself: 水生村雅居 is not the 雅居 of a village. A name may hold a word f
 and may begin like a county far away (新民主路宿舍 is not in 新民市).
 """
 
+_COLUMNS: Final = (
+    "province", *CONTEXT, "road", "plate", "name", "building", "unit", "floor", "room", "door", "name_code", "fold_code", "combo",
+)  # fmt: skip
+_WHOLE: Final = ", ".join(f"'{name}:' || {name}" for name in _COLUMNS[:-4])
+
 _READ: Final = f"""
 WITH formed AS (
     SELECT t.text, t.province, t.city, t.district, t.street, coalesce(m.form, t.community) AS community, coalesce(r.form, t.road) AS road,
@@ -101,13 +106,16 @@ SELECT text, province, city, district, street, community, road, CASE WHEN road I
        CASE WHEN name IS NOT NULL THEN hash('name', name) END AS name_code,
        CASE WHEN name IS NOT NULL THEN hash('fold', coalesce(fold, name)) END AS fold_code,
        hash(coalesce(city, ''), coalesce(district, ''), coalesce(street, ''), coalesce(community, ''), coalesce(name, ''))
-           AS combo
+           AS combo,
+       -- What says nowhere is the saying of nobody else.
+       hash(concat_ws('|', {_WHOLE}), fold_code,
+            CASE WHEN coalesce(road, name, community, street, district, city) IS NULL THEN text END) AS saying
 FROM placed
 """
 
 
 def read_new(con: duckdb.DuckDBPyConnection, addresses: str) -> int:
-    """Add to `place_key` what every text of `addresses` says that it does not hold yet; return how many.
+    """Add to `place_said` and `place_key` what every text of `addresses` says that is not there yet; return how many.
 
     Args:
         con: the warehouse.
@@ -115,7 +123,7 @@ def read_new(con: duckdb.DuckDBPyConnection, addresses: str) -> int:
     """
     columns = ", ".join(f"a.{name}" for name in ("text", *COLUMNS))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE place_new AS SELECT {columns} FROM {addresses} a ANTI JOIN place_key k USING (text)"
+        f"CREATE OR REPLACE TEMP TABLE place_new AS SELECT {columns} FROM {addresses} a ANTI JOIN place_said k USING (text)"
     )
     done = 0
     cursor = con.cursor()
@@ -134,7 +142,13 @@ def _read(con: duckdb.DuckDBPyConnection, said: pa.Table) -> int:
     con.register("_road_form", _roads(said))
     communities = [v for v in said["community"].unique().to_pylist() if v]
     con.register("_plain_form", _table(("said", "form"), [(v, name_digits(v)) for v in communities]))
-    con.execute(f"INSERT INTO place_key BY NAME {_READ}")
+    con.register("_read", con.sql(_READ).to_arrow_table())
+    con.execute("INSERT INTO place_said SELECT text, saying FROM _read")
+    con.execute(
+        f"INSERT INTO place_key BY NAME SELECT DISTINCT saying, {', '.join(_COLUMNS)} FROM _read r "
+        "ANTI JOIN place_key k USING (saying)"
+    )
+    con.unregister("_read")
     for name in ("_parsed", "_kind", "_said", "_name_form", "_road_form", "_plain_form"):
         con.unregister(name)
     return int(said.num_rows)

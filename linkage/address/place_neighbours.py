@@ -32,12 +32,12 @@ CASE WHEN k.name IS NULL THEN NULL
 _AREA: Final = """
 CASE WHEN road IS NOT NULL THEN hash('road', road) WHEN community IS NOT NULL THEN hash('community', community)
      WHEN street IS NOT NULL THEN hash('street', street) WHEN district IS NOT NULL THEN hash('district', district)
-     WHEN city IS NOT NULL THEN hash('city', city) ELSE hash('text', text) END
+     WHEN city IS NOT NULL THEN hash('city', city) ELSE hash('nowhere', saying) END
 """
 
 
 def neighbourhoods(con: duckdb.DuckDBPyConnection) -> None:
-    """Create `place_text`: the texts of `place_scope` with `bridge` (what joins names), `area` and `neighbourhood`."""
+    """Create `place_text`: the rows of `place_scope` with `bridge` (what joins names), `area` and `neighbourhood`."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_text AS "
         f"WITH f AS ({_COUNTED.format(code='fold_code', of='place_scope')}), "
@@ -72,20 +72,20 @@ def _components(left: np.ndarray, right: np.ndarray) -> pa.Table:
 
 
 def affected(con: duckdb.DuckDBPyConnection) -> None:
-    """Create `place_touched` (neighbourhood) and `place_scope`: what new and vanished texts could concern.
+    """Create `place_touched` (neighbourhood) and `place_scope`: what new and vanished sayings could concern.
 
-    Reads `place_gone`, whose texts are removed from `place_key`. A name that is a hub before and after joins nothing, so
-    the many texts that bear it are not concerned.
+    Reads `place_gone`, whose rows are removed from `place_key`. A name that is a hub before and after joins nothing, so
+    the many sayings that bear it are not concerned.
     """
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_fresh AS SELECT k.* FROM place_key k ANTI JOIN place p USING (text) "
+        "CREATE OR REPLACE TEMP TABLE place_fresh AS SELECT k.* FROM place_key k ANTI JOIN place_resolved p USING (saying) "
         "UNION ALL SELECT * FROM place_gone"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_met AS SELECT p.neighbourhood, k.* FROM place_key k JOIN place p USING (text) "
+        "CREATE OR REPLACE TEMP TABLE place_met AS SELECT p.neighbourhood, k.* FROM place_key k JOIN place_resolved p USING (saying) "
         "WHERE k.door IN (SELECT door FROM place_fresh) OR k.fold_code IN (SELECT fold_code FROM place_fresh)"
     )
-    con.execute("DELETE FROM place_key WHERE text IN (SELECT text FROM place_gone)")
+    con.execute("DELETE FROM place_key WHERE saying IN (SELECT saying FROM place_gone)")
     usual = " OR ".join(
         f"(m.{code} IN (SELECT {code} FROM place_fresh) AND (m.{code} IN ({_usual(code, 'place_met')}) "
         f"OR m.{code} IN ({_usual(code, 'place_key')})))"
@@ -97,13 +97,15 @@ def affected(con: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TEMP TABLE place_touched AS SELECT DISTINCT neighbourhood FROM place_met m "
         f"WHERE m.door IN (SELECT door FROM place_fresh) OR {usual} "
         "OR (community, name_code) IN (SELECT community, name_code FROM place_fresh) "
-        "OR text IN (SELECT text FROM place_gone) "
+        "OR saying IN (SELECT saying FROM place_gone) "
         f"UNION {areas} UNION {alone}"
     )
-    con.execute("INSERT INTO place_touched SELECT neighbourhood FROM place WHERE text IN (SELECT text FROM place_gone)")
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_scope AS SELECT k.* FROM place_key k LEFT JOIN place p USING (text) "
-        "WHERE p.text IS NULL OR p.neighbourhood IN (SELECT neighbourhood FROM place_touched)"
+        "INSERT INTO place_touched SELECT neighbourhood FROM place_resolved WHERE saying IN (SELECT saying FROM place_gone)"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE place_scope AS SELECT k.* FROM place_key k LEFT JOIN place_resolved p USING (saying) "
+        "WHERE p.saying IS NULL OR p.neighbourhood IN (SELECT neighbourhood FROM place_touched)"
     )
     for table in ("place_met", "place_fresh", "place_gone"):
         con.execute(f"DROP TABLE {table}")

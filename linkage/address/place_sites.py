@@ -31,7 +31,7 @@ _SLOT: Final = "hash(building, coalesce(unit, ''), room)"
 def find_sites(con: duckdb.DuckDBPyConnection) -> None:
     """Create `place_row`: `place_text` with `site`, and `sure` false where the text could mean several.
 
-    Also creates `place_maybe` (text, site) for texts that could mean several, and fills `place_alias`.
+    Also creates `place_maybe` (saying, site) for what could mean several, and fills `place_alias`.
     """
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_row AS SELECT *, coalesce(door, area) AS anchor FROM place_text "
@@ -44,7 +44,7 @@ def find_sites(con: duckdb.DuckDBPyConnection) -> None:
     # Names that no plate is known for: the name is the place.
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_row AS SELECT t.*, hash('only', t.bridge, t.name_code) AS anchor "
-        "FROM place_text t ANTI JOIN place_sited s USING (text)"
+        "FROM place_text t ANTI JOIN place_sited s USING (saying)"
     )
     _zone(con, by_name=True)
     con.execute(
@@ -64,17 +64,19 @@ def _zone(con: duckdb.DuckDBPyConnection, *, by_name: bool = False) -> None:
     )
     said = ", ".join(f"any_value({c}) AS {c}" for c in _SAID)
     rows = con.execute(
-        f"SELECT anchor, combo, {said}, count(*) AS texts FROM place_row SEMI JOIN place_odd USING (anchor) "
+        f"SELECT anchor, any_value(area IS NOT NULL AND road IS NULL) AS bare, combo, {said}, count(*) AS texts FROM place_row SEMI JOIN place_odd USING (anchor) "
         "GROUP BY anchor, combo"
     ).fetchall()
     shared = _alike(con)
     found: list[tuple[int, int, str, bool]] = []
     by_anchor: dict[int, list[Said]] = defaultdict(list)
-    for anchor, *values in rows:
-        said_here = Said(*values)
-        by_anchor[anchor].append(replace(said_here, name=None) if by_name else said_here)
-    for anchor, here in by_anchor.items():
-        split = zones(here, shared.get(anchor, frozenset()))
+    for anchor, bare, *values in rows:
+        here = Said(*values)
+        # The community that is the place itself does not tell which of its namesakes it is.
+        here = replace(here, community=None) if bare else here
+        by_anchor[anchor].append(replace(here, name=None) if by_name else here)
+    for anchor, combos in by_anchor.items():
+        split = zones(combos, shared.get(anchor, set()))
         found += [(anchor, combo, zone.label, zone.sure) for combo, zone in split.items() if zone.label]
     types = {"anchor": pa.uint64(), "combo": pa.uint64(), "zone": pa.string(), "sure": pa.bool_()}
     con.register("_zone", _columns(types, found))
@@ -224,7 +226,7 @@ def _by_name(con: duckdb.DuckDBPyConnection) -> None:
         "FROM place_text t JOIN place_chosen c ON c.bridge = t.bridge AND c.combo = t.combo WHERE t.door IS NULL"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_maybe AS SELECT t.text, c.site FROM place_text t "
+        "CREATE OR REPLACE TEMP TABLE place_maybe AS SELECT t.saying, c.site FROM place_text t "
         "JOIN place_chosen m ON m.bridge = t.bridge AND m.combo = t.combo "
         "JOIN place_choice c ON c.bridge = t.bridge AND c.combo = t.combo "
         f"WHERE t.door IS NULL AND m.sites BETWEEN 2 AND {CHOICES}"

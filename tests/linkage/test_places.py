@@ -19,7 +19,7 @@ from warehouse.duck import PLACE_TABLES
 
 ROWS = list(csv.DictReader((Path(__file__).parents[1] / "fixtures" / "linkage" / "places.csv").open(encoding="utf-8")))
 CASES = {row["case"]: [r for r in ROWS if r["case"] == row["case"]] for row in ROWS}
-TABLES = ("place_key", *RESOLVED)
+TABLES = ("place_said", "place_key", *RESOLVED)
 
 
 def empty() -> duckdb.DuckDBPyConnection:
