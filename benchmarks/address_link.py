@@ -116,7 +116,9 @@ def main() -> None:
     start = used(lambda: print(f"{len(new):,} new texts: {resolve_new(more)}"))
     print(f"{'':28}{start * 1000:10.0f} ms, {start / whole:.2f} of resolving all")
     same = "SELECT text, node, flat, complete FROM place ORDER BY text"
-    print(f"{'':28}{'equal to resolving all' if more.sql(same).fetchall() == con.sql(same).fetchall() else 'DIFFERENT'}")
+    print(
+        f"{'':28}{'equal to resolving all' if more.sql(same).fetchall() == con.sql(same).fetchall() else 'DIFFERENT'}"
+    )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
