@@ -7,7 +7,7 @@ the same result. Only entities touched since the last run are recomputed, compar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import pyarrow as pa
@@ -15,17 +15,17 @@ import sqlalchemy as sa
 
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
-from linkage.identity import assign
+from linkage.model import shipped
 from linkage.names import standardise
-from linkage.resolve import resolve
 from onefact import policy
 from onefact.home import Home
+from onefact.linking import link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
 from warehouse import address_tree, golden, working_copy
 from warehouse.addresses import parse_new
-from warehouse.duck import count, standardised_table
+from warehouse.duck import count
 from warehouse.names import standardise_new
 from warehouse.planning import plan
 from warehouse.publish import Publisher, fetch
@@ -76,7 +76,7 @@ def consolidate(home: Home) -> Consolidated:
         )
         result = _publish(home, con, run_id, texts)
         working_copy.commit(con, run_id)
-    return result
+        return replace(result, entities=_totals(con))
 
 
 def derive(con: duckdb.DuckDBPyConnection) -> int:
@@ -87,12 +87,14 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
     """
     texts = parse_new(con)
     standardise_new(con, standardise)
+    working_copy.begin(con)
     resolve_new(con, addresses="address_said")
     settle(con)
     working_copy.find_echoes(con)
+    models = {"person": shipped("person")}
+    load_rarity(con, models["person"])
     for entity_type in ENTITIES:
-        resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text", names="name_form")
-        assign(con, entity_type, known="crosswalk", decisions="decision_now")
+        link_entity(con, entity_type, models.get(entity_type))
     working_copy.gather_links(con)
     for entity_type in ENTITIES:
         golden.survive(
@@ -129,6 +131,13 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TEMP TABLE decision_now AS SELECT * REPLACE (master_id::UUID AS master_id) FROM _decision"
     )
     con.unregister("_decision")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE judgement_now (entity_type VARCHAR, left_system VARCHAR, left_key VARCHAR, left_role VARCHAR, "
+        "right_system VARCHAR, right_key VARCHAR, right_role VARCHAR, judgement VARCHAR)"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE former_now (system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR, master_id UUID)"
+    )
     con.register("_pushed", fetch(dsn, "SELECT system_id, record_key, entity_type, role, field, value FROM pushed"))
     con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
     con.unregister("_pushed")
@@ -177,10 +186,6 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
-        result = Consolidated(run_id, written, _totals_now(con), ended, planned, superseded, texts)
+        result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)
         publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})
     return result
-
-
-def _totals_now(con: duckdb.DuckDBPyConnection) -> dict[EntityType, int]:
-    return {e: count(con, f"SELECT count(*) FROM golden_now_{e}") for e in ENTITIES}

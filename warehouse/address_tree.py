@@ -63,7 +63,7 @@ FROM (SELECT DISTINCT text FROM tree_scope) w JOIN place p USING (text) JOIN pla
 def plant(con: duckdb.DuckDBPyConnection) -> None:
     """Work out which nodes and pointers change in this run.
 
-    Reads `touched`, `golden_now_<entity>` (`warehouse.working_copy`), `place`, `place_site` and `place_again` (texts whose
+    Reads `touched`, `fresh_<entity>` and `golden_<entity>`, `place`, `place_site` and `place_again` (texts whose
     place was resolved in this run). Creates `point_gone` and `point_fresh` (entity_type, master_id, field, node_id, exact, text),
     `node_gone` (node_id) and `node_fresh` (all columns of `address_node`).
     """
@@ -82,8 +82,10 @@ def _scope(con: duckdb.DuckDBPyConnection) -> None:
     )
     con.execute(f"CREATE OR REPLACE TEMP TABLE tree_entity AS SELECT entity_type, master_id FROM touched UNION {moved}")
     parts = " UNION ALL ".join(
-        f"SELECT '{entity}' AS entity_type, master_id, '{field}' AS field, \"{field}\" AS text FROM golden_now_{entity} "
-        f"WHERE \"{field}\" IS NOT NULL AND master_id IN (SELECT master_id FROM tree_entity WHERE entity_type = '{entity}')"
+        f"SELECT '{entity}' AS entity_type, master_id, '{field}' AS field, \"{field}\" AS text FROM ("
+        f'SELECT master_id, "{field}" FROM fresh_{entity} UNION ALL SELECT master_id, "{field}" FROM golden_{entity} '
+        f"WHERE master_id IN (SELECT master_id FROM tree_entity WHERE entity_type = '{entity}') "
+        f"AND master_id NOT IN (SELECT master_id FROM touched WHERE entity_type = '{entity}')) WHERE \"{field}\" IS NOT NULL"
         for entity, field in POINTERS
     )
     con.execute(f"CREATE OR REPLACE TEMP TABLE tree_scope AS {parts}")

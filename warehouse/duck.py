@@ -88,7 +88,7 @@ def _schema() -> list[str]:
         f"CREATE TABLE IF NOT EXISTS reject ({rejects}, batch_id VARCHAR)",
         (
             "CREATE TABLE IF NOT EXISTS crosswalk (system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR, "
-            "master_id UUID, rule VARCHAR)"
+            "master_id UUID, rule VARCHAR, rid UBIGINT)"
         ),
         "CREATE TABLE IF NOT EXISTS touched_record (system_id VARCHAR, record_key VARCHAR)",
         (
@@ -105,7 +105,7 @@ def _schema() -> list[str]:
             "CREATE TABLE IF NOT EXISTS address_point (entity_type VARCHAR, master_id UUID, field VARCHAR, node_id UUID, "
             "exact BOOLEAN, text VARCHAR)"
         ),
-        "CREATE TABLE IF NOT EXISTS name_form (text VARCHAR, folded VARCHAR, pinyin VARCHAR, pinyin_fuzzy VARCHAR)",
+        "CREATE TABLE IF NOT EXISTS name_form (text VARCHAR, folded VARCHAR, surname VARCHAR, pinyin VARCHAR, pinyin_fuzzy VARCHAR)",
         "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR)",
     ]
 

@@ -123,12 +123,13 @@ def read_new(con: duckdb.DuckDBPyConnection, addresses: str) -> int:
     """
     columns = ", ".join(f"a.{name}" for name in ("text", *COLUMNS))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE place_new AS SELECT {columns} FROM {addresses} a ANTI JOIN place_said k USING (text)"
+        f"CREATE OR REPLACE TEMP TABLE place_new AS SELECT {columns}, row_number() OVER () // {CHUNK} AS chunk "
+        f"FROM {addresses} a ANTI JOIN place_said k USING (text)"
     )
     done = 0
-    cursor = con.cursor()
-    for batch in con.sql("SELECT * FROM place_new").to_arrow_reader(CHUNK):
-        done += _read(cursor, pa.Table.from_batches([batch]))
+    # On this connection, chunk by chunk: what is read belongs to the transaction of the caller.
+    for (chunk,) in con.execute("SELECT DISTINCT chunk FROM place_new ORDER BY chunk").fetchall():
+        done += _read(con, con.sql(f"SELECT * EXCLUDE (chunk) FROM place_new WHERE chunk = {chunk}").to_arrow_table())
     con.execute("DROP TABLE place_new")
     return done
 

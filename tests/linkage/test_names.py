@@ -124,10 +124,10 @@ def test_the_warehouse_keeps_the_forms_of_each_name_once(tmp_path: Path) -> None
         con.execute("INSERT INTO std_person (name) VALUES ('張偉'), ('赵军')")
         assert standardise_new(con, standardise) == 1
         assert con.execute("SELECT * FROM name_form ORDER BY pinyin").fetchall() == [
-            ("李丽", "李丽", "li li", "li li"),
-            ("王喆", "王哲", "wang zhe", "wan ze"),
-            ("張偉", "张伟", "zhang wei", "zan wei"),
-            ("赵军", "赵军", "zhao jun", "zao jun"),
+            ("李丽", "李丽", "李", "li li", "li li"),
+            ("王喆", "王哲", "王", "wang zhe", "wan ze"),
+            ("張偉", "张伟", "张", "zhang wei", "zan wei"),
+            ("赵军", "赵军", "赵", "zhao jun", "zao jun"),
         ]
     finally:
         con.close()

@@ -1,0 +1,9 @@
+"""Comparable records (可比记录): what linking looks at of a record, as codes, one row per record.
+
+Texts become hash codes once, so that the many comparisons of the blocking join are comparisons of integers.
+"""
+
+from linkage.comparable.build import RECORD, Among, Inputs, build, record_id
+from linkage.comparable.specs import SPECS, Spec
+
+__all__ = ["RECORD", "SPECS", "Among", "Inputs", "Spec", "build", "record_id"]

@@ -1,0 +1,150 @@
+"""The kinds of comparison as data: which columns they read, which levels codes decide, which need the texts.
+
+In the SQL, `{l}` and `{r}` stand for the two records and `{c}` for the comparison's name, the prefix of its columns. The
+SQL is DuckDB's in the part that sqlglot carries to Spark. Every level is symmetric in left and right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from linkage import names
+
+Compare = Callable[[pa.Array, pa.Array], pa.Array]
+"""From two columns of texts, pair by pair, to the level of each pair (NULL where a text says nothing)."""
+
+
+class UnknownKind(KeyError):
+    """A model names a comparison kind that does not exist."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(f"There is no comparison kind {kind!r}; there are {', '.join(sorted(KINDS))}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A level that codes decide, and the SQL that is true where it holds."""
+
+    level: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of comparison.
+
+    Attributes:
+        columns: suffixes of the columns it reads ("" is the comparison's name itself).
+        known: SQL that is true where both sides say something.
+        better: coded levels above those that need the texts.
+        textual: levels that need the texts; empty when codes say everything.
+        worse: coded levels below them; the last level, `different`, is what remains.
+        compare: the function behind the textual levels.
+        text: suffix of the column with the text.
+    """
+
+    columns: tuple[str, ...]
+    known: str
+    better: tuple[Coded, ...]
+    textual: tuple[str, ...] = ()
+    worse: tuple[Coded, ...] = ()
+    compare: Compare | None = None
+    text: str = "_text"
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """All levels, best first; the position of a level, from 1, is its number in SQL (0 = nothing to compare)."""
+        return (*(c.level for c in self.better), *self.textual, *(c.level for c in self.worse), REST)
+
+
+REST: Final = "different"
+"""The level of pairs for which no better one holds."""
+
+
+def _both(*suffixes: str) -> str:
+    return " AND ".join(f"{{l}}.{{c}}{s} IS NOT NULL AND {{r}}.{{c}}{s} IS NOT NULL" for s in suffixes)
+
+
+def _equal(*suffixes: str) -> str:
+    return " AND ".join(f"{{l}}.{{c}}{s} = {{r}}.{{c}}{s}" for s in suffixes)
+
+
+def _crosswise(one: str, other: str) -> str:
+    return f"({{l}}.{{c}}{one} = {{r}}.{{c}}{other} OR {{l}}.{{c}}{other} = {{r}}.{{c}}{one})"
+
+
+_NAME = Kind(
+    columns=("", "_folded", "_pinyin", "_sound", "_surname", "_used"),
+    known=_both(""),
+    better=(
+        Coded("exact", _equal("")),
+        Coded("folded", _equal("_folded")),
+        Coded("used", _crosswise("_folded", "_used")),
+        Coded("homophone", _equal("_pinyin")),
+        Coded("fuzzy_pinyin", _equal("_sound")),
+    ),
+    textual=("one_character", "missing_character", "swapped_order"),
+    worse=(Coded("surname_only", _equal("_surname")),),
+    compare=names.compare,
+)
+
+_DATE_PARTS = ("_y", "_m", "_d")
+_DATE = Kind(
+    columns=_DATE_PARTS,
+    known=_both("_y"),
+    better=(
+        Coded("exact", _equal(*_DATE_PARTS)),
+        Coded("swapped", "{l}.{c}_y = {r}.{c}_y AND {l}.{c}_m = {r}.{c}_d AND {l}.{c}_d = {r}.{c}_m"),
+        # 1 January stands for "day unknown" in many registers, and says nothing against any other day of the year.
+        Coded(
+            "year_default",
+            "{l}.{c}_y = {r}.{c}_y AND (({l}.{c}_m = 1 AND {l}.{c}_d = 1) OR ({r}.{c}_m = 1 AND {r}.{c}_d = 1))",
+        ),
+        Coded(
+            "one_part",
+            "({l}.{c}_y = {r}.{c}_y AND ({l}.{c}_m = {r}.{c}_m OR {l}.{c}_d = {r}.{c}_d)) "
+            "OR ({l}.{c}_m = {r}.{c}_m AND {l}.{c}_d = {r}.{c}_d AND NOT ({l}.{c}_m = 1 AND {l}.{c}_d = 1))",
+        ),
+        Coded("year_only", _equal("_y")),
+    ),
+)
+
+_CODE = Kind(columns=("",), known=_both(""), better=(Coded("exact", _equal("")),))
+
+_PHONE = Kind(
+    columns=("", "_shared"),
+    known=_both(""),
+    better=(Coded("exact", _equal("") + " AND NOT {l}.{c}_shared"), Coded("shared", _equal(""))),
+)
+
+_PLACE = Kind(
+    columns=("_flat", "_building", "_site"),
+    known=_both("_site"),
+    better=(
+        Coded("same_flat", _equal("_flat")),
+        # One side stops at the building: it says nothing against any flat in it.
+        Coded("within_building", _equal("_building") + " AND ({l}.{c}_flat IS NULL OR {r}.{c}_flat IS NULL)"),
+        Coded("same_building", _equal("_building")),
+        Coded("within_site", _equal("_site") + " AND ({l}.{c}_building IS NULL OR {r}.{c}_building IS NULL)"),
+        Coded("same_site", _equal("_site")),
+    ),
+)
+
+KINDS: Final[dict[str, Kind]] = {"name": _NAME, "date": _DATE, "code": _CODE, "phone": _PHONE, "place": _PLACE}
+"""Every comparison kind by the name that models use."""
+
+
+def kind_of(name: str) -> Kind:
+    """Return a kind; raises `UnknownKind`."""
+    try:
+        return KINDS[name]
+    except KeyError:
+        raise UnknownKind(name) from None
