@@ -13,6 +13,8 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
+from linkage.address.occupants import settle
+from linkage.address.places import resolve_new
 from linkage.model import shipped
 from linkage.names import standardise
 from onefact import policy
@@ -21,7 +23,7 @@ from onefact.linking import link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
-from warehouse import golden, judgements, working_copy
+from warehouse import address_tree, golden, judgements, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count
 from warehouse.names import standardise_new
@@ -88,8 +90,9 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
     texts = parse_new(con)
     standardise_new(con, standardise)
     working_copy.begin(con)
+    resolve_new(con, addresses="address_said")
+    settle(con)
     working_copy.find_echoes(con)
-    place_view(con)
     models = {"person": shipped("person")}
     load_rarity(con, models["person"])
     for entity_type in ENTITIES:
@@ -106,15 +109,8 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
         if entity_type == "address":
             golden.complete_addresses(con)
         working_copy.apply_fresh(con, entity_type)
+    address_tree.plant(con)
     return texts
-
-
-def place_view(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(
-        "CREATE OR REPLACE TEMP VIEW place AS SELECT text, CASE WHEN room IS NOT NULL THEN hash(normal_key) END AS flat, "
-        "CASE WHEN building IS NOT NULL THEN hash(coalesce(road||road_no, compound), building) END AS building, "
-        "hash(coalesce(road||road_no, compound)) AS site FROM address_text"
-    )
 
 
 def _any_touched(con: duckdb.DuckDBPyConnection) -> bool:
@@ -184,6 +180,7 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         for entity_type in ENTITIES:
             publisher.restored(entity_type, f"restored_{entity_type}")
         publisher.links("relation_now", "touched")
+        publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)

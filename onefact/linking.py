@@ -62,7 +62,7 @@ def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Mode
         "WHERE sid IN (SELECT sid FROM touched_record) UNION SELECT rid FROM crosswalk "
         f"WHERE entity_type = '{entity_type}' AND sid IN (SELECT sid FROM touched_record)"
     )
-    changes = Changes("touched_rid", "judged_now", decisions, "known_now")
+    changes = Changes("touched_rid", "judged_now", decisions, "known_now", texts="place_again")
     everything = relink(con, spec, model, inputs, changes)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE grouped_{entity_type} AS SELECT c.rid, r.system_id, r.record_key, r.role, "

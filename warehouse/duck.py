@@ -55,6 +55,36 @@ _OWN_COLUMNS = "batch_id VARCHAR, content_hash UBIGINT, rid UBIGINT, sid UBIGINT
 """What the warehouse adds to a standardised record."""
 
 
+PLACE_TABLES = (
+    "CREATE TABLE IF NOT EXISTS place_said (text VARCHAR, saying UBIGINT)",
+    (
+        "CREATE TABLE IF NOT EXISTS place_key (saying UBIGINT, province VARCHAR, city VARCHAR, district VARCHAR, street VARCHAR, "
+        "community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR, building VARCHAR, unit VARCHAR, floor VARCHAR, "
+        "room VARCHAR, door UBIGINT, name_code UBIGINT, fold_code UBIGINT, combo UBIGINT)"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS place_resolved (saying UBIGINT, neighbourhood UBIGINT, door UBIGINT, site UBIGINT, "
+        "building UBIGINT, flat UBIGINT, node UBIGINT, depth VARCHAR, complete BOOLEAN, building_no VARCHAR, "
+        "unit_no VARCHAR, floor_no VARCHAR, room_no VARCHAR)"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS place_site (neighbourhood UBIGINT, site UBIGINT, province VARCHAR, city VARCHAR, "
+        "district VARCHAR, street VARCHAR, community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR)"
+    ),
+    "CREATE TABLE IF NOT EXISTS place_option (neighbourhood UBIGINT, saying UBIGINT, flat UBIGINT)",
+    (
+        "CREATE TABLE IF NOT EXISTS place_alias (neighbourhood UBIGINT, door UBIGINT, name VARCHAR, alias VARCHAR, "
+        "shared_flats BIGINT, name_flats BIGINT, alias_flats BIGINT, one BOOLEAN)"
+    ),
+    "CREATE VIEW IF NOT EXISTS place AS SELECT t.text, p.* EXCLUDE (saying) FROM place_said t JOIN place_resolved p USING (saying)",
+    "CREATE VIEW IF NOT EXISTS place_candidate AS SELECT t.text, o.flat FROM place_said t JOIN place_option o USING (saying)",
+)
+"""What address texts say, the places they mean, the names of the places, and what was left undecided or learned.
+
+Filled by `linkage.address.places`; see there for what the columns mean.
+"""
+
+
 def _schema() -> list[str]:
     statements = []
     for entity_type in ENTITIES:
@@ -83,6 +113,15 @@ def _schema() -> list[str]:
             "CREATE TABLE IF NOT EXISTS address_text (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, "
             "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "
             "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)"
+        ),
+        *PLACE_TABLES,
+        (
+            "CREATE TABLE IF NOT EXISTS address_node (node_id UUID, parent_id UUID, level VARCHAR, name VARCHAR, "
+            "full_text VARCHAR, master_id UUID)"
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS address_point (entity_type VARCHAR, master_id UUID, field VARCHAR, node_id UUID, "
+            "exact BOOLEAN, text VARCHAR)"
         ),
         "CREATE TABLE IF NOT EXISTS name_form (text VARCHAR, folded VARCHAR, surname VARCHAR, pinyin VARCHAR, pinyin_fuzzy VARCHAR)",
         "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR)",

@@ -16,8 +16,8 @@ import duckdb
 import sqlalchemy as sa
 
 from schemas.model import EntityType
-from warehouse.ledger import FORMER, NAMED
 from warehouse.duck import SOURCE_ID
+from warehouse.ledger import FORMER, NAMED
 from warehouse.publish import fetch
 from warehouse.tables import EDGE
 

@@ -25,6 +25,18 @@ OPEN_STATES = "('planned', 'awaiting_person', 'no_answer', 'conflict')"
 
 PLAN_TYPES = {"master_id": "uuid", "changes": "jsonb"}
 
+NODE = {
+    "node_id": "uuid",
+    "parent_id": "uuid",
+    "level": "varchar",
+    "name": "varchar",
+    "full_text": "varchar",
+    "master_id": "uuid",
+}
+POINT = {"entity_type": "varchar", "master_id": "uuid", "field": "varchar", "node_id": "uuid", "exact": "boolean"}
+KEYS = {"address_node": ("node_id",), "address_point": ("entity_type", "master_id", "field")}
+"""Columns of the address tree with their types, and the key of each of its tables."""
+
 
 def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
@@ -106,6 +118,27 @@ class Publisher(Ledger):
             self._execute(
                 f"INSERT INTO {link.name} ({columns}) SELECT {columns} FROM fresh_{link.name} ON CONFLICT DO NOTHING"
             )
+        return rows
+
+    def tree(self, nodes: tuple[str, str], points: tuple[str, str]) -> int:
+        """Apply changes to the address tree; `nodes` and `points` name the relations (gone, fresh). Return how many."""
+        return self._keyed("address_node", NODE, *nodes) + self._keyed("address_point", POINT, *points)
+
+    def _keyed(self, table: str, types: Mapping[str, str], gone: str, fresh: str) -> int:
+        """Remove rows of `gone` and put those of `fresh` in their place; the first columns of `types` are the key."""
+        columns = _quoted(list(types))
+        values = f"SELECT {columns} FROM {fresh}"
+        if self._empty(table):
+            return self._fill(table, values)
+        keys = [name for name in types if name in KEYS[table]]
+        same = " AND ".join(f't."{k}" = g."{k}"' for k in keys)
+        like = ", ".join(f'"{k}" {types[k]}' for k in keys)
+        rows = self._send(
+            f"gone_{table}", like, f"SELECT {_quoted(keys)} FROM {gone} UNION ALL SELECT {_quoted(keys)} FROM {fresh}"
+        )
+        if rows:
+            self._execute(f"DELETE FROM {table} t USING gone_{table} g WHERE {same}")
+            self._copy(table, values)
         return rows
 
     def confirm(self, confirmed: str) -> int:

@@ -10,6 +10,7 @@ import duckdb
 
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import Entity, EntityType
+from warehouse import address_tree
 from warehouse.duck import RECORD_ID, SOURCE_ID, count, first, standardised_table
 from warehouse.publish import as_text, fetch
 
@@ -55,6 +56,19 @@ def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
                 f"SELECT master_id::text AS master_id, {columns}, {_provenance(entity)} AS provenance FROM {entity_type}",
             ),
         )
+    _replace(
+        con,
+        "address_node",
+        fetch(dsn, "SELECT node_id::text, parent_id::text, level, name, full_text, master_id::text FROM address_node"),
+    )
+    _replace(
+        con,
+        "address_point",
+        fetch(
+            dsn,
+            "SELECT entity_type, master_id::text, field, node_id::text, exact, NULL::text AS text FROM address_point",
+        ),
+    )
     missing = _missing(con)
     if missing:
         con.execute("ROLLBACK")
@@ -225,6 +239,7 @@ def commit(con: duckdb.DuckDBPyConnection, run_id: str) -> None:
     con.execute(
         "INSERT INTO crosswalk SELECT system_id, record_key, entity_type, role, master_id, rule, rid, sid FROM crosswalk_now"
     )
+    address_tree.commit(con)
     con.execute("DELETE FROM touched_record")
     _mark(con, run_id)
     con.execute("COMMIT")

@@ -106,13 +106,14 @@ class Reader:
         translate: Mapping[str, str] | None,
     ) -> Normalised:
         if case not in self.known:
-            raw = self._raw(mapped)
+            raw = self._raw(mapped, apart=kind == "address")
             answer = normalise(kind, _translated(raw, translate) if translate else raw, options)
             found = Normalised(*(_array(answer, name) for name in ("value", "issue", "warning")))
             self.known[case] = _limited(found, options.length if kind not in MEASURED else None)
         return self.known[case]
 
-    def _raw(self, mapped: FieldMap) -> pa.StringArray:
+    def _raw(self, mapped: FieldMap, *, apart: bool) -> pa.StringArray:
+        """The raw text of a mapped field; `apart` keeps numbers of neighbouring columns from running into one."""
         if mapped.value is not None:
             return pa.repeat(pa.scalar(mapped.value, pa.string()), self.rows.num_rows)
         parts = [texts(self.rows, column) for column in mapped.column]
@@ -120,10 +121,26 @@ class Reader:
             return parts[0]
         filled = [blank_to_null(part) for part in parts]
         nothing = pc.is_null(pc.coalesce(*filled))
+        if apart and not mapped.join:
+            filled = _apart(filled)
         # Arrow leaves out a row of which all parts are NULL, so such a row gets one empty part.
         filled[0] = pc.if_else(nothing, "", filled[0])
         joined = pc.binary_join_element_wise(*filled, mapped.join, null_handling="skip")
         return pc.if_else(nothing, NOTHING, joined)
+
+
+def _apart(parts: list[pa.StringArray]) -> list[pa.StringArray]:
+    """Put a dash between two numbers that meet: building 1 and room 402 are 1-402, and not the room 1402."""
+    formed = parts[:1]
+    before = pc.match_substring_regex(parts[0], "[0-9A-Za-z]$")
+    for part in parts[1:]:
+        meets = pc.and_(before, pc.match_substring_regex(part, "^[0-9A-Za-z]"))
+        formed.append(
+            pc.if_else(pc.fill_null(meets, fill_value=False), pc.binary_join_element_wise("-", part, ""), part)
+        )
+        ends = pc.match_substring_regex(part, "[0-9A-Za-z]$")
+        before = pc.if_else(pc.is_valid(part), ends, before)  # an empty column lets the numbers around it meet
+    return formed
 
 
 def _translated(raw: pa.StringArray, table: Mapping[str, str]) -> pa.StringArray:

@@ -141,6 +141,19 @@ def trace(
 
 
 @app.command()
+def address(
+    context: typer.Context,
+    place: Annotated[str, typer.Argument(metavar="TEXT|NODE", help="An address or a part of one, or a node id.")],
+    limit: Annotated[int, typer.Option(help="Children to show.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show a place of the standard address tree: the way to it, what lies below, how many point there (标准地址)."""
+    from onefact.cli import verbs
+
+    verbs.address(_session(context, as_json), place, limit)
+
+
+@app.command()
 def rejects(
     context: typer.Context,
     system: Systems = None,

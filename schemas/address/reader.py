@@ -20,6 +20,8 @@ _DIGITS: Final = frozenset("0123456789")
 _JOINING: Final = frozenset("附特甲乙丙丁新旧老临时东西南北中第负下号#-/ABCDEFGHIJKLMNOPQRSTUVWXYZ" + HAN_DIGITS)
 _HAN_NUMERALS: Final = frozenset(HAN_DIGITS)
 _LEAD_HEADS: Final = frozenset(" 收详联现家户注经通办单居地住电手")
+_UPPER_WORDS: Final = ("社区", "街道", "居委会", "居民委员会", "办事处")
+"""Ends of places above a name: the number behind 719社区 in 719社区719公寓 begins a name, as no road is waiting for a plate."""
 _NAME_PLACES: Final = frozenset({"", "street", "road_no", "alley", "community"})
 _DIRECTIONS: Final = frozenset("东南西北中")
 _IS_NAMED: Final = re.compile(r"[村区路街巷道里弄园苑镇乡第]|队$")
@@ -189,7 +191,10 @@ def _is_name_part(text: str, match: re.Match[str], draft: Draft, unread: str = "
         return False
     if p.NOT_UNIT.match(text, end):
         return True
-    return not unread.strip(TRIM) and _begins_name(text, match, draft)
+    before = unread.strip(TRIM)
+    if before.endswith(_UPPER_WORDS):
+        return match[0].isdigit() and len(match[0]) <= 4 and p.NAME_BEHIND.match(text, end) is not None
+    return not before and _begins_name(text, match, draft)
 
 
 def _begins_name(text: str, match: re.Match[str], draft: Draft) -> bool:

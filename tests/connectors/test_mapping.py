@@ -245,3 +245,24 @@ def test_every_rule_has_a_sentence() -> None:
         assert reason(rule)
     with pytest.raises(KeyError):
         reason("no.such_rule")
+
+
+def test_numbers_of_neighbouring_columns_do_not_run_into_one() -> None:
+    """Building 1 and room 402 are 1-402; glued together they would be the room 1402."""
+    estate = load_all(SYSTEMS)["property_mgmt"]
+    columns = estate.dataset("houses").columns
+    parts = [
+        ("紫阳花园", "1", "402室"),
+        ("紫阳花园", "1栋", "402"),
+        ("紫阳花园2", None, "402"),
+        ("紫阳花园", "A", None),
+    ]
+    rows = {c: pa.nulls(len(parts), pa.string()) for c in columns} | {
+        "houseGuid": pa.array([f"g{n}" for n in range(len(parts))]),
+        PLACE: pa.array([f"row {n}" for n in range(len(parts))]),
+        **{c: pa.array([p[n] for p in parts]) for n, c in enumerate(("estateName", "buildingNo", "roomNo"))},
+    }
+    decoded = decode(pa.table(rows), estate, "houses", PULLED)
+    assert decoded.tables["house"]["address"].to_pylist() == [
+        "紫阳花园1-402室", "紫阳花园1栋402", "紫阳花园2-402", "紫阳花园A",
+    ]  # fmt: skip

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pytest
 
 from connectors.mapping.cross import cross_check
+from linkage.address.occupants import settle
+from linkage.address.places import resolve_new
 from linkage.names import standardise
 from linkage.resolve import resolve
 from schemas.entities import ENTITIES
@@ -53,6 +55,8 @@ def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[d
     con.unregister("_rows")
     parse_new(con)
     standardise_new(con, standardise)
+    resolve_new(con)
+    settle(con)
     resolve(con, entity_type, records=f"std_{entity_type}", addresses="address_text", names="name_form")
     found: dict[int, set[str]] = {}
     for label, record in con.execute(f"SELECT label, record_key FROM grouped_{entity_type}").fetchall():
