@@ -31,14 +31,22 @@ _NATION = frozenset({"中国", "中华", "全国"})
 
 _NO_NOTES = Notes("")
 _SHOP = Form("shop", "shop")
+_ABOVE = re.compile(r"(?:人民政府|公安局(?:.{2,4}分局)?|公安分局|教育局|民政局|司法局|税务局|卫生健康局|市场监督管理局)(?=.{2})")
+"""What a public body belongs to, in front of its own name: 公安局武昌区分局水果湖派出所."""
+
 _ZONE = re.compile(r"^.{0,7}?(?:(?:经济|高新|新|工业)?(?:技术)?(?:产业)?开发区|高新区|工业园区|保税区|自贸区)(?=.{2})")
 
 
 class Anatomy(NamedTuple):
-    """The parts of one name, "" where it has none; `place` in short names, widest first, parted by blanks."""
+    """The parts of one name, "" where it has none.
+
+    `place` holds short names, widest first, parted by blanks; `brand_from` is `place` where nothing but the place names
+    the organisation (武汉大学).
+    """
 
     place: str
     brand: str
+    brand_from: str
     trade: str
     form: str
     family: str
@@ -57,8 +65,12 @@ def read(text: str) -> Anatomy:
     rest, trade = body[at:], ""
     if family not in _PUBLIC:
         rest, trade = _trade(rest)
+    if family == "public" and (above := _ABOVE.match(rest)):
+        rest = rest[above.end() :]
     brand = branches.ordinals(rest) if "第" in rest else rest
+    brand_from = ""
     if found and len(brand) < SHORTEST_BRAND:
+        brand_from = "" if brand else "place"
         brand = _given_back(found, brand)
     short = [name for name, _ in found]
     if notes is not _NO_NOTES:
@@ -68,7 +80,7 @@ def read(text: str) -> Anatomy:
     if branch:
         branch = branches.canonical(branch)
     return Anatomy(
-        " ".join(short), brand, trade, form.form, form.family, branch, head if branch else "", notes.former
+        " ".join(short), brand, brand_from, trade, form.form, form.family, branch, head if branch else "", notes.former
     )
 
 
@@ -80,15 +92,15 @@ def _noted(form: Form, note: str) -> Form:
 
 
 def _form(head: str) -> tuple[str, Form]:
-    """Return the name without its form, and the form; a shop word that is part of its trade (面馆) stays."""
+    """Return the name without its form, and the form; a word that is part of its trade (面馆, 银行) stays."""
     ends = form_ends()
     for length in ends.lengths.get(head[-1:], ()):
         end = head[-length:]
         if end in ends.words and length <= len(head):
             form = forms()[end]
-            if form.family == "shop":
+            if form.family == "shop" or form.form == "bank":
                 stays = length == len(head) or _trade_length(head) >= length
-                return (head if stays else head[:-length]), _SHOP
+                return (head if stays else head[:-length]), form
             if form.family in _PUBLIC and _trade_length(head) > length:
                 return head, _SHOP
             return head[:-length], form

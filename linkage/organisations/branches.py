@@ -17,6 +17,7 @@ _NUMBER = re.compile(_ORDINAL.pattern + r"|([零〇一二两三四五六七八�
 """A number of a branch; 十 in 十堰 is none."""
 _LAST = frozenset("店行处所社院校园部局厅站会区心厂场点")
 _NUMBERED = re.compile(r"^第?[零〇一二两三四五六七八九十0-9]+[号]?$")
+_SHOPS = frozenset("店馆铺坊厅")
 _NOT_SHOP_BRANCH = ("专卖店", "专营店", "代销店", "分销店", "销售店", "加盟店", "经营店", "双代店")
 
 
@@ -98,7 +99,8 @@ def _shop(text: str) -> tuple[str, str]:
     if _is_trade(text[:end], narrow=True) and kind == "店":
         return text, ""
     for at in range(end, 2, -1):
-        if at != end - 1 and _ends_with_trade(text, at):
+        if _ends_with_trade(text, at):
+            at += text[at] in _SHOPS and at < end
             where = text[at:end]
             if where and len(where) < SHORTEST_WHERE and not _NUMBERED.match(where):
                 continue

@@ -13,7 +13,7 @@ from linkage.names.points import Flags, Ints
 from linkage.organisations import relations
 from linkage.organisations.forms import standardise
 from linkage.organisations.relations import ALIKE, EQUAL, ONE_MISSING
-from linkage.organisations.tables import short_places, words
+from linkage.organisations.tables import words
 from schemas.identifiers.columns import Texts, as_strings
 
 LEVELS = (
@@ -134,7 +134,7 @@ class _Parts:
         return cls(
             **numbers, brands=whole["brand"], folded=whole["folded"], trade=whole["trade"], place=whole["place"],
             form=form, family=whole["family"], branch=whole["branch"],
-            weak=_in(whole["brand"], sorted(short_places())),
+            weak=np.asarray(whole["brand_from"].is_valid().to_numpy(zero_copy_only=False)),
         )  # fmt: skip
 
 
@@ -146,10 +146,12 @@ def _of_parts(parts: _Parts, a: Ints, b: Ints) -> Ints:
     near = _one_error(parts.brands, a, b) & ~brand & ~sound
     trade_equal = _same(_numbers(parts.trade), a, b, missing=True)
     # 商贸公司 without a brand is 武汉商贸公司 if its place was left off.
-    brand |= trade_equal & ((nobody[a] & parts.weak[b]) | (nobody[b] & parts.weak[a]) | (nobody[a] & nobody[b]))
+    left_off = trade_equal & ((nobody[a] & parts.weak[b]) | (nobody[b] & parts.weak[a]))
+    brand |= left_off | (trade_equal & nobody[a] & nobody[b])
     signs = _signs(parts, a, b)
     some = brand | sound | near
     place = relations.relate(parts.place, a, b, some | signs, relations.areas)
+    place = np.where(left_off, np.minimum(place, ONE_MISSING), place)
     trade = relations.relate(parts.trade, a, b, some, relations.trades)
     form = relations.relate(parts.form, a, b, some, relations.forms)
     public = relations.public(parts.family, a, b)
@@ -162,12 +164,12 @@ def _of_parts(parts: _Parts, a: Ints, b: Ints) -> Ints:
         _FOLDED: brand & agree & (place == EQUAL) & (form == EQUAL),
         _FORM: brand & agree & (place == EQUAL) & fits,
         _PLACE: brand & agree & here & fits,
-        _TRADE: brand & alike & usual,
+        _TRADE: brand & alike & here & (fits | signs) & ~public & ~weak,
         _SIGN: signs & here & ~weak & ~public,
         _BRAND: brand & usual & ~weak,
         _SOUND: sound & alike & here & fits & ~weak,
         _ONE: near & alike & here & fits & ~weak,
-        _CONVERTED: brand & alike & here & relations.converted(parts.family, a, b),
+        _CONVERTED: brand & alike & here & ~weak & relations.converted(parts.family, a, b),
         _ELSEWHERE: brand & agree & fits,
     }
     level = np.select(list(tests.values()), list(tests), _DIFFERENT)
@@ -238,6 +240,3 @@ def _numbers(column: pa.StringArray) -> Ints:
     codes = column.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return np.asarray(codes, dtype=np.int64)
 
-
-def _in(column: pa.StringArray, values: list[str]) -> Flags:
-    return np.asarray(pc.is_in(column, pa.array(values, pa.string())).to_numpy(zero_copy_only=False), np.bool_)

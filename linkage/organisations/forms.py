@@ -19,6 +19,7 @@ COLUMNS = (
     "folded",
     "place",
     "brand",
+    "brand_from",
     "trade",
     "form",
     "family",
@@ -36,7 +37,9 @@ plain: the whole name in simplified capitals without marks.
 folded: brand and trade of the head, without place, form and branch: what blocking goes by.
 place: short names of regions and townships, widest first, parted by blanks (武汉 武昌).
 brand, trade: 字号 and 行业 in simplified characters; the brand of a public body is what names it (水果湖 of a 街道办事处).
-form, family: codes of `data/forms.csv`; NULL for a name that says none, `shop` for one that ends in 店, 馆 and the like.
+brand_from: `place` where nothing but its place names an organisation (武汉大学): a weak brand.
+form, family: codes of `data/forms.csv`; NULL for a name that says none; family `shop` for one that ends in
+    店, 馆 and the like, as signs and sole traders do.
 branch: what the branch is called (中南路店, 1门市部); `head` is then the name of its head as written here, else NULL.
 former: the former name an annotation gives (A(原B)), in full.
 pinyin, initials: of the brand.

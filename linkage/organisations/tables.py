@@ -27,6 +27,13 @@ _SHORT_AUTONOMOUS = {
 }
 
 
+_DISTRICT = 6
+"""Digits of the code of a county or district."""
+
+_ZONES = ("开发区", "园区", "管理区")
+"""Statistics count these as districts, by the full name of their city; names say city and zone."""
+
+
 class Form(NamedTuple):
     """What an end of a name says: its form and the family of forms it belongs to."""
 
@@ -38,7 +45,7 @@ class Place(NamedTuple):
     """A region as a name may open with it.
 
     Attributes:
-        short: the name without 省, 市, 区, 县.
+        short: the name without 省, 市, 区, 县; with it if several cities have a place of that name (朝阳区).
         areas: the areas it may be: 2, 4 or 6 digits of GB/T 2260, so that one lies in another if it begins with it.
         full: whether this spelling carries its 省, 市, 区 or 县; without it a place may be a brand.
         alone: whether this spelling is taken for a place without a wider place in front.
@@ -132,6 +139,8 @@ def places() -> dict[str, Place]:
     full: dict[str, str] = {}
     trusted: set[str] = set()
     for row in region_rows():
+        if row["name"].endswith(_ZONES):
+            continue
         short = _short(row["name"])
         area = _area(row["code"], row["level"])
         areas.setdefault(row["name"], set()).add(area)
@@ -143,8 +152,12 @@ def places() -> dict[str, Place]:
             full[short + "州"] = short
             areas.setdefault(short + "州", set()).add(area)
     doubtful = frozenset(yaml.safe_load((DATA / "words.yaml").read_text(encoding="utf-8"))["not_places"])
+    for short in set(full.values()):
+        # 西安 is the city, not one of the districts 西安区 elsewhere.
+        wide = {area for area in areas[short] if len(area) < _DISTRICT}
+        areas[short] = wide or areas[short]
     found = {
-        name: Place(short, frozenset(areas[name]), full=True, alone=len(name) > 2 or name[-1] == "县") for name, short in full.items()
+        name: Place(name if _ambiguous(areas[name], areas[short]) else short, frozenset(areas[name]), full=True, alone=len(name) > 2 or name[-1] == "县") for name, short in full.items()
     }
     for short in sorted(set(full.values())):
         if short not in found and len(short) > 1:
@@ -168,10 +181,9 @@ def township_names() -> frozenset[str]:
     return frozenset(name for entries in townships().values() for name in entries)
 
 
-@cache
-def short_places() -> frozenset[str]:
-    """Return the short names of all regions: a brand that is one of them is weak."""
-    return frozenset(place.short for place in places().values())
+def _ambiguous(own: set[str], short: set[str]) -> bool:
+    """Whether the short name of a district is also that of a place elsewhere (朝阳区, 朝阳市)."""
+    return all(len(area) == _DISTRICT for area in own) and len({area[:4] for area in own | short}) > 1
 
 
 def _short(name: str) -> str:
