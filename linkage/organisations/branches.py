@@ -96,7 +96,7 @@ def _shop(text: str) -> tuple[str, str]:
     """A shop with the place of this one behind what it sells (楚味轩热干面中南路店), or behind a name (好邻中南路店)."""
     kind = next(k for k in words().shop_kinds if text.endswith(k))
     end = len(text) - len(kind)
-    if _is_trade(text[:end], narrow=True) and kind == "店":
+    if _is_trade(text[:end]) and kind == "店":
         return text, ""
     for at in range(end, 2, -1):
         if _ends_with_trade(text, at):
@@ -119,16 +119,14 @@ def _shop(text: str) -> tuple[str, str]:
     return (text[:end], text[end:]) if kind in {"分店", "门店"} and end > 1 else (text, "")
 
 
-def _is_trade(text: str, *, narrow: bool) -> bool:
+def _is_trade(text: str) -> bool:
     """Whether the text ends in what a shop sells and not in where it is: 水果店 is no branch, 光谷广场店 is one."""
-    if narrow and text.endswith(words().road_ends):
-        return False
-    return _ends_with_trade(text, len(text))
+    return not text.endswith(words().road_ends) and _ends_with_trade(text, len(text))
 
 
 def _ends_with_trade(text: str, at: int) -> bool:
     ends, known = trade_ends(), trades()
-    for length in ends.lengths.get(text[at - 1], ()):
+    for length in ends.lengths.get(text[at - 1 : at], ()):
         if length < at and known.get(text[at - length : at], GENERIC) != GENERIC:
             return True
     return False
