@@ -145,8 +145,10 @@ def _fits(place: Place, wider: Place | None, body: str, end: int, family: str) -
             return False
     elif not _inside(place, wider):
         return False
+    if place.full:
+        return True
     # A company opens with its place; a shop 武汉路面馆 is on a road of that name.
-    return place.full or family == "company" or not body.startswith(words().not_after, end)
+    return not body.startswith(words().never_after if family == "company" else words().not_after, end)
 
 
 def _inside(place: Place, wider: Place) -> bool:
@@ -158,7 +160,7 @@ def _township(body: str, at: int, family: str, found: list[tuple[str, Place | No
         end = at + length
         mark = body[end : end + 1]
         size = 2 if body.startswith("街道", end) else 1
-        said = mark in {"镇", "乡"} or (mark == "街" and (size == 2 or family in _PUBLIC))
+        said = mark in {"镇", "乡"} or (mark == "街" and (size == 2 or bool(found) or family in _PUBLIC))
         if said and len(body) - end - size >= SHORTEST_BRAND and body[at:end] in township_names():
             found.append((body[at:end], None))
             return end + size

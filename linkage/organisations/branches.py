@@ -28,10 +28,11 @@ def split(text: str) -> tuple[str, str]:
         if at + 2 < len(text):
             return text[: at + 2], text[at + 2 :]
         return _short_company(text) if text[at - 1 : at] in {"分", "支"} else (text, "")
+    if any(head in text for head in words().heads) and (found := _patterns()[0].match(text)):
+        return found[1], found[2]
     if text[-1:] not in _LAST:
         return text, ""
-    found = _patterns()[0].match(text) or _patterns()[1].match(text)
-    if found:
+    if found := _patterns()[1].match(text):
         return found[1], found[2]
     return _shop(text) if text[-1] == "店" and not text.endswith(_NOT_SHOP_BRANCH) else (text, "")
 

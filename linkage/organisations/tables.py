@@ -70,6 +70,7 @@ class Words:
     """The lists of `words.yaml`, as the reader needs them."""
 
     not_after: tuple[str, ...]
+    never_after: tuple[str, ...]
     status_notes: frozenset[str]
     former_words: tuple[str, ...]
     present_words: tuple[str, ...]
@@ -119,7 +120,8 @@ def words() -> Words:
         return tuple(sorted(raw[name], key=lambda w: (-len(w), w)))
 
     return Words(
-        not_after=longest("not_after"),
+        not_after=(*longest("not_after"), *longest("never_after")),
+        never_after=longest("never_after"),
         status_notes=frozenset(raw["status_notes"]),
         former_words=longest("former_words"),
         present_words=longest("present_words"),
