@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from linkage.organisations import branches
-from linkage.organisations.notes import Notes, take
+from linkage.organisations.notes import Notes, take, without_marks
 from linkage.organisations.tables import (
     Form,
     Place,
@@ -29,9 +29,12 @@ _MARKS = frozenset("():")
 _NATION = frozenset({"中国", "中华", "全国"})
 """No brand by themselves: 石化 of 中国石化 is a part of the brand."""
 
+_SHOPS = frozenset("店馆")
 _NO_NOTES = Notes("")
 _SHOP = Form("shop", "shop")
-_ABOVE = re.compile(r"(?:人民政府|公安局(?:.{2,4}分局)?|公安分局|教育局|民政局|司法局|税务局|卫生健康局|市场监督管理局)(?=.{2})")
+_ABOVE = re.compile(
+    r"(?:人民政府|公安局(?:.{2,4}分局)?|公安分局|教育局|民政局|司法局|税务局|卫生健康局|市场监督管理局)(?=.{2})"
+)
 """What a public body belongs to, in front of its own name: 公安局武昌区分局水果湖派出所."""
 
 _ZONE = re.compile(r"^.{0,7}?(?:(?:经济|高新|新|工业)?(?:技术)?(?:产业)?开发区|高新区|工业园区|保税区|自贸区)(?=.{2})")
@@ -77,6 +80,8 @@ def read(text: str) -> Anatomy:
         branch = notes.branch + branch
         short += [places()[name].short for name in notes.places if name in places()]
         form = _noted(form, notes.form) if notes.form else form
+        if branch and notes.places and (at := (whole := without_marks(text)).find(branches.COMPANY)) >= 0:
+            head = whole[: at + 2]
     if branch:
         branch = branches.canonical(branch)
     return Anatomy(
@@ -173,6 +178,8 @@ def _trade(body: str) -> tuple[str, str]:
     lengths, known = ends.lengths, ends.words
     end = len(body)
     while end:
+        if body[end - 1] in _SHOPS and end > SHORTEST_BRAND and _trade_length(body[: end - 1]):
+            end -= 1
         for length in lengths.get(body[end - 1], ()):
             left = end - length
             if body[left:end] in known and _leaves_brand(body, left, end):

@@ -13,8 +13,11 @@ SHORTEST_WHERE = 2
 
 _NUMERALS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _ORDINAL = re.compile(r"第([零〇一二两三四五六七八九十]{1,3}|[0-9]{1,4})")
-_NUMBER = re.compile(_ORDINAL.pattern + r"|([零〇一二两三四五六七八九十]{1,3})(?=[号店部厂]|分[店部厂公校院社]|门市|营业|支[行公])")
+_NUMBER = re.compile(
+    _ORDINAL.pattern + r"|([零〇一二两三四五六七八九十]{1,3})(?=[号店部厂]|分[店部厂公校院社]|门市|营业|支[行公])"
+)
 """A number of a branch; 十 in 十堰 is none."""
+_NUMBERED_SHOP = re.compile(r"(?<=[0-9])号(?=[店厂])")
 _LAST = frozenset("店行处所社院校园部局厅站会区心厂场点")
 _NUMBERED = re.compile(r"^第?[零〇一二两三四五六七八九十0-9]+[号]?$")
 _SHOPS = frozenset("店馆铺坊厅")
@@ -49,7 +52,7 @@ def canonical(branch: str) -> str:
         if place and place.full:
             branch = place.short + branch[length:]
             break
-    return _NUMBER.sub(lambda m: str(_value(m[1] or m[2])), branch)
+    return _NUMBERED_SHOP.sub("", _NUMBER.sub(lambda m: str(_value(m[1] or m[2])), branch))
 
 
 def ordinals(text: str) -> str:
@@ -99,9 +102,9 @@ def _shop(text: str) -> tuple[str, str]:
     end = len(text) - len(kind)
     if _is_trade(text[:end]) and kind == "店":
         return text, ""
-    for at in range(end, 2, -1):
-        if _ends_with_trade(text, at):
-            at += text[at] in _SHOPS and at < end
+    for end_of_trade in range(end, 2, -1):
+        if _ends_with_trade(text, end_of_trade):
+            at = end_of_trade + (end_of_trade < end and text[end_of_trade] in _SHOPS)
             where = text[at:end]
             if where and len(where) < SHORTEST_WHERE and not _NUMBERED.match(where):
                 continue

@@ -44,7 +44,8 @@ brand_and_trade: brands equal, trades alike (餐饮, 热干面).
 sign_in_name: a shop sign and a registered name, one holds the brand of the other.
 brand_only: brands equal, trades different or missing.
 homophone_brand: brands of one pinyin, trades equal or alike.
-one_character: brands differ by one character, at least two agree; trades equal or alike.
+one_character: brands differ by one character, at least two agree; trades equal or alike; no public bodies, whose names
+    differ by as little (东湖路, 东湖村).
 different_form: brand and trade agree, one is a company and one is none (个体户 converted to a company: a new registration).
 
 For two organisations, which must not be joined by their names:
@@ -89,7 +90,7 @@ def levels(forms: pa.Table, a: Ints, b: Ints) -> Ints:
     """Return 1 + the position in `LEVELS` of each pair of rows of `forms`, 0 where a name is missing."""
     level = _of_parts(_Parts.of(forms), a, b)
     former = forms["former"].combine_chunks()
-    given = np.flatnonzero(np.asarray(former.is_valid().to_numpy(zero_copy_only=False)))
+    given = np.flatnonzero(_flags(former.is_valid()))
     if len(given):
         level = _with_former(forms, former.take(points.integers(given)), given, level, a, b)
     return level
@@ -134,7 +135,7 @@ class _Parts:
         return cls(
             **numbers, brands=whole["brand"], folded=whole["folded"], trade=whole["trade"], place=whole["place"],
             form=form, family=whole["family"], branch=whole["branch"],
-            weak=np.asarray(whole["brand_from"].is_valid().to_numpy(zero_copy_only=False)),
+            weak=_flags(whole["brand_from"].is_valid()),
         )  # fmt: skip
 
 
@@ -158,7 +159,7 @@ def _of_parts(parts: _Parts, a: Ints, b: Ints) -> Ints:
     form = np.where(public & (form == ONE_MISSING), relations.DIFFERENT, form)
     fits, agree, alike = form >= ONE_MISSING, trade == EQUAL, trade >= ALIKE
     here = place >= ONE_MISSING
-    weak = parts.weak[a] | parts.weak[b]
+    weak = parts.weak[a] & parts.weak[b]
     usual = here & fits & ~public
     tests = {
         _FOLDED: brand & agree & (place == EQUAL) & (form == EQUAL),
@@ -168,7 +169,7 @@ def _of_parts(parts: _Parts, a: Ints, b: Ints) -> Ints:
         _SIGN: signs & here & ~weak & ~public,
         _BRAND: brand & usual & ~weak,
         _SOUND: sound & alike & here & fits & ~weak,
-        _ONE: near & alike & here & fits & ~weak,
+        _ONE: near & alike & usual & ~weak,
         _CONVERTED: brand & alike & here & ~weak & relations.converted(parts.family, a, b),
         _ELSEWHERE: brand & agree & fits,
     }
@@ -189,10 +190,10 @@ def _by_branch(parts: _Parts, level: Ints, a: Ints, b: Ints) -> Ints:
 
 def _signs(parts: _Parts, a: Ints, b: Ints) -> Flags:
     """Which pairs are a shop sign and a registered name of which one holds the brand of the other."""
-    plain_form = pc.fill_null(pc.is_in(parts.family, pa.array(["shop"])), False)
-    formless = np.asarray(pc.or_(plain_form, pc.is_null(parts.family)).to_numpy(zero_copy_only=False))
-    sign = formless & np.asarray(pc.is_null(parts.place).to_numpy(zero_copy_only=False)) & (parts.brand >= 0)
-    registered = ~formless & (parts.brand >= 0)
+    unnamed = pc.or_(pc.is_null(parts.family), pc.is_in(parts.family, pa.array(["business", "shop"])))
+    sign = _flags(pc.and_(pc.is_null(parts.place), unnamed)) & (parts.brand >= 0)
+    registered = ~_flags(unnamed) | _flags(pc.is_valid(parts.place))
+    registered &= parts.brand >= 0
     found = np.zeros(len(a), dtype=np.bool_)
     for signs, names in ((a, b), (b, a)):
         asked = np.flatnonzero(sign[signs] & registered[names])
@@ -202,15 +203,18 @@ def _signs(parts: _Parts, a: Ints, b: Ints) -> Flags:
 
 
 def _holds(parts: _Parts, one: Ints, other: Ints) -> Flags:
-    folded, brands = parts.folded.to_pylist(), parts.brands.to_pylist()
+    """Whether one brand stands in the other name; a brand that is but a place must be the whole brand."""
+    folded, brands, weak = parts.folded.to_pylist(), parts.brands.to_pylist(), parts.weak.tolist()
     size = np.int64(len(folded))
     pairs, which = np.unique(one * size + other, return_inverse=True)
-    rows = [(int(p // size), int(p % size)) for p in pairs]
-    held = [
-        (len(brands[s]) > 1 and brands[s] in folded[n]) or (len(brands[n]) > 1 and brands[n] in folded[s])
-        for s, n in rows
-    ]
-    return np.array(held, dtype=np.bool_)[which]
+
+    def held(s: int, n: int) -> bool:
+        if brands[s] == brands[n] or weak[s] or weak[n]:
+            return bool(brands[s] == brands[n])
+        inside = len(brands[s]) > 1 and brands[s] in folded[n]
+        return inside or (len(brands[n]) > 1 and brands[n] in folded[s])
+
+    return np.array([held(p // int(size), p % int(size)) for p in pairs.tolist()], dtype=np.bool_)[which]
 
 
 def _one_error(brands: pa.StringArray, a: Ints, b: Ints) -> Flags:
@@ -240,3 +244,6 @@ def _numbers(column: pa.StringArray) -> Ints:
     codes = column.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return np.asarray(codes, dtype=np.int64)
 
+
+def _flags(values: pa.BooleanArray) -> Flags:
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.bool_)

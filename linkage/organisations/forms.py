@@ -97,7 +97,9 @@ def normalised(raw: pa.StringArray) -> pa.StringArray:
         name = pc.utf8_trim_whitespace(pc.replace_substring_regex(name, r"\s+", " "))
         text = points.of_texts(name)
         name = text.keep(_kept_blanks(text)).texts()
-    says_nothing = columns.matches(name, LOST) | columns.flags(pc.is_in(name, pa.array(sorted(NULL_WORDS), pa.string())))
+    says_nothing = columns.matches(name, LOST) | columns.flags(
+        pc.is_in(name, pa.array(sorted(NULL_WORDS), pa.string()))
+    )
     says_nothing |= columns.matches(name, r"^[^\p{L}\p{N}]*$")
     return pc.if_else(pa.array(says_nothing), pa.scalar(None, pa.string()), name)
 

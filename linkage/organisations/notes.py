@@ -11,6 +11,9 @@ from linkage.organisations.tables import places, words
 _GROUP = re.compile(r"\(([^()]*)\)")
 _PARTNERSHIPS = frozenset({"有限合伙", "普通合伙", "特殊普通合伙", "特殊的普通合伙", "合伙"})
 _SOLE = frozenset({"个体", "个体工商户", "个体户"})
+_NUMERAL = re.compile(r"^(?:[0-9]{1,3}|[一二三四五六七八九十]{1,3})号?$")
+"""The number of one of several: 放心药店(七)."""
+
 _BRANCH_ENDS = ("店", "分公司", "分部", "分院", "校区", "院区", "分校", "门市部", "分园")
 SHORTEST_NAME = 3
 """Characters of a former name at least: 原料 in brackets is none."""
@@ -45,6 +48,8 @@ def take(text: str) -> Notes:
             pass
         elif inner.endswith(_BRANCH_ENDS):
             branch = inner
+        elif _NUMERAL.match(inner):
+            branch = inner + "店"
         elif group.end() < len(text) or inner == "集团":
             keep = inner
         text = text[: group.start()] + keep + text[group.end() :]
@@ -85,6 +90,11 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
         re.compile(rf"^(.+)\((?:{'|'.join(known.present_words)}):?{inner}\)$"),
         re.compile(r"^(.{3,}?)[,;:/]?(?:原名称|原名|曾用名|前身|旧名):(.+)$"),
     )
+
+
+def without_marks(text: str) -> str:
+    """Return a name with what its brackets say in place, but without them."""
+    return text.translate(_MARKS)
 
 
 _MARKS = {ord(c): None for c in "():,;/"}

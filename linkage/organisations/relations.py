@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from linkage.names.points import Flags, Ints
 from linkage.organisations.anatomy import trade_classes
-from linkage.organisations.tables import places, words
+from linkage.organisations.tables import DISTRICT, places, words
 
 DIFFERENT, ONE_MISSING, ALIKE, EQUAL = range(4)
 """Relations of two parts, worst first; two missing parts are equal."""
@@ -84,13 +84,17 @@ def _known(place: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def branches(one: str, other: str) -> int:
-    """The same branch if one writes a place more (武汉中南路店) or the kind of its place (中南店, 中南路店)."""
+    """The same branch if one writes the city too (武汉中南路店) or the kind of its road (中南店, 中南路店).
+
+    No more than that: 金州五一路支行 and 五一路支行 of one bank are two, and a branch without a name (分公司) can be any.
+    """
     short, long = sorted((one, other), key=len)
-    if long.endswith(short) and long[: -len(short)] in places():
-        return EQUAL
     for kind in (*words().shop_kinds, *words().branch_kinds):
         if short.endswith(kind) and long.endswith(kind):
             stem, longer = short[: -len(kind)], long[: -len(kind)]
+            if longer.endswith(stem) and stem.endswith(words().road_ends):
+                place = places().get(longer[: -len(stem)])
+                return EQUAL if place and all(len(area) < DISTRICT for area in place.areas) else DIFFERENT
             ended = longer.startswith(stem) and longer[len(stem) :] in words().road_ends
             return EQUAL if len(stem) > 1 and ended else DIFFERENT
     return DIFFERENT
@@ -98,7 +102,7 @@ def branches(one: str, other: str) -> int:
 
 def forms(one: str, other: str) -> int:
     """Relation of two forms, written `family form`: of one family, and public bodies only if their form is the same."""
-    left, right = one.split(" ")[0], other.split(" ")[0]
+    left, right = (form.partition(" ")[0] for form in (one, other))
     if left in _PUBLIC or right in _PUBLIC:
         return DIFFERENT
     if left == right or {left, right} <= _UNINCORPORATED:

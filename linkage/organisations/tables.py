@@ -27,7 +27,7 @@ _SHORT_AUTONOMOUS = {
 }
 
 
-_DISTRICT = 6
+DISTRICT = 6
 """Digits of the code of a county or district."""
 
 _ZONES = ("开发区", "园区", "管理区")
@@ -114,7 +114,7 @@ def trade_ends() -> Ends:
 @cache
 def words() -> Words:
     """Return the lists of `words.yaml`, longest words first where they are tried one after the other."""
-    raw = yaml.safe_load((DATA / "words.yaml").read_text(encoding="utf-8"))
+    raw = _raw()
 
     def longest(name: str) -> tuple[str, ...]:
         return tuple(sorted(raw[name], key=lambda w: (-len(w), w)))
@@ -153,13 +153,19 @@ def places() -> dict[str, Place]:
         if row["name"].endswith("自治州"):
             full[short + "州"] = short
             areas.setdefault(short + "州", set()).add(area)
-    doubtful = frozenset(yaml.safe_load((DATA / "words.yaml").read_text(encoding="utf-8"))["not_places"])
+    doubtful = frozenset(_raw()["not_places"])
     for short in set(full.values()):
         # 西安 is the city, not one of the districts 西安区 elsewhere.
-        wide = {area for area in areas[short] if len(area) < _DISTRICT}
+        wide = {area for area in areas[short] if len(area) < DISTRICT}
         areas[short] = wide or areas[short]
     found = {
-        name: Place(name if _ambiguous(areas[name], areas[short]) else short, frozenset(areas[name]), full=True, alone=len(name) > 2 or name[-1] == "县") for name, short in full.items()
+        name: Place(
+            name if _ambiguous(areas[name], areas[short]) else short,
+            frozenset(areas[name]),
+            full=True,
+            alone=len(name) > 2 or name[-1] == "县",
+        )
+        for name, short in full.items()
     }
     for short in sorted(set(full.values())):
         if short not in found and len(short) > 1:
@@ -185,7 +191,7 @@ def township_names() -> frozenset[str]:
 
 def _ambiguous(own: set[str], short: set[str]) -> bool:
     """Whether the short name of a district is also that of a place elsewhere (朝阳区, 朝阳市)."""
-    return all(len(area) == _DISTRICT for area in own) and len({area[:4] for area in own | short}) > 1
+    return all(len(area) == DISTRICT for area in own) and len({area[:4] for area in own | short}) > 1
 
 
 def _short(name: str) -> str:
@@ -203,15 +209,8 @@ def _short(name: str) -> str:
 
 def _without_nations(stem: str) -> str:
     """恩施土家族苗族 is 恩施: the part in front of the first nation named."""
-    ends = [at for nation in _PEOPLES if (at := stem.find(nation)) > 1]
+    ends = [at for nation in _raw()["nations"] if (at := stem.find(nation)) > 1]
     return stem[: min(ends)] if ends else stem
-
-
-_PEOPLES = tuple(
-    "壮族 回族 维吾尔 满族 苗族 土家族 藏族 侗族 布依族 彝族 蒙古族 蒙古 哈尼族 傣族 景颇族 傈僳族 白族 朝鲜族 羌族 哈萨克 柯尔克孜 黎族 "
-    "瑶族 仫佬族 毛南族 水族 仡佬族 纳西族 普米族 独龙族 怒族 佤族 拉祜族 布朗族 畲族 达斡尔族 鄂温克族 东乡族 保安族 撒拉族 裕固族 土族 "
-    "各族 塔吉克 锡伯".split()
-)
 
 
 def _area(code: str, level: str) -> str:
@@ -226,6 +225,12 @@ def _ends(words_of: Iterable[str]) -> Ends:
     for word in known:
         lengths.setdefault(word[-1], set()).add(len(word))
     return Ends({end: tuple(sorted(found, reverse=True)) for end, found in lengths.items()}, known)
+
+
+@cache
+def _raw() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = yaml.safe_load((DATA / "words.yaml").read_text(encoding="utf-8"))
+    return found
 
 
 def _rows(file: str) -> Iterator[dict[str, str]]:

@@ -32,7 +32,9 @@ ONE_ORGANISATION = LEVELS[: LEVELS.index("branch_of")]
 WRITTEN = [row["name"] for row in NAMES] + [row[side] for row in PAIRS for side in ("left", "right")]
 SOME_NAMES = st.one_of(
     st.sampled_from(WRITTEN),
-    st.text(st.sampled_from("武汉市昌区老王楚源商贸科技有限公司店面馆第一分中南路街道社区(原:)（）·  aA7无*"), max_size=14),
+    st.text(
+        st.sampled_from("武汉市昌区老王楚源商贸科技有限公司店面馆第一分中南路街道社区(原:)（）·  aA7无*"), max_size=14
+    ),
     st.text(max_size=8),
     st.none(),
 )
@@ -75,6 +77,8 @@ def test_every_level_has_a_case() -> None:
 def test_the_parts_of_a_branch_lead_to_its_head() -> None:
     branch = standardise(texts("武汉好吃餐饮有限公司中南路店", "康汉大药房(水果湖店)", "便民超市"))
     assert branch["head"].to_pylist() == ["武汉好吃餐饮有限公司", "康汉大药房", None]
+    inside = standardise(texts("沃好(湖北)百货有限公司武汉店", "沃好(湖北)百货有限公司"))
+    assert inside["head"][0] == inside["plain"][1]
     assert branch["folded"].to_pylist() == ["好吃餐饮", "康汉大药房", "便民超市"]
     assert branch["initials"].to_pylist() == ["hc", "kh", "bm"]
 
