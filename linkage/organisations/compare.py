@@ -159,7 +159,8 @@ def _of_parts(parts: _Parts, a: Ints, b: Ints) -> Ints:
     form = np.where(public & (form == ONE_MISSING), relations.DIFFERENT, form)
     fits, agree, alike = form >= ONE_MISSING, trade == EQUAL, trade >= ALIKE
     here = place >= ONE_MISSING
-    weak = parts.weak[a] & parts.weak[b]
+    # 乐昌超市 is 武汉乐昌超市 or a supermarket in 乐昌: with a place for a brand the trade must be the same.
+    weak = np.where(agree, parts.weak[a] & parts.weak[b], parts.weak[a] | parts.weak[b])
     usual = here & fits & ~public
     tests = {
         _FOLDED: brand & agree & (place == EQUAL) & (form == EQUAL),
@@ -231,7 +232,7 @@ def _one_error(brands: pa.StringArray, a: Ints, b: Ints) -> Flags:
     telling = np.array(sorted(ord(c) for c in words().distinguishing), dtype=np.uint32)
     odd = np.isin(grid[a[rows], at], telling) | np.isin(grid[b[rows], at], telling)
     found[rows[odd]] = False
-    return found
+    return np.asarray(found)
 
 
 def _same(numbers: Ints, a: Ints, b: Ints, *, missing: bool = False) -> Flags:

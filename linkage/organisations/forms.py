@@ -109,7 +109,7 @@ def _kept_blanks(text: Points) -> points.Flags:
     blank = text.codes == ord(" ")
     latin = (text.codes < 0x250) & ~blank
     before, behind = np.roll(latin, 1), np.roll(latin, -1)
-    return ~blank | (before & behind)
+    return np.asarray(~blank | (before & behind))
 
 
 def _capital() -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
