@@ -6,9 +6,10 @@ Three numbers were in use one after the other and stand side by side in old syst
   code kept it, so an old record with the bare code and a new one with the credit code are the same organisation.
 - 工商注册号 (GS 15-2006, 15 digits) is *not* inside the credit code and cannot be computed from it. Both begin with an area
   (digits 1 to 6, positions 3 to 8), but that is the authority of the first registration in one and of the assignment in the
-  other: equal areas are a weak hint, different ones no contradiction. Its seventh digit tells a sole trader (6 to 9) from
-  an enterprise (0 to 3, foreign 4 and 5), which the second character of the credit code tells too (92, 91). The number is
-  kept for life, so two different ones are two registrations; a sole trader converted to a company gets a new one.
+  other: equal areas are a weak hint, different ones no contradiction. The number is kept for life, so two different ones are
+  two registrations. Its seventh digit is said to tell a sole trader (6 to 9) from an enterprise (0 to 3, foreign 4 and 5),
+  as the second character of the credit code does (92, 91). That is how secondary sources quote the rules of assignment, and
+  one says instead that the digits were used in rising order: `incompatible` is a hint against a pair and no proof.
 - Numbers of 13 digits are older than GS 15 and were replaced by one of 15: a pair of both lengths says nothing.
 
 Systems with one field for "licence number" hold any of the three in it, so each number is looked for in every column.
