@@ -25,6 +25,16 @@ SAME, CONTAINS, DIFFERENT, UNSURE = range(4)
 
 _NAMED: Final = names.LEVELS.index
 _COVER: Final = ((0.1, "to_10"), (0.3, "to_30"), (0.5, "to_50"), (0.7, "to_70"), (0.9, "to_90"), (1.01, "to_100"))
+_SHARED: Final = (
+    (0.5, "none"),
+    (1.5, "to_1"),
+    (2.5, "to_2"),
+    (3.5, "to_3"),
+    (4.5, "to_4"),
+    (5.5, "to_5"),
+    (7.5, "to_7"),
+    (np.inf, "more"),
+)
 _ELEMENTS: Final = (
     "city",
     "district",
@@ -88,6 +98,9 @@ def _place_weight(evidence: Evidence) -> Floats:
     total = np.full(len(evidence.city), weights().base)
     total += _weigh("city", evidence.city, CITY) + _weigh("district", evidence.district, DISTRICT)
     total += _weigh("street", evidence.street, STREET) + _weigh("community", evidence.community, names.LEVELS)
+    total += np.choose(evidence.town, [0.0, table["town", "within"], table["town", "outside"]])
+    total[(evidence.community == EQUAL) & ~evidence.upper] += table["namesake", "village"]
+    total[(evidence.road == EQUAL) & evidence.crossing] += table["crossing", "equal"]
     apart = evidence.road == JUDGED + roads.LEVELS.index("apart")
     road = _weigh("road", evidence.road, roads.LEVELS)
     road[evidence.road == EQUAL] = table["road", "same"]
@@ -124,11 +137,21 @@ def _name_weight(evidence: Evidence) -> Floats:
     other_kind = place == JUDGED + _NAMED("kind")
     for size in (2, 3, 4):
         total[(evidence.mention == size) & ~other_kind] += table["mention", f"chars_{size}"]
-    cover, low = np.zeros(len(total)), 0.0
-    for high, level in _COVER:
-        cover[(evidence.cover >= low) & (evidence.cover < high)] = table["cover", level]
-        low = high
-    return total + np.where(_tied(evidence), np.maximum(cover, 0.0), cover)
+    alike = _named_alike(evidence)
+    total[alike & ~evidence.upper & (evidence.size < 4)] += table["namesake", "name"]
+    apart = evidence.road == JUDGED + roads.LEVELS.index("apart")
+    total[alike & apart & ~evidence.upper & (evidence.size < 4)] += table["namesake", "apart"]
+    total[alike & evidence.outlet & ~_agree(evidence)] += table["namesake", "chain"]
+    shared = _bucket(evidence.shared, "shared", _SHARED)
+    cover, tied = _bucket(evidence.cover, "cover", _COVER), _tied(evidence)
+    short = evidence.cover >= 0.7  # a short text has few pieces to share
+    return total + np.where(tied, np.maximum(cover, 0.0), cover) + np.where(tied | short, np.maximum(shared, 0.0), shared)
+
+
+def _bucket(values: Floats, element: str, steps: tuple[tuple[float, str], ...]) -> Floats:
+    """The weight of a measure by its steps, 0 where it was not taken."""
+    by_step = np.array([*(weights().levels.get((element, level), 0.0) for _, level in steps), 0.0])
+    return by_step[np.where(np.isnan(values), len(steps), np.digitize(values, [high for high, _ in steps]))]
 
 
 def _tied(evidence: Evidence) -> Bools:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from linkage.address.names import SEPARATOR
 from linkage.address.roads import former_names
+from linkage.address.settings import words
 from schemas.address import complete
 from schemas.address.numerals import name_digits
 
@@ -28,6 +29,7 @@ _AREA: Final = re.compile(r"(?:工业小?区|工业园区|开发区|片区|新�
 _GATE: Final = re.compile(r"[东南西北]{0,2}[0-9一二三四五]?(?:大?门|出口|入口)$")
 _ABOUT: Final = re.compile(r"交叉|交汇|路口|附近|[0-9]米|旁|对面|斜对|[东南西北]侧|隔壁|[东南西北]边")
 _CROSSING: Final = re.compile(r"(?:^|[与和及跟、/于])([\u3400-\u9fff0-9]{2,12}?(?:大道|大街|公路|路|街|巷|线|道))")
+_BRANCH: Final = re.compile(r"[(（][^()（）]{1,12}(?:店|支行|门诊部|分店)[)）]")
 _NOTE_NAME: Final = re.compile(r"[\u3400-\u9fffA-Z0-9]*[\u3400-\u9fff]{2}[\u3400-\u9fffA-Z0-9]*")
 _NOT_NAME: Final = re.compile(
     r"[东南西北]?[0-9]*米|[收转]$|电话|客户|出发|到达|^[东南西北]{1,2}[侧门边]?$|建设中|[路街巷镇乡]$"
@@ -50,6 +52,8 @@ class Elements:
         columns: city, district, street, community, road, road_no, place (names), building, unit, floor, room.
         about: the text says where beside a place, not at which (路口, 附近).
         gate: the text names a gate of its place (东门).
+        crossing: the text names a crossing of two roads, which is one point (凤新路与城东路交叉口).
+        chain: the name is that of a chain or a kind of shop, of which every town has several (韵达快递, 益丰大药房).
         area: the place is larger than a door (工业区, 开发区), so that a door in it names the same place without it.
         doubtful: the parse found an element twice or left numbers over.
         texts: the texts as written, for the comparison by pieces.
@@ -58,6 +62,8 @@ class Elements:
     columns: dict[str, Column]
     about: Bools
     gate: Bools
+    crossing: Bools
+    chain: Bools
     area: Bools
     doubtful: Bools
     texts: list[str]
@@ -75,7 +81,7 @@ def read_elements(texts: list[str], parsed: pa.Table, known: Mapping[str, str] |
     columns = {
         "city": _coded(_plain(filled, "city")),
         "district": _coded(_plain(parsed, "district")),
-        "street": _coded(_plain(parsed, "street"), _street),
+        "street": _coded(_plain(parsed, "street"), street_stem),
         "community": _coded(_plain(parsed, "community"), _village),
     }
     for name in ("road_no", "building", "unit", "floor", "room"):
@@ -90,7 +96,11 @@ def read_elements(texts: list[str], parsed: pa.Table, known: Mapping[str, str] |
     doubtful |= torn
     large = [_AREA.search(value.split(SEPARATOR)[0]) is not None for value in columns["place"].values]
     area = np.array([*large, False])[columns["place"].codes]
-    return Elements(columns, about, gate, area, doubtful, texts)
+    crossed = np.array([*(SEPARATOR in value for value in columns["road"].values), False])[columns["road"].codes]
+    outlets = [words().chains.search(value) is not None for value in columns["place"].values]
+    branches = np.array([_BRANCH.search(text) is not None for text in texts], np.bool_)
+    chain = np.array([*outlets, False])[columns["place"].codes] | branches
+    return Elements(columns, about, gate, crossed, chain, area, doubtful, texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,8 @@ def number_key(value: str) -> str:
     return re.sub(r"(?<=[A-Z])-(?=[0-9])", "", bare)
 
 
-def _street(value: str) -> str:
+def street_stem(value: str) -> str:
+    """中南路街道 is 中南路: towns become streets and keep their name."""
     return re.sub(r"(?:街道|地区|镇|乡)$", "", value) or value
 
 
@@ -185,7 +196,8 @@ def _roads(table: pa.Table, behind: Ints, crossings: list[str]) -> Column:
         name = road.values[r] if r >= 0 else ""
         if name in anywhere:
             name = anywhere[name] if c < 0 else former.get((name, city.values[c]), name)
-        keys.append(SEPARATOR.join(filter(None, [name, crossings[n] if n >= 0 else ""])))
+        crossed = crossings[n].split(SEPARATOR) if n >= 0 else []
+        keys.append(SEPARATOR.join(sorted({*filter(None, [name, *crossed])})))  # a crossing has no first road
     return _regrouped(codes, keys)
 
 

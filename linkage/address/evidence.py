@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 
 from linkage.address import names, roads
-from linkage.address.alignment import NEITHER, ONE, Levels, Pairs, levels
+from linkage.address.alignment import EQUAL, NEITHER, ONE, Levels, Pairs, levels
 from linkage.address.elements import Bools, Elements, Ints
 from linkage.address.pieces import coverage
+from linkage.address.townships import WITHIN, townships_within
 from schemas.address.numerals import name_digits
 from schemas.address.regions import region_rows
 
@@ -31,7 +32,12 @@ _ZONE: Final = re.compile(r"开发区|高新区|经开区|新区|度假区|风�
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Levels by element for each pair; `cover` is the share of names covered, NaN where there are none."""
+    """Levels by element for each pair.
+
+    `town` says whether the township of one text lies in the county of the other; `cover` is the share of the shorter
+    text's pieces that the longer one has (NaN where there are none), `shared` their weight; `upper` tells whether any
+    region or township agrees; `outlet` whether both names are those of chains.
+    """
 
     city: Levels
     district: Levels
@@ -49,6 +55,11 @@ class Evidence:
     floor: Levels
     room: Levels
     cover: np.ndarray
+    shared: np.ndarray
+    town: Levels
+    upper: Bools
+    crossing: Bools
+    outlet: Bools
     about: Bools
     gate: Bools
     doubtful: Bools
@@ -59,11 +70,20 @@ def gather(elements: Elements, pairs: Pairs) -> Evidence:
     of = elements.columns
     joint = levels(pairs, of["place"], _place_and_marks).astype(np.int16)
     judged = joint >= JUDGED
+    city = _said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED))
+    district = _said(elements, pairs, "district", levels(pairs, of["district"], _district))
+    street, town = levels(pairs, of["street"], _inside), townships_within(elements, pairs)
+    agreed = (district == EQUAL) | (district == JUDGED) | (street == EQUAL) | (town == WITHIN)
     numbers = {name: levels(pairs, of[name], _number) for name in ("road_no", "building", "unit", "floor", "room")}
     return Evidence(
-        city=_said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED)),
-        district=_said(elements, pairs, "district", levels(pairs, of["district"], _district)),
-        street=levels(pairs, of["street"], _inside),
+        city=city,
+        district=district,
+        street=street,
+        town=town,
+        upper=(city == EQUAL) | agreed,
+        crossing=elements.crossing[pairs.left] & elements.crossing[pairs.right],
+        outlet=elements.chain[pairs.left] & elements.chain[pairs.right],
+        shared=np.full(len(pairs.left), np.nan),
         community=levels(pairs, of["community"], _place),
         road=levels(pairs, of["road"], lambda a, b: JUDGED + roads.compare_roads(a, b)),
         place=np.where(judged, JUDGED + (joint - JUDGED) // 4, joint).astype(np.int8),
@@ -86,10 +106,10 @@ def look_at_texts(elements: Elements, pairs: Pairs, evidence: Evidence, where: B
         return evidence
     open_ = Pairs(pairs.left[at], pairs.right[at])
     bare, left, right = _bare(elements, open_)
-    mention, cover = evidence.mention.copy(), evidence.cover.copy()
+    mention, cover, shared = evidence.mention.copy(), evidence.cover.copy(), evidence.shared.copy()
     mention[at] = _mentions(elements, open_, evidence.place[at], bare, (left, right))
-    cover[at] = coverage(bare, left, right)
-    return replace(evidence, mention=mention, cover=cover)
+    cover[at], shared[at] = coverage(bare, left, right)
+    return replace(evidence, mention=mention, cover=cover, shared=shared)
 
 
 def _place_and_marks(a: str, b: str) -> int:

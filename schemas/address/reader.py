@@ -132,19 +132,20 @@ def _bare_township(text: str, at: int, draft: Draft) -> int:
         following = text[end : end + 3]
         if following.startswith(("街道", "镇", "乡", "办事处", "社区", "村", "居委")):
             return at
-        if (
-            following[:1] == "街"
-            and county[name].endswith("街道")
-            and draft.city == "武汉市"
-            and following[1:2].isalpha()
-            and not following[1:2].isdigit()
-        ):
+        if following[:1] == "街" and county[name].endswith("街道") and _is_office(text, end, draft):
             draft.street = county[name]
             return end + 1
         if not p.NOT_TOWNSHIP.match(text, end) and end < len(text):
             draft.street = county[name]
             return end
     return at
+
+
+def _is_office(text: str, end: int, draft: Draft) -> bool:
+    """Whether 街 behind the name of a 街道 is the office and no road: usual in Wuhan, else where a road follows."""
+    if draft.city == "武汉市":
+        return text[end + 1 : end + 2].isalpha() and not text[end + 1 : end + 2].isdigit()
+    return p.STREET_OFFICE.match(text, end) is not None
 
 
 def _elements(text: str, at: int, draft: Draft, size: int = -1) -> bool:
@@ -251,9 +252,9 @@ def _branch(text: str, start: int, draft: Draft) -> re.Match[str] | None:
             draft.road = (draft.road or "") + match[0]
         return match
     if draft.last in {"community", "street"} and draft.road is None:
-        match = p.HAMLET_GROUP.match(text, start) if draft.last == "street" else None
+        match = p.HAMLET_GROUP.match(text, start)
         if match and not _IS_NAMED.search(match["village"]):
-            draft.put("community", match["village"])
+            draft.put("community" if draft.last == "street" else "compound", match["village"])
             draft.put("road", group_name(match["group"]))
             return match
         match = p.GROUP.match(text, start)
@@ -358,12 +359,16 @@ def _free(words: str, draft: Draft) -> None:
         assist = p.ASSIST.search(words)
     if not words:
         return
+    if assist and "米" in assist[0] and len(words) - assist.end() > 1:  # the place lies behind the distance
+        draft.note(words[: assist.end()])
+        _estate(words[assist.end() :], draft)
+        return
     if assist:
         _estate(words[: assist.start()], draft)
         rest = words[assist.end() :]
         if draft.compound is None:
             draft.note(assist[0])
-            _estate(rest, draft)
+            _free(rest.strip(TRIM), draft)
         else:
             draft.note(assist[0] + rest)
         return
@@ -386,6 +391,10 @@ def _estate(words: str, draft: Draft) -> None:
         return
     if words in "东西南北中" and draft.last == "road":
         draft.note(words)
+        return
+    if p.PREMISES.fullmatch(words):
+        draft.note(words)
+        draft.last = "premises" if draft.road_no else draft.last
         return
     words = words.replace(" ", "")
     draft.compound = words if draft.compound is None else draft.compound + words
