@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -65,3 +67,34 @@ def standardised(town: Town, manifests: Mapping[str, Manifest], seed: int = 1) -
 def record_of(table: pa.Table) -> pa.ChunkedArray:
     """Name every record of a table by one text: system, key and role, as `linkage.score` wants it."""
     return pc.binary_join_element_wise(table["system_id"], table["record_key"], table["role"], "\x1f")
+
+
+_NOTHING_ELSE: Final = (
+    "id_number", "birth_date", "phone", "residence_address", "registered_address", "household_no", "head_id_number",
+    "guardian_phone", "employer_name",
+)  # fmt: skip
+"""What ties a person's record to others besides the name."""
+
+
+def bare(persons: pa.Table) -> pa.ChunkedArray:
+    """Mark the records that say nothing of a person but a name: nobody can link them, and no recall can be had there."""
+    known = [pc.is_valid(persons[name]) for name in _NOTHING_ELSE]
+    return pc.invert(reduce(pc.or_, known))
+
+
+def attainable(persons: pa.Table, truth: pa.Table) -> float:
+    """Return the share of true pairs that hold no `bare` record: the highest recall that is not guessing.
+
+    Args:
+        persons: standardised records.
+        truth: record (`record_of`) and truth.
+    """
+    marked = pa.table({"record": record_of(persons), "bare": bare(persons)}).join(truth, "record", join_type="inner")
+    pairs = [
+        pc.sum(pc.multiply(n, pc.subtract(n, 1))).as_py()
+        for n in (
+            table.group_by("truth").aggregate([("record", "count")])["record_count"]
+            for table in (marked, marked.filter(pc.invert(marked["bare"])))
+        )
+    ]
+    return float(pairs[1] / pairs[0])

@@ -3,6 +3,7 @@
     python -m benchmarks.foils prepare RECORDS.parquet PREPARED.parquet
     python -m benchmarks.foils train {stock|lean} PREPARED.parquet MODEL.json
     python -m benchmarks.foils link {exact|stock|lean|wide} FILE.parquet TRUTH.parquet [--model MODEL.json] [--probability 0.9]
+    python -m benchmarks.foils between PREPARED.parquet MODEL.json [--new 1000]
 
 `exact` reads the records themselves, the others the prepared file. `link` prints wall and processor seconds of each
 stage from Parquet to cluster ids, peak memory before scoring (MB), and precision, recall and F1 over pairs.
@@ -23,7 +24,8 @@ from benchmarks.foils.prepare import prepare
 from linkage.score import pairwise
 
 
-def _prepare(records: Path, out: Path) -> dict[str, Any]:
+def prepare_file(records: Path, out: Path) -> dict[str, Any]:
+    """Write the prepared columns of a records file."""
     con, watch = run.connect(), run.Watch()
     with watch.stage("prepare"):
         con.execute(f"CREATE VIEW records AS SELECT record_key AS record, * FROM read_parquet('{records}')")
@@ -32,7 +34,8 @@ def _prepare(records: Path, out: Path) -> dict[str, Any]:
     return {"seconds": watch.seconds, "peak": watch.peak()}
 
 
-def _train(kind: str, prepared: Path, model: Path) -> dict[str, Any]:
+def train(kind: str, prepared: Path, model: Path) -> dict[str, Any]:
+    """Train a model on a prepared file and write it."""
     con, watch = run.connect(), run.Watch()
     with watch.stage("train"):
         run.load(con, prepared)
@@ -41,7 +44,8 @@ def _train(kind: str, prepared: Path, model: Path) -> dict[str, Any]:
     return {"seconds": watch.seconds, "peak": watch.peak()}
 
 
-def _link(kind: str, file: Path, truth: Path, model: Path | None, probability: float) -> dict[str, Any]:
+def link(kind: str, file: Path, truth: Path, model: Path | None, probability: float) -> dict[str, Any]:
+    """Link a file, from Parquet to cluster ids, and score the links."""
     con, watch = run.connect(), run.Watch()
     if kind == "exact":
         with watch.stage("load"):
@@ -59,6 +63,15 @@ def _link(kind: str, file: Path, truth: Path, model: Path | None, probability: f
         "kind": kind, "records": links.num_rows, "edges": edges, "seconds": watch.seconds, "stages": watch.stages, "peak": peak,
         **scores(links, truth),
     }  # fmt: skip
+
+
+def between(prepared: Path, model: Path, new: int) -> dict[str, Any]:
+    """Score new records against the others of a prepared file."""
+    con, watch = run.connect(), run.Watch()
+    with watch.stage("load"):
+        run.load(con, prepared)
+    edges = run.between(con, json.loads(model.read_text(encoding="utf-8")), new, watch)
+    return {"new": new, "edges": edges, "stages": watch.stages, "peak": watch.peak()}
 
 
 def scores(links: pa.Table, truth: Path) -> dict[str, float]:
@@ -85,8 +98,12 @@ def main() -> None:
     verb.add_argument("truth", type=Path)
     verb.add_argument("--model", type=Path)
     verb.add_argument("--probability", type=float, default=run.PROBABILITY)
+    verb = verbs.add_parser("between")
+    verb.add_argument("prepared", type=Path)
+    verb.add_argument("model", type=Path)
+    verb.add_argument("--new", type=int, default=1000)
     options = vars(parser.parse_args())
-    jobs = {"prepare": _prepare, "train": _train, "link": _link}
+    jobs = {"prepare": prepare_file, "train": train, "link": link, "between": between}
     print(json.dumps(jobs[options.pop("verb")](**options)))
 
 

@@ -91,6 +91,24 @@ def linker(con: duckdb.DuckDBPyConnection, table: str, model: SettingsCreator | 
     return Linker(DuckDBAPI(connection=con).register(table), model, log_level=logging.ERROR)
 
 
+def _with_frequencies(model: dict[str, Any]) -> set[str]:
+    levels = [level for comparison in model["comparisons"] for level in comparison["comparison_levels"]]
+    return {level["tf_adjustment_column"] for level in levels if level.get("tf_adjustment_column")}
+
+
+def linker_between(
+    con: duckdb.DuckDBPyConnection, existing: str, fresh: str, model: dict[str, Any]
+) -> tuple[Linker, Any, Any]:
+    """Return a linker over the existing records with its term frequencies computed, and both tables registered."""
+    logging.getLogger("splink").setLevel(logging.ERROR)
+    api = DuckDBAPI(connection=con)
+    old, new = api.register(existing), api.register(fresh)
+    link = Linker(old, model, log_level=logging.ERROR)
+    for column in sorted(_with_frequencies(model)):
+        link.table_management.compute_tf_table(column)
+    return link, old, new
+
+
 def train(con: duckdb.DuckDBPyConnection, table: str, kind: str, seed: int = 1) -> dict[str, Any]:
     """Train a model on a prepared table: a prior by sure rules, u by sampling, m by three rounds of expectation-maximisation."""
     model = linker(con, table, settings(kind))

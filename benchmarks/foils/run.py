@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from benchmarks.foils.models import linker
+from benchmarks.foils.models import linker, linker_between
 
 THREADS = 2
 PROBABILITY = 0.99
@@ -92,3 +92,22 @@ def splink(
     links = con.sql(f"SELECT unique_id AS record, cluster_id AS master FROM {clusters.physical_name}").to_arrow_table()
     edges = con.execute(f"SELECT count(*) FROM {pairs.physical_name}").fetchall()[0][0]
     return links, int(edges)
+
+
+def between(
+    con: duckdb.DuckDBPyConnection, model: dict[str, Any], new: int, watch: Watch, probability: float = PROBABILITY
+) -> int:
+    """Score the last `new` records of `prepared` against the others; return how many edges there are.
+
+    Edges are all that Splink gives for new records: no clusters, no ids, no golden rows. Loading, term frequencies and
+    what else can be done before the new records arrive is timed apart (`before`).
+    """
+    with watch.stage("before"):
+        con.execute("CREATE TABLE numbered AS SELECT *, row_number() OVER (ORDER BY unique_id) AS n FROM prepared")
+        (count,) = con.execute("SELECT count(*) FROM numbered").fetchall()[0]
+        con.execute(f"CREATE TABLE existing AS SELECT * EXCLUDE (n) FROM numbered WHERE n <= {count - new}")
+        con.execute(f"CREATE TABLE fresh AS SELECT * EXCLUDE (n) FROM numbered WHERE n > {count - new}")
+        link, existing, fresh = linker_between(con, "existing", "fresh", model)
+    with watch.stage("between"):
+        pairs = link.inference.predict_between(existing, fresh, threshold_match_probability=probability)
+    return int(con.execute(f"SELECT count(*) FROM {pairs.physical_name}").fetchall()[0][0])

@@ -20,7 +20,7 @@ from benchmarks.foils.prepare import prepare
 from connectors.manifest import load_all
 from linkage.score import Score, pairwise
 from sandbox import hard
-from sandbox.standardised import record_of, standardised
+from sandbox.standardised import attainable, record_of, standardised
 from sandbox.town import make_town
 
 PROBABILITIES = (0.5, 0.9, 0.99, 0.999)
@@ -109,6 +109,7 @@ def main() -> None:
     models_ = {kind: train(learned, kind) for kind in ("stock", "lean")}
     persons, truth = persons_of_town(options.people, options.test)
     print(f"{persons.num_rows:,} records of persons in a town of {options.people:,}, seed {options.test}")
+    print(f"recall that can be had without guessing: {attainable(persons, truth):.4f}")
     for name, result in score(persons, truth, models_).items():
         print(f"{name:14}precision {result.precision:.4f}  recall {result.recall:.4f}  F1 {result.f1:.4f}")
     for (kind, name), (merged, recall) in hard_negatives(models_, options.groups).items():

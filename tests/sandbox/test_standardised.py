@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from connectors.manifest import load_all
-from sandbox.standardised import Seen, record_of, standardised
+from sandbox.standardised import Seen, attainable, bare, record_of, standardised
 from sandbox.town import make_town
 from schemas.entities import ENTITIES
 from schemas.records import standardised_schema
@@ -49,3 +50,23 @@ def test_a_rejected_value_can_be_looked_up(seen: Seen) -> None:
     for reject in wrong:
         rows = seen.rows[reject["system_id"], reject["dataset"]].to_pylist()
         assert rows[int(reject["place"])][reject["column"]]
+
+
+def test_a_name_alone_cannot_be_linked() -> None:
+    empty = standardised_schema("person").empty_table()
+    row = {"system_id": "s", "record_key": "1", "role": "person", "name": "张三"}
+    rows = [
+        row,
+        {**row, "record_key": "2", "phone": "16312345678"},
+        {**row, "record_key": "3", "birth_date": "1990-01-01"},
+    ]
+    persons = pa.Table.from_pylist(rows, schema=empty.schema)
+    assert bare(persons).to_pylist() == [True, False, False]
+    truth = pa.table({"record": record_of(persons), "truth": ["P", "P", "P"]})
+    assert attainable(persons, truth) == pytest.approx(1 / 3)
+
+
+def test_few_of_the_towns_records_say_nothing_but_a_name(seen: Seen) -> None:
+    truth = seen.truth.filter(pc.equal(seen.truth["entity_type"], "person"))
+    share = attainable(seen.tables["person"], pa.table({"record": record_of(truth), "truth": truth["truth_id"]}))
+    assert 0.985 < share < 1
