@@ -12,7 +12,7 @@ import duckdb
 
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from schemas.records import REJECT_SCHEMA, standardised_schema
+from schemas.records import HINT_SCHEMA, REJECT_SCHEMA, standardised_schema
 
 RECORD_ID = "hash(system_id, record_key, role)"
 """SQL of `rid`, the number of a record within its entity: a function of its name alone (`linkage.comparable.record_id`)."""
@@ -96,8 +96,10 @@ def _schema() -> list[str]:
             + ", provenance VARCHAR)",
         ]
     rejects = ", ".join(f'"{name}" VARCHAR' for name in REJECT_SCHEMA.names)
+    hints = ", ".join(f'"{name}" VARCHAR' for name in HINT_SCHEMA.names)
     return [
         *statements,
+        f"CREATE TABLE IF NOT EXISTS std_hint ({hints})",
         (
             "CREATE TABLE IF NOT EXISTS std_link (system_id VARCHAR, record_key VARCHAR, link VARCHAR, left_role VARCHAR, "
             "right_role VARCHAR, relation VARCHAR)"

@@ -70,16 +70,23 @@ class Stage:
             table = standardised_table(entity_type)
             con.execute(f"CREATE OR REPLACE TEMP TABLE stage_{entity_type} AS SELECT *, 0 AS page FROM {table} LIMIT 0")
         con.execute("CREATE OR REPLACE TEMP TABLE stage_link AS SELECT *, 0 AS page FROM std_link LIMIT 0")
+        con.execute("CREATE OR REPLACE TEMP TABLE stage_hint AS SELECT *, 0 AS page FROM std_hint LIMIT 0")
         con.execute("CREATE OR REPLACE TEMP TABLE stage_reject AS SELECT *, 0 AS page FROM reject LIMIT 0")
 
-    def add(self, tables: Mapping[EntityType, pa.Table], links: pa.Table, rejects: pa.Table) -> None:
-        """Stage one decoded page."""
+    def add(
+        self,
+        tables: Mapping[EntityType, pa.Table],
+        links: pa.Table,
+        rejects: pa.Table,
+        hints: pa.Table | None = None,
+    ) -> None:
+        """Stage one decoded page; `hints` (`schemas.records.HINT_SCHEMA`) are None where nothing was decoded."""
         self._page += 1
         for entity_type, table in tables.items():
             if table.num_rows:
                 self._insert(entity_type, table)
-        for name, table in (("link", links), ("reject", rejects)):
-            if table.num_rows:
+        for name, table in (("link", links), ("reject", rejects), ("hint", hints)):
+            if table is not None and table.num_rows:
                 self._con.register("_page", table)
                 columns = ", ".join(f'"{c}"' for c in table.column_names)
                 self._con.execute(
@@ -169,6 +176,8 @@ class Stage:
         union = " UNION ALL ".join(
             f"SELECT record_key, page, dataset, deleted, content_hash FROM stage_{e}" for e in ENTITIES
         )
+        # Two masked numbers are both NULL in the record: without its hints it would seem unchanged.
+        union += " UNION ALL SELECT record_key, page, NULL, NULL, hash(entity_type, role, field, kind, value) FROM stage_hint"
         self._con.execute(
             "CREATE OR REPLACE TEMP TABLE stage_version AS SELECT record_key, page, any_value(dataset) AS dataset, "
             f"bool_or(coalesce(deleted, false)) AS deleted, sum(content_hash::HUGEINT) AS total FROM ({union}) "
@@ -240,6 +249,11 @@ class Stage:
         con.execute(f"DELETE FROM std_link WHERE {where}")
         con.execute(
             "INSERT INTO std_link SELECT s.* EXCLUDE (page) FROM stage_link s JOIN changed c USING (record_key, page) "
+            "WHERE NOT c.gone"
+        )
+        con.execute(f"DELETE FROM std_hint WHERE {where}")
+        con.execute(
+            "INSERT INTO std_hint SELECT s.* EXCLUDE (page) FROM stage_hint s JOIN changed c USING (record_key, page) "
             "WHERE NOT c.gone"
         )
         con.execute(f"DELETE FROM reject WHERE {where}")
