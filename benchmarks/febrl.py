@@ -41,19 +41,21 @@ HERE = Path(__file__).parent / "febrl"
 SETS = {"febrl3": ("febrl3",), "febrl4": ("febrl4a", "febrl4b")}
 TARGETS = {"febrl3": 0.9989, "febrl4": 0.9991}
 FIELDS = {
-    "given": "foreign_given_name", "surname": "foreign_surname", "birth": "birth_date", "number": "permit_no",
+    "given": "foreign_given_name", "surname": "foreign_surname", "birth": "birth_date", "ssn": "permit_no",
     "road_no": "road_no", "road": "road", "place": "compound", "suburb": "district", "postcode": "street", "state": "province",
 }  # fmt: skip
 SPEC = Spec(
     "person",
-    label="NULL::UBIGINT",
-    columns=tuple(
-        column
-        for name, field in FIELDS.items()
-        for column in (
-            (name, f"CASE WHEN s.{field} IS NOT NULL THEN hash(lower(s.{field})) END"),
-            (f"{name}_text", f"lower(s.{field})"),
-        )
+    columns=(
+        ("number", "CAST(NULL AS UBIGINT)"),
+        *(
+            column
+            for name, field in FIELDS.items()
+            for column in (
+                (name, f"CASE WHEN s.{field} IS NOT NULL THEN hash(lower(s.{field})) END"),
+                (f"{name}_text", f"lower(s.{field})"),
+            )
+        ),
     ),
 )
 INPUTS = Inputs("std_febrl", "none", "none", "none")
@@ -118,7 +120,7 @@ def ours(records: pa.Table, seed: int) -> Score:
     engine = DuckEngine(con)
     engine.put("std_febrl", records)
     base = load(HERE / "model.json")
-    build(engine, SPEC, base, INPUTS, records="std_febrl", into="comparable")
+    build(engine, SPEC, base, INPUTS, into="comparable")
     done = train(con, base, now=datetime(2026, 1, 1, tzinfo=UTC), settings=Settings(seed=seed))
     for warning in done.warnings:
         print(f"  warning: {warning}")

@@ -73,7 +73,7 @@ def fitted(people: int, seeds: Iterable[int], base: Model, settings: Settings, n
     """Train on towns."""
     con = prepared(together(people, seeds), base)
     spec = SPECS["person"]
-    build(DuckEngine(con), spec, base, INPUTS, records=INPUTS.records, into="comparable")
+    build(DuckEngine(con), spec, base, INPUTS, into="comparable")
     return train(con, base, now=now, settings=settings, implied=frozenset(spec.implied))
 
 

@@ -99,7 +99,8 @@ def _link_all(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, name
 def _detach(engine: DuckEngine, records: str, among: str) -> None:
     """Take the label off records that a person kept apart from others of the same number.
 
-    Of the two, the one loses it whose name fewer rows of the number have.
+    Of the two it is the one that was kept apart from more rows of the number, else the one whose name fewer of its rows
+    have, else the one that comes second.
     """
     pairs = engine.arrow(
         f"SELECT a.rid AS l, b.rid AS r, a.number, a.name AS l_name, b.name AS r_name FROM judged j "
@@ -109,9 +110,12 @@ def _detach(engine: DuckEngine, records: str, among: str) -> None:
         return
     engine.put("split_number", pairs)
     engine.con.execute(
-        f"UPDATE {records} SET label = NULL WHERE rid IN (SELECT CASE WHEN l_rows < r_rows THEN l ELSE r END FROM ("
-        f"SELECT p.l, p.r, count(*) FILTER (WHERE c.name = p.l_name) AS l_rows, count(*) FILTER (WHERE c.name = p.r_name) AS r_rows "
-        f"FROM split_number p JOIN {among} c ON c.number = p.number GROUP BY p.l, p.r))"
+        f"UPDATE {records} SET label = NULL WHERE rid IN ("
+        "WITH times AS (SELECT rid, count(*) AS n FROM (SELECT l AS rid FROM split_number UNION ALL SELECT r FROM split_number) GROUP BY rid), "
+        "rows_of AS (SELECT p.l, p.r, count(*) FILTER (WHERE c.name = p.l_name) AS l_rows, "
+        f"count(*) FILTER (WHERE c.name = p.r_name) AS r_rows FROM split_number p JOIN {among} c ON c.number = p.number GROUP BY p.l, p.r) "
+        "SELECT CASE WHEN a.n > b.n OR (a.n = b.n AND s.l_rows < s.r_rows) THEN s.l ELSE s.r END "
+        "FROM rows_of s JOIN times a ON a.rid = s.l JOIN times b ON b.rid = s.r)"
     )
     engine.drop("split_number")
 

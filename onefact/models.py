@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from linkage.chart import Curve, curve
 from linkage.comparable import SPECS, Inputs, Spec, build
-from linkage.compare_pairs import score
+from linkage.compare_pairs import score_all
 from linkage.engine import DuckEngine
 from linkage.model import Model, frequencies, load, save, shipped, shipped_names
 from linkage.model.train import Settings, Trained, train
@@ -114,9 +114,7 @@ def thresholds(home: Home, entity: EntityType) -> tuple[Model, Curve]:
     with home.warehouse() as con:
         _comparable(con, home, spec, wide)
         engine = DuckEngine(con)
-        engine.table("unlabelled", "SELECT * FROM comparable WHERE label IS NULL")
-        once = "(r.label IS NOT NULL OR l.rid < r.rid)"
-        score(engine, wide, proposers="unlabelled", records="comparable", once=once)
+        score_all(engine, wide, records="comparable")
         weights = engine.arrow("SELECT weight FROM scored")["weight"].to_numpy()
     return model, curve(weights, lowest=wide.thresholds.review)
 
@@ -141,7 +139,7 @@ def _comparable(con: duckdb.DuckDBPyConnection, home: Home, spec: Spec, model: M
     relations = Inputs(standardised_table(spec.entity_type), "name_form", "place", "frequency")
     engine.table("current", f"SELECT * FROM {relations.records} WHERE NOT deleted")
     relations = Inputs("current", relations.names, relations.places, relations.frequencies)
-    build(engine, spec, model, relations, records=relations.records, into="comparable")
+    build(engine, spec, model, relations, into="comparable")
     return relations
 
 

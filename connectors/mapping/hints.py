@@ -53,7 +53,7 @@ def hinted(entity: EntityMap, name: str, found: Normalised) -> bool:
     """True when texts of this field may say more than the values that were taken from them."""
     declared = ENTITIES[entity.type].field(name).kind
     if name == BORN:
-        return found.value.null_count < len(found.value) or found.issue.null_count < len(found.issue)
+        return bool(found.value.null_count < len(found.value) or found.issue.null_count < len(found.issue))
     doubted = found.issue.null_count < len(found.issue) or found.warning.null_count < len(found.warning)
     return doubted and declared in HINTED
 

@@ -123,7 +123,8 @@ class Reader:
             raw = self._raw(mapped, apart=kind == "address")
             raw = _translated(raw, translate) if translate else raw
             answer = normalise(kind, raw, options)
-            found = Normalised(*(_array(answer, name) for name in ("value", "issue", "warning")), raw)
+            value, issue, warning = (_array(answer, name) for name in ("value", "issue", "warning"))
+            found = Normalised(value, issue, warning, raw)
             self.known[case] = _limited(found, options.length if kind not in MEASURED else None)
         return self.known[case]
 

@@ -145,7 +145,9 @@ def _name_weight(evidence: Evidence) -> Floats:
     shared = _bucket(evidence.shared, "shared", _SHARED)
     cover, tied = _bucket(evidence.cover, "cover", _COVER), _tied(evidence)
     short = evidence.cover >= 0.7  # a short text has few pieces to share
-    return total + np.where(tied, np.maximum(cover, 0.0), cover) + np.where(tied | short, np.maximum(shared, 0.0), shared)
+    return (
+        total + np.where(tied, np.maximum(cover, 0.0), cover) + np.where(tied | short, np.maximum(shared, 0.0), shared)
+    )
 
 
 def _bucket(values: Floats, element: str, steps: tuple[tuple[float, str], ...]) -> Floats:

@@ -250,12 +250,12 @@ def test_a_minimal_model_of_another_entity_can_be_trained(con: duckdb.DuckDBPyCo
 
 def test_the_engine_scores_with_a_trained_model(con: duckdb.DuckDBPyConnection) -> None:
     from linkage.blocking import keys_sql
-    from linkage.compare_pairs import score
+    from linkage.compare_pairs import score_all
 
     model = train(con, BASE, now=NOW, settings=QUICK, implied=frozenset({"birth", "sex"})).model
     engine = DuckEngine(con)
     engine.table("keyed", f"SELECT *, {keys_sql(model)} FROM comparable")
-    score(engine, model, proposers="keyed", records="keyed", once="l.rid < r.rid")
+    score_all(engine, model, records="keyed")
     assert con.execute("SELECT count(*) FROM scored WHERE weight >= 9.5").fetchall()[0][0] > 100
 
 

@@ -211,7 +211,7 @@ def test_a_new_judgement_touches_its_records_until_it_was_applied(ledger: Master
 
     def touched() -> list[str]:
         judgements.load(con, dsn)
-        return sorted(f"{s}/{k}" for s, k in con.execute("SELECT * FROM touched_record").fetchall())
+        return sorted(f"{s}/{k}" for s, k in con.execute("SELECT system_id, record_key FROM touched_record").fetchall())
 
     def done() -> None:
         con.execute("DELETE FROM touched_record")
