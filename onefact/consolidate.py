@@ -19,7 +19,7 @@ from linkage.model import shipped
 from linkage.names import standardise
 from onefact import policy
 from onefact.home import Home
-from onefact.linking import link_entity, load_rarity
+from onefact.linking import begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
@@ -95,6 +95,7 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
     working_copy.find_echoes(con)
     models = {"person": shipped("person")}
     load_rarity(con, models["person"])
+    begin_telling(con)
     for entity_type in ENTITIES:
         link_entity(con, entity_type, models.get(entity_type))
     working_copy.gather_links(con)
@@ -179,6 +180,8 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
         for entity_type in ENTITIES:
             publisher.restored(entity_type, f"restored_{entity_type}")
+        publisher.edges("edge_fresh", "edge_gone")
+        publisher.review("review_now", "touched")
         publisher.links("relation_now", "touched")
         publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
         publisher.confirm("confirmed")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import duckdb
 
 from linkage.comparable import SPECS, Inputs
+from linkage.engine import DuckEngine
 from linkage.identity import assign
 from linkage.model import Model
 from linkage.model import frequencies as name_frequencies
+from linkage.questions import ask, tell_evidence
 from linkage.relink import Changes, relink
 from linkage.resolve import resolve
 from linkage.state import State
-from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse.duck import RECORD_ID, standardised_table
 
@@ -37,6 +38,8 @@ def link_entity(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: 
         f"CREATE OR REPLACE TEMP TABLE known_{entity_type} AS SELECT * FROM crosswalk WHERE entity_type = '{entity_type}'{limit}"
     )
     assign(con, entity_type, known=f"known_{entity_type}", decisions=decisions, former=former)
+    if model is not None:
+        _tell(con, entity_type, model)
     con.execute("DROP TABLE IF EXISTS affected_record")
 
 
@@ -83,14 +86,52 @@ def _resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
     )
 
 
+_SIDES = ("left", "right")
+_PAIR_TYPES = ", ".join(f"{side}_{part} VARCHAR" for side in _SIDES for part in ("system", "key", "role"))
+
+
+def begin_telling(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the empty relations that the entities' evidence and questions go to: `edge_fresh`, `edge_gone`, `review_now`."""
+    named = f"entity_type VARCHAR, {_PAIR_TYPES}"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE edge_fresh ({named}, weight DOUBLE, rule VARCHAR, model VARCHAR)")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE edge_gone ({named})")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE review_now ({named}, weight DOUBLE, reason VARCHAR, left_master UUID, right_master UUID, "
+        "gain DOUBLE, model VARCHAR)"
+    )
+
+
+def _tell(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model) -> None:
+    """Add an entity's evidence and questions to `edge_fresh`, `edge_gone` and `review_now`, by the names of the records."""
+    engine, names = DuckEngine(con), State(entity_type)
+    tell_evidence(engine, names)
+    ask(engine, model, names)
+    engine.table(
+        "named_record",
+        "SELECT n.rid, n.system_id, n.record_key, n.role, n.master_id FROM ("
+        f"SELECT rid, system_id, record_key, role, master_id FROM linked_{entity_type} UNION ALL "
+        f"SELECT rid, system_id, record_key, role, master_id FROM crosswalk WHERE entity_type = '{entity_type}' "
+        f"AND rid NOT IN (SELECT rid FROM linked_{entity_type})) n WHERE n.rid IN (SELECT unnest([l, r]) FROM evidence_fresh "
+        "UNION SELECT unnest([l, r]) FROM evidence_gone UNION SELECT unnest([l, r]) FROM question)",
+    )
+    for table, relation, more in (
+        ("edge_fresh", "evidence_fresh", f", p.weight, p.rule, '{model.version}'"),
+        ("edge_gone", "evidence_gone", ""),
+        ("review_now", "question", f", p.weight, p.reason, x.master_id, y.master_id, p.gain, '{model.version}'"),
+    ):
+        con.execute(
+            f"INSERT INTO {table} SELECT '{entity_type}', x.system_id, x.record_key, x.role, y.system_id, y.record_key, y.role{more} "
+            f"FROM (SELECT * FROM {relation} UNION ALL BY NAME SELECT * RENAME (l AS r, r AS l) FROM {relation}) p "
+            "JOIN named_record x ON x.rid = p.l JOIN named_record y ON y.rid = p.r "
+            # A pair is named by its smaller record first.
+            "WHERE (x.system_id, x.record_key, x.role) < (y.system_id, y.record_key, y.role)"
+        )
+    engine.drop("named_record", "evidence_fresh", "evidence_gone", "question")
+
+
 def load_rarity(con: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Make `name_rarity` from the name frequencies of the persons' model."""
     table = name_frequencies.rarity(model, model.comparison("name"), name_frequencies.read(None, model.entity))
     con.register("_rarity", table)
     con.execute("CREATE OR REPLACE TEMP TABLE name_rarity AS SELECT * FROM _rarity")
     con.unregister("_rarity")
-
-
-def order() -> tuple[EntityType, ...]:
-    """Entities in the order in which they are linked."""
-    return tuple(ENTITIES)
