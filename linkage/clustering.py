@@ -234,7 +234,7 @@ def _rounds(graph: Graph, state: _State, edges: Ints, margin: float, stopped: _S
 
 
 def _torn(graph: Graph, state: _State, a: Ints, b: Ints, best: Ints, limit: Floats, weight: Floats) -> Flags:
-    """Return the edges of open clusters between partners that exclude each other and are about equally good."""
+    """Return the edges of open clusters whose best partners exclude each other: of those about equally good it takes none."""
     torn = np.zeros(len(a), bool)
     for side, partner in ((a, b), (b, a)):
         chosen = best[side]
@@ -242,7 +242,7 @@ def _torn(graph: Graph, state: _State, a: Ints, b: Ints, best: Ints, limit: Floa
         rival[rival] = state.incompatible(graph, chosen[rival], partner[rival])
         undecided = np.zeros(len(state.of), bool)
         undecided[side[rival]] = True
-        torn |= undecided[side] & (rival | (partner == chosen))
+        torn |= undecided[side] & (weight > limit[side])
     return torn
 
 

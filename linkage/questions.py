@@ -17,11 +17,13 @@ def tell_evidence(engine: DuckEngine, names: State) -> None:
 
     Reads `affected` (rid) and the state. Records with one valid identifier need no evidence: the crosswalk says it.
     """
+    near = "l IN (SELECT rid FROM affected) OR r IN (SELECT rid FROM affected)"
+    engine.table("near_edge", f"SELECT l, r, weight FROM {names.edge} WHERE {near}")
     engine.table(
         "evidence_now",
         "SELECT DISTINCT least(mine, other) AS l, greatest(mine, other) AS r, weight, 'match' AS rule FROM ("
         "SELECT e.mine, e.other, e.weight, row_number() OVER (PARTITION BY e.mine ORDER BY e.weight DESC, e.other) AS place "
-        f"FROM (SELECT l AS mine, r AS other, weight FROM {names.edge} UNION ALL SELECT r, l, weight FROM {names.edge}) e "
+        "FROM (SELECT l AS mine, r AS other, weight FROM near_edge UNION ALL SELECT r, l, weight FROM near_edge) e "
         f"JOIN {names.cluster} a ON a.rid = e.mine AND a.rule = 'match' JOIN {names.cluster} b ON b.rid = e.other "
         "WHERE a.cluster = b.cluster AND e.mine IN (SELECT rid FROM affected)) WHERE place = 1",
     )
@@ -34,7 +36,7 @@ def tell_evidence(engine: DuckEngine, names: State) -> None:
         f"DELETE FROM {names.evidence} WHERE (l, r) IN (SELECT l, r FROM evidence_gone UNION SELECT l, r FROM evidence_fresh)"
     )
     engine.con.execute(f"INSERT INTO {names.evidence} SELECT * FROM evidence_fresh")
-    engine.drop("evidence_now")
+    engine.drop("evidence_now", "near_edge")
 
 
 def ask(engine: DuckEngine, model: Model, names: State) -> None:
@@ -43,14 +45,16 @@ def ask(engine: DuckEngine, model: Model, names: State) -> None:
     `gain` is what an answer is expected to change: the records of the smaller cluster times the odds that they move. Reads
     `affected` and `stopped` (pairs of nodes).
     """
+    near = "l IN (SELECT rid FROM affected) OR r IN (SELECT rid FROM affected)"
+    engine.table("near_edge", f"SELECT l, r, weight FROM {names.edge} WHERE {near}")
     engine.table(
         "open_edge",
         "SELECT e.l, e.r, e.weight, a.cluster AS one, b.cluster AS other, coalesce(s.reason, 'uncertain') AS reason "
-        f"FROM {names.edge} e JOIN {names.record} x ON x.rid = e.l JOIN {names.record} y ON y.rid = e.r "
+        f"FROM near_edge e JOIN {names.record} x ON x.rid = e.l JOIN {names.record} y ON y.rid = e.r "
         f"JOIN {names.cluster} a ON a.rid = e.l JOIN {names.cluster} b ON b.rid = e.r "
         "LEFT JOIN stopped s ON s.l = least(coalesce(x.label, x.rid), coalesce(y.label, y.rid)) "
         "AND s.r = greatest(coalesce(x.label, x.rid), coalesce(y.label, y.rid)) "
-        "WHERE a.cluster <> b.cluster AND (e.l IN (SELECT rid FROM affected) OR e.r IN (SELECT rid FROM affected)) "
+        "WHERE a.cluster <> b.cluster "
         # What could be joined and was not, without a constraint in the way, lost to a better partner.
         f"AND (s.reason IS NOT NULL OR e.weight < {model.thresholds.link})",
     )
@@ -65,4 +69,4 @@ def ask(engine: DuckEngine, model: Model, names: State) -> None:
         "SELECT *, row_number() OVER (PARTITION BY least(one, other), greatest(one, other) ORDER BY weight DESC, l, r) AS place "
         "FROM open_edge) q JOIN cluster_size a ON a.cluster = q.one JOIN cluster_size b ON b.cluster = q.other WHERE q.place = 1",
     )
-    engine.drop("open_edge", "cluster_size")
+    engine.drop("near_edge", "open_edge", "cluster_size")

@@ -10,7 +10,7 @@ Clusters are a function of a component's records and edges alone, so this equals
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -69,7 +69,9 @@ def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inp
     else:
         con.execute(f"DELETE FROM {names.cluster} WHERE rid IN (SELECT rid FROM affected)")
         con.execute(f"INSERT INTO {names.cluster} SELECT * FROM clustered")
-    engine.drop("affected_edge", "delta", "was", "said", "moved", "scored", "hub", "pair", "partner", "block")
+    engine.drop(
+        "affected_edge", "delta", "was", "said", "moved_record", "moved", "scored", "hub", "pair", "partner", "block"
+    )
     return everything
 
 
@@ -170,9 +172,26 @@ def _moved_sql(spec: Spec, inputs: Inputs, changes: Changes, names: State) -> st
 
 def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names: State) -> None:
     """Make `delta`, the comparable records of those that moved, judged among all that share a number or phone."""
-    engine.table("was", f"SELECT * FROM {names.record} WHERE rid IN (SELECT rid FROM moved)")
-    moved = f"(SELECT * FROM {inputs.records} s WHERE {inputs.rid} IN (SELECT rid FROM moved))"
-    read(engine, spec, model, inputs, records=moved, into="said")
+    own = ("number", *spec.phones, *(f"k_{rule.name}" for rule in model.blocking))
+    engine.table("was", f"SELECT rid, {', '.join(own)} FROM {names.record} WHERE rid IN (SELECT rid FROM moved)")
+    # The few records stand in a table of their own before anything is joined, so that the joins are planned for few.
+    engine.table(
+        "moved_record",
+        f"SELECT {inputs.rid} AS rid, {', '.join((*RECORD, *spec.fields))} FROM {inputs.records} s WHERE {inputs.rid} IN (SELECT rid FROM moved)",
+    )
+    near = {
+        relation: " UNION ".join(f"SELECT {f} FROM moved_record" for f in fields)
+        for relation, fields in ((inputs.names, spec.names), (inputs.places, spec.places))
+        if fields
+    }
+    for relation, texts in near.items():
+        engine.table(f"near_{relation}", f"SELECT * FROM {relation} WHERE text IN ({texts})")
+    few = replace(
+        inputs,
+        rid="s.rid",
+        **{part: f"near_{getattr(inputs, part)}" for part in ("names", "places") if getattr(inputs, part) in near},
+    )
+    read(engine, spec, model, few, records="moved_record", into="said")
     columns = ", ".join(("rid", *RECORD, *(name for name, _ in spec.columns)))
     engine.con.execute(
         f"CREATE OR REPLACE TEMP VIEW present AS SELECT {columns} FROM {names.record} WHERE rid NOT IN (SELECT rid FROM moved) "
@@ -201,7 +220,8 @@ def _numbers(engine: DuckEngine, names: State) -> None:
         "SELECT number FROM was WHERE number IS NOT NULL UNION SELECT number FROM said WHERE number IS NOT NULL",
     )
     # Rows as they were count too: what they stood for falls with them.
-    rows = f"(SELECT * FROM {names.record} UNION ALL BY NAME SELECT * FROM said)"
+    used = "name_sound, phone, residence_flat, number"
+    rows = f"(SELECT {used} FROM {names.record} UNION ALL SELECT {used} FROM said)"
     engine.table(
         "named_home",
         f"SELECT DISTINCT name_sound, phone, residence_flat FROM {rows} WHERE number IN (SELECT number FROM own_number)",

@@ -6,6 +6,7 @@ of an address field (`linkage.address.places`), `q` the frequency of the name.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,13 @@ class Spec:
     phones: tuple[str, ...] = ()
     frequencies: bool = False
     implied: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the standardised record that the columns are made of."""
+        named = re.findall(r"\bs\.(\w+)", " ".join(sql for _, sql in self.columns))
+        dated = ("birth_date", "sex") if self.frequencies else ()
+        return tuple(dict.fromkeys((*named, *self.names, *self.places, *dated)))
 
 
 def code(sql: str) -> str:
