@@ -2,7 +2,8 @@
 
 The spouse's number on a row, the mother's on her child's, is everyday dirt (domain README §1.9). Two signs tell it, when a
 number stands beside several names: the name of the row has a number of its own elsewhere, at the same phone or home; or
-the name has nothing in common with the number's other rows, by a clear majority, nor have phone and home. A former name
+the name has nothing in common with the number's other rows, by a clear majority, nor have phone and home (or not even
+the family name). A former name
 (曾用名) is no other name. The row is then judged by its other evidence, and neither the number nor what was read out of it
 (kind of document, birth date, sex) is a claim about its person.
 """
@@ -30,7 +31,8 @@ def find_foreign(engine: Engine, *, rows: str, numbers: str | None = None) -> No
 
     Args:
         engine: where the tables are.
-        rows: relation of all records (rid, number, name_folded, name_sound, name_used, name_text, phone, residence_flat).
+        rows: relation of all records (rid, number, name_folded, name_sound, name_surname, name_used, name_text, phone,
+            residence_flat).
         numbers: relation (number) of the numbers in question; None = all.
     """
     limit = f" AND number IN (SELECT number FROM {numbers})" if numbers else ""
@@ -41,13 +43,13 @@ def find_foreign(engine: Engine, *, rows: str, numbers: str | None = None) -> No
     )
     engine.table(
         "vote",
-        "SELECT v.number, v.name, count(*) AS n, min(v.name_text) AS name_text FROM numbered v JOIN disputed d ON d.number = v.number "
+        "SELECT v.number, v.name, count(*) AS n, min(v.name_text) AS name_text, min(v.surname) AS surname FROM numbered v JOIN disputed d ON d.number = v.number "
         "WHERE v.name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM numbered u WHERE u.number = v.number AND u.used = v.name) "
         "GROUP BY v.number, v.name",
     )
     engine.table(
         "ranked",
-        "SELECT number, name, name_text, n, row_number() OVER (PARTITION BY number ORDER BY n DESC, name_text DESC) AS place FROM vote",
+        "SELECT number, name, name_text, surname, n, row_number() OVER (PARTITION BY number ORDER BY n DESC, name_text DESC) AS place FROM vote",
     )
     everybody = "numbered" if numbers is None else f"({_SAID} FROM {rows} WHERE number IS NOT NULL)"
     _elsewhere(engine, everybody)
@@ -61,7 +63,7 @@ def find_foreign(engine: Engine, *, rows: str, numbers: str | None = None) -> No
     engine.drop("numbered", "disputed", "vote", "ranked", "doubt", "elsewhere", "outvoted", "stranger")
 
 
-_SAID = "SELECT rid, number, name_folded AS name, name_sound AS sound, name_used AS used, phone, residence_flat AS flat, name_text"
+_SAID = "SELECT rid, number, name_folded AS name, name_sound AS sound, name_surname AS surname, name_used AS used, phone, residence_flat AS flat, name_text"
 """What a row says about its number's holder; all codes but the text."""
 
 
@@ -90,9 +92,11 @@ def _outvoted(engine: Engine) -> None:
     engine.table(
         "outvoted",
         "SELECT v.number, v.name, t.name AS top, v.name_text, t.name_text AS top_text FROM ranked v JOIN ranked t ON t.number = v.number AND t.place = 1 "
-        f"WHERE v.name <> t.name AND t.n > {MAJORITY} * v.n AND NOT EXISTS (SELECT 1 FROM doubt a JOIN doubt b "
+        f"WHERE v.name <> t.name AND t.n > {MAJORITY} * v.n "
+        # Who is renamed keeps phone, home and, nearly always, the family name.
+        "AND (v.surname <> t.surname OR NOT EXISTS (SELECT 1 FROM doubt a JOIN doubt b "
         "ON b.number = a.number AND (b.phone = a.phone OR b.flat = a.flat) "
-        "WHERE a.number = v.number AND a.name = v.name AND b.name = t.name)",
+        "WHERE a.number = v.number AND a.name = v.name AND b.name = t.name))",
     )
     engine.put("stranger", _strangers(engine.arrow("SELECT DISTINCT name_text, top_text FROM outvoted")))
 

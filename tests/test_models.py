@@ -37,7 +37,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
                 decoded = decode(rows, manifest, dataset, "2026-06-01T00:00:00")
                 if "person" in decoded.tables:
                     con.register("page", decoded.tables["person"])
-                    con.execute("INSERT INTO std_person BY NAME SELECT * FROM page")
+                    con.execute("INSERT INTO std_person BY NAME SELECT *, hash(system_id, record_key) AS sid FROM page")
+                    con.execute("INSERT INTO touched_record (sid) SELECT hash(system_id, record_key) FROM page")
                     con.unregister("page")
     return home
 
