@@ -16,10 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from linkage.address.names import SEPARATOR
-from linkage.address.roads import former_names
+from linkage.address.roads import former_names, is_group
 from linkage.address.settings import words
 from schemas.address import complete
 from schemas.address.numerals import name_digits
+from schemas.address.regions import region_rows
 
 Ints: TypeAlias = npt.NDArray[np.int32]
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -52,6 +53,8 @@ class Elements:
         columns: city, district, street, community, road, road_no, place (names), building, unit, floor, room.
         about: the text says where beside a place, not at which (路口, 附近).
         gate: the text names a gate of its place (东门).
+        group: the road is a group of a village (8组), which says nothing without its village.
+        retired: the county or city is no longer in use, so that another one of today may be the same ground.
         crossing: the text names a crossing of two roads, which is one point (凤新路与城东路交叉口).
         chain: the name is that of a chain or a kind of shop, of which every town has several (韵达快递, 益丰大药房).
         area: the place is larger than a door (工业区, 开发区), so that a door in it names the same place without it.
@@ -62,6 +65,8 @@ class Elements:
     columns: dict[str, Column]
     about: Bools
     gate: Bools
+    group: Bools
+    retired: Bools
     crossing: Bools
     chain: Bools
     area: Bools
@@ -100,7 +105,9 @@ def read_elements(texts: list[str], parsed: pa.Table, known: Mapping[str, str] |
     outlets = [words().chains.search(value) is not None for value in columns["place"].values]
     branches = np.array([_BRANCH.search(text) is not None for text in texts], np.bool_)
     chain = np.array([*outlets, False])[columns["place"].codes] | branches
-    return Elements(columns, about, gate, crossed, chain, area, doubtful, texts)
+    group = np.array([*map(is_group, columns["road"].values), False])[columns["road"].codes]
+    retired = _retired(columns["city"], columns["district"])
+    return Elements(columns, about, gate, group, retired, crossed, chain, area, doubtful, texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,7 @@ def number_key(value: str) -> str:
     for _ in range(2):
         bare = _NUMBER_END.sub("", bare) or bare
     bare = re.sub(r"(?<![0-9])0+(?=[0-9])", "", bare.replace("号附", "-").replace("附", "-").removeprefix("第"))
+    bare = re.sub(r"(?<=[0-9])号(?=-)", "", bare)
     return re.sub(r"(?<=[A-Z])-(?=[0-9])", "", bare)
 
 
@@ -183,6 +191,35 @@ def _combined(columns: list[Ints]) -> tuple[Ints, npt.NDArray[Any]]:
         key = key * (int(stacked[:, at].max(initial=-1)) + 2) + stacked[:, at] + 1
     _, first, codes = np.unique(key, return_index=True, return_inverse=True)
     return codes.astype(np.int32), stacked[first]
+
+
+@lru_cache(maxsize=1)
+def _today() -> tuple[frozenset[tuple[str, str]], frozenset[str], frozenset[str]]:
+    """Counties of today with their city, their names, and the cities of today."""
+    rows = [row for row in region_rows() if not row["retired"]]
+    counties = frozenset((row["city"], row["name"]) for row in rows if row["level"] == "district")
+    cities = frozenset(row["name"] for row in rows if row["level"] != "district")
+    return counties, frozenset(name for _, name in counties), cities | frozenset(row["city"] for row in rows)
+
+
+@lru_cache(maxsize=1)
+def _formerly() -> frozenset[tuple[str, str]]:
+    """Retired counties with their city, and without where no county of today has the name."""
+    rows = [row for row in region_rows() if row["retired"] and row["level"] == "district"]
+    names = frozenset(("", row["name"]) for row in rows if row["name"] not in _today()[1])
+    return frozenset((row["city"], row["name"]) for row in rows) | names
+
+
+def _retired(city: Column, district: Column) -> Bools:
+    """Texts whose county or city the gazetteer lists as retired (广州市东山区, 襄樊市)."""
+    counties, _, cities = _today()
+    codes, found = _combined([city.codes, district.codes])
+    flags = []
+    for c, d in found.tolist():
+        key = (city.values[c] if c >= 0 else "", district.values[d] if d >= 0 else "")
+        gone = bool(key[1]) and key not in counties and (key in _formerly() or ("", key[1]) in _formerly())
+        flags.append(gone or bool(key[0] and key[0] not in cities))
+    return np.array([*flags, False], np.bool_)[codes]
 
 
 def _roads(table: pa.Table, behind: Ints, crossings: list[str]) -> Column:

@@ -15,11 +15,10 @@ from linkage.address.elements import Bools, Elements, Ints
 from linkage.address.pieces import coverage
 from linkage.address.townships import WITHIN, townships_within
 from schemas.address.numerals import name_digits
-from schemas.address.regions import region_rows
 
 JUDGED: Final = 3
 """Levels from here on are the element's own, in the order of its names."""
-CITY: Final = ("conflict",)
+CITY: Final = ("succession", "conflict")
 DISTRICT: Final = ("succession", "conflict")
 STREET: Final = ("inside", "conflict")
 NUMBER: Final = ("part", "conflict")
@@ -59,6 +58,9 @@ class Evidence:
     town: Levels
     upper: Bools
     crossing: Bools
+    one_crossing: Bools
+    group: Bools
+    area: Bools
     outlet: Bools
     about: Bools
     gate: Bools
@@ -70,8 +72,10 @@ def gather(elements: Elements, pairs: Pairs) -> Evidence:
     of = elements.columns
     joint = levels(pairs, of["place"], _place_and_marks).astype(np.int16)
     judged = joint >= JUDGED
-    city = _said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED))
+    city = _said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED + 1))
     district = _said(elements, pairs, "district", levels(pairs, of["district"], _district))
+    gone = elements.retired[pairs.left] | elements.retired[pairs.right]
+    city[gone & (city > JUDGED)] = district[gone & (district > JUDGED)] = JUDGED
     street, town = levels(pairs, of["street"], _inside), townships_within(elements, pairs)
     agreed = (district == EQUAL) | (district == JUDGED) | (street == EQUAL) | (town == WITHIN)
     numbers = {name: levels(pairs, of[name], _number) for name in ("road_no", "building", "unit", "floor", "room")}
@@ -82,6 +86,9 @@ def gather(elements: Elements, pairs: Pairs) -> Evidence:
         town=town,
         upper=(city == EQUAL) | agreed,
         crossing=elements.crossing[pairs.left] & elements.crossing[pairs.right],
+        one_crossing=elements.crossing[pairs.left] != elements.crossing[pairs.right],
+        group=elements.group[pairs.left] & elements.group[pairs.right],
+        area=elements.area[pairs.left] & elements.area[pairs.right],
         outlet=elements.chain[pairs.left] & elements.chain[pairs.right],
         shared=np.full(len(pairs.left), np.nan),
         community=levels(pairs, of["community"], _place),
@@ -195,15 +202,9 @@ def _inside(a: str, b: str) -> int:
     return JUDGED + (0 if a in b or b in a else 1)
 
 
-@lru_cache(maxsize=1)
-def _retired() -> frozenset[str]:
-    today = {row["name"] for row in region_rows() if not row["retired"]}
-    return frozenset(row["name"] for row in region_rows() if row["retired"] and row["name"] not in today)
-
-
 def _district(a: str, b: str) -> int:
-    """A county that became a district (溧水县, 溧水区), a retired name, or a zone may be the same ground."""
-    if _STEM.sub("", a) == _STEM.sub("", b) or a in _retired() or b in _retired():
+    """A county that became a district (溧水县, 溧水区) or a zone may be the same ground."""
+    if _STEM.sub("", a) == _STEM.sub("", b):
         return JUDGED
     return JUDGED + (0 if _ZONE.search(a) or _ZONE.search(b) else 1)
 

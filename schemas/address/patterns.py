@@ -180,7 +180,13 @@ STREET_OFFICE: Final = re.compile(
 )
 """街 for 街道 behind the name of one: another road follows it (大石街朝阳东路)."""
 
-MALL: Final = re.compile(r"(?:百货|商场|商城|广场|购物中心|商业中心|奥特莱斯|天地|城)$")
+WING: Final = re.compile("[A-Z]区")
+"""Part of a storey: 12层A区."""
+
+VILLAGE_AHEAD: Final = re.compile(rf"[{_HAN}]{{1,6}}?(?:村(?![路街巷道])|社区)")
+"""A village or community behind 街: the 街 is an office (六指街甘棠村), since roads are written behind communities."""
+
+MALL: Final = re.compile(r"(?:百货|商场|商城|商厦|超市|卖场|广场|购物中心|商业中心|奥特莱斯|天地|城)$")
 """Places whose B1 is a basement and no building."""
 
 NOISE: Final = re.compile(r"电话?联系?|请?送货上门|收$")

@@ -309,6 +309,9 @@ def _road(text: str, match: re.Match[str], stem: str, draft: Draft) -> int:
         return begin
     if p.ESTATE_OF_ROAD.match(text, end):
         return begin
+    if match["road"] == "街" and draft.street is None and draft.road is None and p.VILLAGE_AHEAD.match(text, end):
+        draft.put("street", stem + "街道")
+        return end
     estate = _estate_before(stem, match[0])
     if match.lastgroup == "lane" and estate:
         return begin
@@ -375,6 +378,9 @@ def _estate(words: str, draft: Draft) -> None:
     if not words:
         return
     if draft.last in {"building", "unit", "floor", "room"}:
+        if draft.last == "floor" and draft.room is None and p.WING.fullmatch(words):
+            draft.room = words
+            return
         side = p.SIDE.match(words) if draft.last == "floor" and draft.room is None else None
         if side:
             draft.room = side[0][0]
