@@ -21,7 +21,7 @@ Parts: TypeAlias = tuple[str, str, str, str, str]
 """Full name, stem, direction, branch numbers, kind."""
 
 _GROUP: Final = re.compile(r"(.{1,5})[组社队]")
-_DIGITS: Final = re.compile(r"[0-9]+")
+_DIGITS: Final = re.compile(r"[0-9一二三四五六七八九十]+")
 _ROAD: Final = re.compile(
     r"(?P<stem>.+?)(?P<direction>[东南西北中]?)(?P<number>[0-9]{0,3})(?P<kind>大道|马路|公路|大街|路|街|道|巷|弄|胡同|线)"
     r"(?P<rest>[东南西北中]?(?:[0-9]{1,3}段|[东南西北中]段)?(?:[0-9]{1,3}(?:巷|支路|弄|条|里|街|路|横路|横街|横巷|胡同))?.*)$"

@@ -60,6 +60,8 @@ def _building(value: str, draft: Draft) -> None:
     if dash and plate.isdigit() and draft.last == "road" and draft.road_no is None:
         draft.put("road_no", plate + "号")
         value = building
+    if draft.last == "building" and draft.road_no is None and (draft.building or "").endswith("号"):
+        draft.road_no, draft.building = draft.building, None  # 丁家桥26号4幢: the number before a building is its door
     draft.put("building", building_name(value))
 
 

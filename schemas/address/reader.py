@@ -398,5 +398,9 @@ def _estate(words: str, draft: Draft) -> None:
         draft.last = "premises" if draft.road_no else draft.last
         return
     words = words.replace(" ", "")
+    behind = p.PREMISES_BEHIND.search(words)
+    if behind:
+        draft.note(behind[0])
+        words = words[: behind.start()]
     draft.compound = words if draft.compound is None else draft.compound + words
     draft.last = "compound"
