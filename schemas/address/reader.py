@@ -21,7 +21,9 @@ _JOINING: Final = frozenset("附特甲乙丙丁新旧老临时东西南北中第
 _HAN_NUMERALS: Final = frozenset(HAN_DIGITS)
 _LEAD_HEADS: Final = frozenset(" 收详联现家户注经通办单居地住电手")
 _NAME_PLACES: Final = frozenset({"", "street", "road_no", "alley", "community"})
+_GROUP_PLACES: Final = frozenset({"community", "street"})
 _DIRECTIONS: Final = frozenset("东南西北中")
+_PREMISES_ENDS: Final = frozenset("铺面房店商库场室厂")
 _IS_NAMED: Final = re.compile(r"[村区路街巷道里弄园苑镇乡第]|队$")
 _CROSSING_HEADS: Final = frozenset("东西南北的与和及跟、/- 交路口十丁")
 
@@ -246,7 +248,7 @@ def _branch(text: str, start: int, draft: Draft) -> re.Match[str] | None:
         if match:
             draft.road = (draft.road or "") + match[0]
         return match
-    if draft.last in {"community", "street"} and draft.road is None:
+    if draft.last in _GROUP_PLACES and draft.road is None and ("组" in text or "队" in text or "社" in text):
         match = p.HAMLET_GROUP.match(text, start)
         if match and not _IS_NAMED.search(match["village"]):
             draft.put("community" if draft.last == "street" else "compound", match["village"])
@@ -393,12 +395,13 @@ def _estate(words: str, draft: Draft) -> None:
     if words in "东西南北中" and draft.last == "road":
         draft.note(words)
         return
-    if p.PREMISES.fullmatch(words):
+    premises = words[-1] in _PREMISES_ENDS
+    if premises and p.PREMISES.fullmatch(words):
         draft.note(words)
         draft.last = "premises" if draft.road_no else draft.last
         return
     words = words.replace(" ", "")
-    behind = p.PREMISES_BEHIND.search(words)
+    behind = p.PREMISES_BEHIND.search(words) if premises else None
     if behind:
         draft.note(behind[0])
         words = words[: behind.start()]
