@@ -16,6 +16,7 @@ from linkage.address import names, roads
 from linkage.address.alignment import EQUAL, NEITHER, ONE, Levels, Pairs
 from linkage.address.elements import Bools, Elements
 from linkage.address.evidence import CITY, DISTRICT, JUDGED, NUMBER, STREET, Evidence
+from linkage.address.numbers import distinguished
 from linkage.address.settings import weights
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -70,7 +71,7 @@ def decide(elements: Elements, pairs: Pairs, evidence: Evidence) -> Verdicts:
     limits = weights()
     weight = np.where(relation == SAME, np.maximum(place + inner, limits.same), place + inner)
     weight = np.where(relation == DIFFERENT, np.minimum(weight, limits.different), weight)
-    weight = np.where(relation == UNSURE, np.maximum(weight, limits.different), weight)
+    weight = np.where(relation == UNSURE, np.clip(weight, limits.different, limits.same), weight)
     return Verdicts(np.where(known, weight, limits.unidentified), relation.astype(np.int8))
 
 
@@ -196,25 +197,55 @@ def _relation(
     limits = weights()
     named = _named_alike(evidence)
     different = _contradicted(evidence)
+    within = np.isin(evidence.region, (1, 2))
+    different |= evidence.region == 3
     total = place + inner
     twins = _twins(evidence) | (pairs.left == pairs.right)
-    bound = (total >= limits.same) | twins
+    bound = (total >= limits.same) | twins | within
     deeper = np.where(twins, SAME, _depth(elements, pairs, evidence))
+    deeper = np.where(within, np.where(evidence.region == 2, SAME, CONTAINS), deeper)
     relation = np.where(bound, deeper, np.where(total <= limits.different, DIFFERENT, UNSURE))
     two_names = (evidence.place == JUDGED + _NAMED("apart")) & (evidence.room != EQUAL) & (evidence.building != EQUAL)
-    shaky = (bound & two_names & (deeper == SAME)) | (_other_door(evidence) & named) | ~_comparable(evidence)
+    shaky = (bound & two_names & (deeper == SAME)) | (_other_door(evidence) & _settled_within(evidence)) | ~_comparable(evidence)
+    shaky |= evidence.renumbered | (evidence.rest == JUDGED) | (_conflict(evidence.road_no) & _agree(evidence))
     for name in ("building", "unit", "floor"):
         shaky |= bound & _conflict(getattr(evidence, name))
-    relation = np.where(shaky & ~twins, UNSURE, relation)
-    return np.where(different & ~twins, DIFFERENT, relation).astype(np.int8)
+    relation = np.where(shaky & ~twins & ~within, UNSURE, relation)
+    relation = np.where(different & ~twins, DIFFERENT, relation)
+    odd = elements.odd[pairs.left] | elements.odd[pairs.right]
+    apart, alone = distinguished(elements.texts, pairs, odd & (relation <= CONTAINS) & (pairs.left != pairs.right))
+    apart &= alone | (relation == SAME)  # a place and one in it may each say a number of its own
+    relation = np.where(apart, np.where(alone & ~evidence.about, DIFFERENT, UNSURE), relation)
+    return relation.astype(np.int8)
 
 
 def _other_door(evidence: Evidence) -> Bools:
-    """Another number on one road, another branch of one road, or another group of one village."""
-    doors: Bools = _conflict(evidence.road_no) & _agree(evidence)
+    """Another number on one road or in one village, another branch of one road, or another crossing."""
+    village = (evidence.road == NEITHER) & ((evidence.community == EQUAL) | (evidence.place == EQUAL))
+    village &= evidence.place != ONE
+    doors: Bools = _conflict(evidence.road_no) & (_agree(evidence) | village)
     doors |= evidence.road == JUDGED + roads.LEVELS.index("branch")
     doors &= ~evidence.about
-    return doors
+    bare = (evidence.place == NEITHER) & (evidence.road_no == NEITHER)
+    return doors | (evidence.crossing & bare & (evidence.road != EQUAL))
+
+
+def _settled_within(evidence: Evidence) -> Bools:
+    """A name that may lie at two doors: an estate, but no work zone with many, and no hamlet with groups."""
+    may: Bools = _named_alike(evidence) & ~evidence.area & ~evidence.group
+    return may & (evidence.road != NEITHER)
+
+
+def _other_hamlet(evidence: Evidence) -> Bools:
+    """Two hamlets of one village or township without roads (王家湾, 李家湾)."""
+    other: Bools = (evidence.community == EQUAL) & (evidence.road == NEITHER) & (evidence.road_no >= EQUAL)
+    return other & (evidence.place >= JUDGED + _NAMED("part"))
+
+
+def _other_village(evidence: Evidence) -> Bools:
+    """Groups of two villages (永平村8组, 乾元村8组)."""
+    other: Bools = evidence.group & (evidence.community >= JUDGED + _NAMED("kind"))
+    return other
 
 
 def _contradicted(evidence: Evidence) -> Bools:
@@ -224,8 +255,9 @@ def _contradicted(evidence: Evidence) -> Bools:
         inside |= _conflict(getattr(evidence, name))
     inside = (inside & ~evidence.doubtful) | (evidence.room >= JUDGED)
     marks = evidence.marks == JUDGED + 3
-    regions = (evidence.city == JUDGED) | (evidence.district == JUDGED + 1)
-    contradicted: Bools = inside | marks | regions | (_other_door(evidence) & ~_named_alike(evidence))
+    regions = (evidence.city == JUDGED + 1) | (evidence.district == JUDGED + 1)
+    doors = (_other_door(evidence) & ~_settled_within(evidence)) | _other_hamlet(evidence) | _other_village(evidence)
+    contradicted: Bools = inside | marks | regions | doors
     return contradicted
 
 
@@ -267,6 +299,8 @@ def _depth(elements: Elements, pairs: Pairs, evidence: Evidence) -> npt.NDArray[
         & ~_named_alike(evidence)
         & ((evidence.road_no == ONE) | ((evidence.place == ONE) & ~(area & door_tie)))
     )
+    outer |= no_inner & (evidence.road == NEITHER) & (evidence.road_no == ONE)
+    outer |= no_inner & evidence.one_crossing & (evidence.road >= EQUAL) & (evidence.place <= ONE)
     outer |= no_inner & (evidence.place == JUDGED + _NAMED("inside"))
     outer |= no_inner & (evidence.community == EQUAL) & (evidence.road == ONE) & (evidence.place <= ONE)
     one = {name: getattr(evidence, name) == ONE for name in ("building", "unit", "room")}

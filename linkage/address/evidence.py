@@ -15,13 +15,14 @@ from linkage.address.elements import Bools, Elements, Ints
 from linkage.address.pieces import coverage
 from linkage.address.townships import WITHIN, townships_within
 from schemas.address.numerals import name_digits
-from schemas.address.regions import region_rows
 
 JUDGED: Final = 3
 """Levels from here on are the element's own, in the order of its names."""
-CITY: Final = ("conflict",)
+CITY: Final = ("succession", "conflict")
 DISTRICT: Final = ("succession", "conflict")
 STREET: Final = ("inside", "conflict")
+CONFLICTING: Final = 3
+"""What the marks of two names say when they contradict each other (`names.compare_names`)."""
 NUMBER: Final = ("part", "conflict")
 
 _PROVINCE: Final = re.compile(r"[\u3400-\u9fff]{2,3}省|^(?:内蒙古|广西壮族|宁夏回族|新疆维吾尔|西藏)自治区")
@@ -59,6 +60,12 @@ class Evidence:
     town: Levels
     upper: Bools
     crossing: Bools
+    one_crossing: Bools
+    renumbered: Bools
+    rest: Levels
+    region: Levels
+    group: Bools
+    area: Bools
     outlet: Bools
     about: Bools
     gate: Bools
@@ -68,13 +75,21 @@ class Evidence:
 def gather(elements: Elements, pairs: Pairs) -> Evidence:
     """Aligns the elements of each pair; `mention` and `cover` stay unknown until `look_at_texts`."""
     of = elements.columns
+    villages = levels(pairs, of["community"], _place_and_marks).astype(np.int16)
+    renumbered = (villages >= JUDGED) & ((villages - JUDGED) % 4 == CONFLICTING)
+    community = np.where(villages >= JUDGED, JUDGED + (villages - JUDGED) // 4, villages).astype(np.int8)
+    community[_road_of_village(elements, pairs, community)] = EQUAL
     joint = levels(pairs, of["place"], _place_and_marks).astype(np.int16)
+    joint[_villages_place(elements, pairs, joint)] = EQUAL
     judged = joint >= JUDGED
-    city = _said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED))
+    city = _said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED + 1))
     district = _said(elements, pairs, "district", levels(pairs, of["district"], _district))
+    gone = elements.retired[pairs.left] | elements.retired[pairs.right]
+    city[gone & (city > JUDGED)] = district[gone & (district > JUDGED)] = JUDGED
     street, town = levels(pairs, of["street"], _inside), townships_within(elements, pairs)
     agreed = (district == EQUAL) | (district == JUDGED) | (street == EQUAL) | (town == WITHIN)
     numbers = {name: levels(pairs, of[name], _number) for name in ("road_no", "building", "unit", "floor", "room")}
+    _door_as_building(elements, pairs, community, joint, numbers)
     return Evidence(
         city=city,
         district=district,
@@ -82,9 +97,15 @@ def gather(elements: Elements, pairs: Pairs) -> Evidence:
         town=town,
         upper=(city == EQUAL) | agreed,
         crossing=elements.crossing[pairs.left] & elements.crossing[pairs.right],
+        renumbered=renumbered,
+        rest=levels(pairs, of["rest"], lambda _a, _b: JUDGED),
+        region=_regions(elements, pairs, (city, district, street)),
+        one_crossing=elements.crossing[pairs.left] != elements.crossing[pairs.right],
+        group=elements.group[pairs.left] & elements.group[pairs.right],
+        area=elements.area[pairs.left] & elements.area[pairs.right],
         outlet=elements.chain[pairs.left] & elements.chain[pairs.right],
         shared=np.full(len(pairs.left), np.nan),
-        community=levels(pairs, of["community"], _place),
+        community=community,
         road=levels(pairs, of["road"], lambda a, b: JUDGED + roads.compare_roads(a, b)),
         place=np.where(judged, JUDGED + (joint - JUDGED) // 4, joint).astype(np.int8),
         marks=np.where(judged, JUDGED + (joint - JUDGED) % 4, joint).astype(np.int8),
@@ -110,6 +131,67 @@ def look_at_texts(elements: Elements, pairs: Pairs, evidence: Evidence, where: B
     mention[at] = _mentions(elements, open_, evidence.place[at], bare, (left, right))
     cover[at], shared[at] = coverage(bare, left, right)
     return replace(evidence, mention=mention, cover=cover, shared=shared)
+
+
+def _door_as_building(
+    elements: Elements, pairs: Pairs, community: Levels, place: np.ndarray, found: dict[str, Levels]
+) -> None:
+    """A number that is a building of one text and the door of the other (丁家桥26号, 丁家桥26号4幢): the same door."""
+    tied = (place == EQUAL) | ((place == NEITHER) & (community == EQUAL))
+    open_ = tied & (found["road_no"] == ONE) & (found["building"] >= ONE)
+    doors, buildings = elements.columns["road_no"], elements.columns["building"]
+    for i in np.flatnonzero(open_).tolist():
+        one, other = pairs.left[i], pairs.right[i]
+        if doors.codes[one] < 0:
+            one, other = other, one
+        if buildings.codes[other] >= 0 and buildings.values[buildings.codes[other]] == doors.values[doors.codes[one]]:
+            found["road_no"][i] = EQUAL
+            found["building"][i] = JUDGED + NUMBER.index("part") if buildings.codes[one] >= 0 else EQUAL
+
+
+def _regions(elements: Elements, pairs: Pairs, found: tuple[Levels, Levels, Levels]) -> Levels:
+    """0 unless a text names regions only, and the smallest it names is the other's too; 1 one such text, 2 both.
+
+    3 where both name regions only and the smallest differ.
+    """
+    city, district, street = found
+    alone = elements.region[pairs.left].astype(np.int8) + elements.region[pairs.right]
+    smallest = np.where(street != NEITHER, street, np.where(district != NEITHER, district, city))
+    deeper = np.zeros(len(alone), np.bool_)
+    for one, other in ((pairs.left, pairs.right), (pairs.right, pairs.left)):
+        says = [elements.columns[name].codes for name in ("city", "district", "street")]
+        last = np.where(says[2][one] >= 0, street, np.where(says[1][one] >= 0, district, city))
+        deeper |= elements.region[one] & ~elements.region[other] & (last == EQUAL)
+    agreed = np.where(alone == 2, np.isin(smallest, (EQUAL, JUDGED)) & (smallest >= EQUAL), deeper)
+    other = (alone == 2) & (street == JUDGED + STREET.index("conflict"))
+    return np.where(other, 3, np.where(agreed, alone, 0)).astype(np.int8)
+
+
+def _road_of_village(elements: Elements, pairs: Pairs, community: Levels) -> Ints:
+    """Pairs in which the road of one text bears the village of the other (窑上村, 窑上村中街)."""
+    villages, roads_ = elements.columns["community"], elements.columns["road"]
+    found = []
+    for one, other in ((pairs.left, pairs.right), (pairs.right, pairs.left)):
+        open_ = (community == ONE) & (villages.codes[one] >= 0) & (roads_.codes[other] >= 0)
+        for i in np.flatnonzero(open_).tolist():
+            if roads_.values[roads_.codes[other[i]]].startswith(villages.values[villages.codes[one[i]]]):
+                found.append(i)
+    return np.array(found, np.int32)
+
+
+def _villages_place(elements: Elements, pairs: Pairs, place: np.ndarray) -> Ints:
+    """Pairs in which one text has its village and its place apart, the other in one name (江头村工业区, 江头工业区)."""
+    community, names_ = elements.columns["community"], elements.columns["place"]
+    found = []
+    for one, other in ((pairs.left, pairs.right), (pairs.right, pairs.left)):
+        open_ = (place > EQUAL) & (community.codes[one] >= 0) & (community.codes[other] < 0)
+        for i in np.flatnonzero(open_).tolist():
+            core = names.read_name(community.values[community.codes[one[i]]]).core
+            mine, whole = (names_.values[names_.codes[side[i]]] for side in (one, other))
+            head = whole.removesuffix(mine)
+            if head != whole and len(head) >= 2 and core.endswith(head):
+                found.append(i)
+    return np.array(found, np.int32)
 
 
 def _place_and_marks(a: str, b: str) -> int:
@@ -156,7 +238,7 @@ def _mentions(elements: Elements, pairs: Pairs, place: Levels, bare: list[str], 
         for side, other in ((pairs.left, at[1]), (pairs.right, at[0])):
             code = column.codes[side[i]]
             for value in column.values[code].split(names.SEPARATOR) if code >= 0 else ():
-                core = names.read_name(value).core
+                core = names.read_name(value).anchor
                 if len(core) >= 2 and core in bare[other[i]]:
                     found[i] = max(found[i], min(4, len(core)))
     return found
@@ -167,9 +249,9 @@ def _place(a: str, b: str) -> int:
 
 
 def _sizes(elements: Elements, pairs: Pairs) -> Levels:
-    """Length of the shorter first name's core (2, 3 or 4), 0 where a side has no name."""
+    """Length of the shorter first name's anchor (2, 3 or 4), 0 where a side has no name."""
     column = elements.columns["place"]
-    size = [min(4, max(2, len(names.read_name(v.split(names.SEPARATOR)[0]).core))) for v in column.values]
+    size = [min(4, max(2, len(names.read_name(v.split(names.SEPARATOR)[0]).anchor))) for v in column.values]
     by_code = np.array([*size, 0], np.int8)
     a, b = pairs.of(column)
     return np.minimum(by_code[a], by_code[b])
@@ -195,15 +277,9 @@ def _inside(a: str, b: str) -> int:
     return JUDGED + (0 if a in b or b in a else 1)
 
 
-@lru_cache(maxsize=1)
-def _retired() -> frozenset[str]:
-    today = {row["name"] for row in region_rows() if not row["retired"]}
-    return frozenset(row["name"] for row in region_rows() if row["retired"] and row["name"] not in today)
-
-
 def _district(a: str, b: str) -> int:
-    """A county that became a district (溧水县, 溧水区), a retired name, or a zone may be the same ground."""
-    if _STEM.sub("", a) == _STEM.sub("", b) or a in _retired() or b in _retired():
+    """A county that became a district (溧水县, 溧水区) or a zone may be the same ground."""
+    if _STEM.sub("", a) == _STEM.sub("", b):
         return JUDGED
     return JUDGED + (0 if _ZONE.search(a) or _ZONE.search(b) else 1)
 

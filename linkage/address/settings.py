@@ -45,7 +45,7 @@ def words() -> Words:
 
 def _yaml(name: str) -> dict[str, Any]:
     with files(__package__).joinpath(name).open(encoding="utf-8") as file:
-        found: dict[str, Any] = yaml.safe_load(file)
+        found: dict[str, Any] = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
     return found
 
 

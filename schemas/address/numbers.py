@@ -19,7 +19,7 @@ from schemas.address.elements import (
 from schemas.address.numerals import digits
 
 _BASEMENT: Final = re.compile("B[1-4]")
-_RANGE: Final = re.compile("([0-9]+)[0-9]{2}-\\1[0-9]{2}")
+_RANGE: Final = re.compile("([0-9]+)[0-9]{2}-\\1[0-9]{2}(?:[室房铺号].*)?")
 
 
 def match_number(text: str, at: int) -> re.Match[str] | None:
@@ -59,6 +59,8 @@ def _building(value: str, draft: Draft) -> None:
     if dash and plate.isdigit() and draft.last == "road" and draft.road_no is None:
         draft.put("road_no", plate + "号")
         value = building
+    if draft.last == "building" and draft.road_no is None and (draft.building or "").endswith("号"):
+        draft.road_no, draft.building = draft.building, None  # 丁家桥26号4幢: the number before a building is its door
     draft.put("building", building_name(value))
 
 
@@ -155,6 +157,9 @@ def _bare(value: str, draft: Draft) -> None:
 
 def _parts(parts: list[str], draft: Draft) -> None:
     """Numbers joined by dashes, filled into the places still open: building, unit, room (3-2-1502)."""
+    if _office(parts, draft) and len(parts[1]) == 1 and parts[1].isalpha():
+        draft.put("floor", floor_name(parts[0] + "层"))
+        parts = parts[1:]
     if draft.building is None and draft.unit is None and draft.last not in {"floor", "room"}:
         if len(parts) == 1:
             if _digit_count(parts[0]) >= 3 and draft.last != "alley":

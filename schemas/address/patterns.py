@@ -154,7 +154,7 @@ HAMLET_NOT: Final = re.compile(
 """Names which are estates or organisations; other names in a village are hamlets (自然村) with door plates."""
 
 NOT_TOWNSHIP: Final = re.compile(
-    r"[东南西北中大小新老前后内外环一二三四五六七八九十山湖江河港]{0,3}(?:路|条|大?街|巷|大?道|桥|站|里|弄|苑|步行街|商业街)|大厦|广场|花园|小区|新村|公寓|酒店|宾馆|公司|市场|家园|园|城|府|庄|山庄|中学|小学|医院|工业|开发|[0-9]|对面|附近|国际|银行|商|[期区]"
+    r"[东南西北中上下大小新老前后内外环一二三四五六七八九十山湖江河港]{0,3}(?:路|条|大?街|巷|大?道|桥|站|里|弄|苑|步行街|商业街)|大厦|广场|花园|小区|新村|公寓|酒店|宾馆|公司|市场|家园|园|城|府|庄|山庄|中学|小学|医院|工业|开发|[0-9]|对面|附近|国际|银行|商|[期区]"
 )
 """What behind a township's name says that another place is named after it."""
 
@@ -171,16 +171,25 @@ SHOP_PLATE: Final = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,4})?号(?=(?:门面|商�
 """A door plate whose kind of premises is said behind it (建设路12号门面)."""
 
 PREMISES: Final = re.compile(
-    r"(?:[一二三四五1-5](?:楼|层))?(?:[临沿]街|临路|底层)?(?:商铺|门面|门面房|铺面|店面|店面房|店铺|底商|商业用房|车库|仓库|厂房)"
+    r"(?:[一二三四五1-5](?:楼|层))?(?:[临沿]街|临路|底层)?(?:商铺|门面|门面房|铺面|店面|店面房|店铺|底商|商业用房|(?:地下)?(?:车库|停车场)|地下室|仓库|厂房)"
 )
 """Words for a kind of premises, which are no name."""
+
+PREMISES_BEHIND: Final = re.compile(r"(?<=..)(?:地下车库|地下停车场|地下室|临街商铺|底商|门面房?)$")
+"""Premises named directly behind an estate: 阳光花园地下车库."""
 
 STREET_OFFICE: Final = re.compile(
     rf"街(?=[^\x00-\x7f与和及跟、交路街巷]{{1,7}}(?:大道|路|街|巷|村|社区)(?:[东南西北中][路街]?)?(?:[0-9{HAN_DIGITS}东南西北]|$))"
 )
 """街 for 街道 behind the name of one: another road follows it (大石街朝阳东路)."""
 
-MALL: Final = re.compile(r"(?:百货|商场|商城|广场|购物中心|商业中心|奥特莱斯|天地|城)$")
+WING: Final = re.compile("[A-Z][区室]")
+"""Part of a storey: 12层A区, 23层F室."""
+
+VILLAGE_AHEAD: Final = re.compile(rf"[{_HAN}]{{1,6}}?(?:村(?![路街巷道])|社区)")
+"""A village or community behind 街: the 街 is an office (六指街甘棠村), since roads are written behind communities."""
+
+MALL: Final = re.compile(r"(?:百货(?:大楼|大厦)?|商场|商城|商厦|超市|卖场|广场|购物中心|商业中心|奥特莱斯|天地|城)$")
 """Places whose B1 is a basement and no building."""
 
 NOISE: Final = re.compile(r"电话?联系?|请?送货上门|收$")

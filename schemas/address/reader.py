@@ -23,7 +23,9 @@ _LEAD_HEADS: Final = frozenset(" 收详联现家户注经通办单居地住电�
 _UPPER_WORDS: Final = ("社区", "街道", "居委会", "居民委员会", "办事处")
 """Ends of places above a name: the number behind 719社区 in 719社区719公寓 begins a name, as no road is waiting for a plate."""
 _NAME_PLACES: Final = frozenset({"", "street", "road_no", "alley", "community"})
+_GROUP_PLACES: Final = frozenset({"community", "street"})
 _DIRECTIONS: Final = frozenset("东南西北中")
+_PREMISES_ENDS: Final = frozenset("铺面房店商库场室厂")
 _IS_NAMED: Final = re.compile(r"[村区路街巷道里弄园苑镇乡第]|队$")
 _CROSSING_HEADS: Final = frozenset("东西南北的与和及跟、/- 交路口十丁")
 
@@ -251,7 +253,7 @@ def _branch(text: str, start: int, draft: Draft) -> re.Match[str] | None:
         if match:
             draft.road = (draft.road or "") + match[0]
         return match
-    if draft.last in {"community", "street"} and draft.road is None:
+    if draft.last in _GROUP_PLACES and draft.road is None and ("组" in text or "队" in text or "社" in text):
         match = p.HAMLET_GROUP.match(text, start)
         if match and not _IS_NAMED.search(match["village"]):
             draft.put("community" if draft.last == "street" else "compound", match["village"])
@@ -314,6 +316,9 @@ def _road(text: str, match: re.Match[str], stem: str, draft: Draft) -> int:
         return begin
     if p.ESTATE_OF_ROAD.match(text, end):
         return begin
+    if match["road"] == "街" and draft.street is None and draft.road is None and p.VILLAGE_AHEAD.match(text, end):
+        draft.put("street", stem + "街道")
+        return end
     estate = _estate_before(stem, match[0])
     if match.lastgroup == "lane" and estate:
         return begin
@@ -380,6 +385,9 @@ def _estate(words: str, draft: Draft) -> None:
     if not words:
         return
     if draft.last in {"building", "unit", "floor", "room"}:
+        if draft.last == "floor" and draft.room is None and p.WING.fullmatch(words):
+            draft.room = words
+            return
         side = p.SIDE.match(words) if draft.last == "floor" and draft.room is None else None
         if side:
             draft.room = side[0][0]
@@ -392,10 +400,15 @@ def _estate(words: str, draft: Draft) -> None:
     if words in "东西南北中" and draft.last == "road":
         draft.note(words)
         return
-    if p.PREMISES.fullmatch(words):
+    premises = words[-1] in _PREMISES_ENDS
+    if premises and p.PREMISES.fullmatch(words):
         draft.note(words)
         draft.last = "premises" if draft.road_no else draft.last
         return
     words = words.replace(" ", "")
+    behind = p.PREMISES_BEHIND.search(words) if premises else None
+    if behind:
+        draft.note(behind[0])
+        words = words[: behind.start()]
     draft.compound = words if draft.compound is None else draft.compound + words
     draft.last = "compound"

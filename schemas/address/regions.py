@@ -186,10 +186,13 @@ class Prefix:
 @lru_cache(maxsize=1 << 15)
 def _candidates(province: str, city: str, head: str) -> tuple[Region, ...]:
     """Names with these first two characters that may follow, longest first, nearer scopes before wider ones."""
-    merged: dict[str, Region] = {}
     scopes = indexes()
-    for scope in ((province, city), (province, ""), ("", "")):
-        for region in scopes.get(scope, {}).get(head, ()):
+    found = [scopes[scope].get(head, ()) for scope in ((province, city), (province, ""), ("", "")) if scope in scopes]
+    if not any(found):  # the usual case: a road or estate begins here
+        return ()
+    merged: dict[str, Region] = {}
+    for regions in found:
+        for region in regions:
             merged.setdefault(region.name, region)
     return tuple(sorted(merged.values(), key=lambda r: -len(r.name)))
 
