@@ -18,7 +18,6 @@ from onefact import enter as entry
 from onefact import road, status
 from onefact.consolidate import consolidate
 from onefact.home import Home
-from onefact.pull import pull
 from onefact.push import push
 from onefact.status import Status
 from schemas.entities import ENTITIES
@@ -126,9 +125,6 @@ def demo(home: Home, people: int, seed: int, narrator: Narrator) -> DemoResult:
     narrator.note(
         f"{first.received} records from {len(first.pulled)} systems, {first.consolidated.changed} golden records, {first.sent} changes sent"
     )
-    # What the systems hold now is what the first run wrote; a change is planned against what was read last.
-    narrator.step("Reading back what was written")
-    pull(home, None, lambda system, n: narrator.progress("pull", system, n))
     narrator.step("Entering one new phone number for one person")
     start = clock()
     arrivals = _enter_once(home, seed)

@@ -74,7 +74,7 @@ CLASSES: Final = MappingProxyType(
     )
     | _classes("element", addresses.bare_number)
     | _classes("code", codes.unknown_code, channels=_UNLISTED)
-    | _classes("code", codes.left_empty, channels=_UNLISTED)
+    | _classes("code", codes.left_empty)
 )  # fmt: skip
 """Name (`phone.grouped`) -> class, in the order in which they are drawn."""
 
