@@ -7,6 +7,6 @@ the root of the repository), so that its memory is its own. `benchmarks.foils.to
 - `stock`: Splink with the comparisons of its library (NameComparison, DateOfBirthComparison, ...), as its tutorial does.
   On DuckDB these count bytes, three to a Chinese character, so that two strangers easily look alike.
 - `lean`, `wide`: Splink with prepared columns (pinyin without tones, road and door number, flat) and levels that mean
-  something in Chinese, over five tight blocking rules, or these and two loose ones with some twenty million pairs per
+  something in Chinese, over five tight blocking rules, or these and two loose ones with 16.5 million pairs per
   million records. Preparing the columns is not timed: this is the strong bar.
 """

@@ -14,10 +14,10 @@ from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 KINDS: Final = ("stock", "lean", "wide")
 
 LEAN: Final = (("id_number",), ("phone",), ("name", "birth_date"), ("birth_date", "road_no"), ("name", "road_no"))
-"""Five rules: some 1.1 pairs per record."""
+"""Five rules: 1.3 distinct pairs per record."""
 
 WIDE: Final = (*LEAN, ("birth_date", "sex"), ("pinyin", "sex"))
-"""Two loose rules more: some twenty pairs per record in a set of a million."""
+"""Two loose rules more: 16.5 distinct pairs per record in a set of a million."""
 
 STOCK: Final = (
     ("id_number",),
