@@ -154,7 +154,9 @@ def _note(text: str) -> _Note:
             names.append(part)
     doubtful = re.search(r"[0-9A-Z][0-9]*(?:栋|号|单元|室|层|区|期)", text) is not None
     rest = SEPARATOR.join(_REST.findall(text))
-    return _Note(SEPARATOR.join(roads), SEPARATOR.join(names[:2]), bool(_ABOUT.search(text)), gate, premises, doubtful, rest)
+    return _Note(
+        SEPARATOR.join(roads), SEPARATOR.join(names[:2]), bool(_ABOUT.search(text)), gate, premises, doubtful, rest
+    )
 
 
 @lru_cache(maxsize=1 << 16)

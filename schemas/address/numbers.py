@@ -18,7 +18,6 @@ from schemas.address.elements import (
 )
 from schemas.address.numerals import digits
 
-
 _BASEMENT: Final = re.compile("B[1-4]")
 _RANGE: Final = re.compile("([0-9]+)[0-9]{2}-\\1[0-9]{2}(?:[室房铺号].*)?")
 
