@@ -14,11 +14,13 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from linkage.address.names import SEPARATOR
 from linkage.address.roads import former_names, is_group
 from linkage.address.settings import words
 from schemas.address import complete
+from schemas.address.elements import floor_of_room
 from schemas.address.numerals import HAN_DIGITS, name_digits
 from schemas.address.patterns import PREMISES
 from schemas.address.regions import region_rows
@@ -34,6 +36,7 @@ _CROSSING: Final = re.compile(
     r"(?:^(?![与及跟、/于]|和(?!平))|[与及跟、/于]|和(?!平))([\u3400-\u9fff0-9]{2,12}?(?:大道|大街|公路|路|街|巷|线|道))"
 )
 _BRANCH: Final = re.compile(r"[(（][^()（）]{1,12}(?:店|支行|门诊部|分店)[)）]")
+_PLAIN_ROOM: Final = re.compile("[0-9]{3}室")
 _NUMERAL: Final = re.compile(f"[0-9{HAN_DIGITS}]")
 _REST: Final = re.compile(r"(?<![0-9A-Z])[A-Z]?[0-9]{1,5}(?=[栋号单室层区期弄排米组座幢])")
 _NOTE_NAME: Final = re.compile(r"[\u3400-\u9fffA-Z0-9]*[\u3400-\u9fff]{2}[\u3400-\u9fffA-Z0-9]*")
@@ -100,15 +103,18 @@ def read_elements(texts: list[str], parsed: pa.Table, known: Mapping[str, str] |
         "community": _coded(_plain(parsed, "community"), _village),
     }
     for name in ("road_no", "building", "unit", "floor", "room"):
-        columns[name] = _coded(_plain(parsed, name), number_key)
+        said = _floors(parsed) if name == "floor" else _plain(parsed, name)
+        columns[name] = _coded(said, number_key)
     notes = _plain(parsed, "note").dictionary_encode()
-    said = [_note(text) for text in notes.dictionary.to_pylist()]
+    beside = [_note(text) for text in notes.dictionary.to_pylist()]
     behind = _indices(notes)
-    columns["road"] = _roads(filled, behind, [n.roads for n in said])
-    columns["place"] = _places(parsed, behind, [n.names for n in said], known or {})
-    columns["rest"] = _regrouped(behind, [n.rest for n in said])
-    about, gate, doubtful = (_spread(behind, [getattr(n, key) for n in said]) for key in ("about", "gate", "doubtful"))
-    gate |= _spread(behind, [n.premises for n in said]) & (columns["room"].codes < 0)
+    columns["road"] = _roads(filled, behind, [n.roads for n in beside])
+    columns["place"] = _places(parsed, behind, [n.names for n in beside], known or {})
+    columns["rest"] = _regrouped(behind, [n.rest for n in beside])
+    about, gate, doubtful = (
+        _spread(behind, [getattr(n, key) for n in beside]) for key in ("about", "gate", "doubtful")
+    )
+    gate |= _spread(behind, [n.premises for n in beside]) & (columns["room"].codes < 0)
     torn = np.array([*("院" in value for value in columns["unit"].values), False])[columns["unit"].codes]
     doubtful |= torn
     large = [_AREA.search(value.split(SEPARATOR)[0]) is not None for value in columns["place"].values]
@@ -148,13 +154,15 @@ def _note(text: str) -> _Note:
     for part in text.split(" "):
         if _GATE.fullmatch(part):
             gate = True
-        elif PREMISES.fullmatch(part):
+        elif PREMISES.fullmatch(part) and not part.endswith(("厂房", "仓库")):  # a hall is what its number says
             premises = True
         elif _NOTE_NAME.fullmatch(part) and not _NOT_NAME.search(part) and not _ABOUT.search(part):
             names.append(part)
     doubtful = re.search(r"[0-9A-Z][0-9]*(?:栋|号|单元|室|层|区|期)", text) is not None
     rest = SEPARATOR.join(_REST.findall(text))
-    return _Note(SEPARATOR.join(roads), SEPARATOR.join(names[:2]), bool(_ABOUT.search(text)), gate, premises, doubtful, rest)
+    return _Note(
+        SEPARATOR.join(roads), SEPARATOR.join(names[:2]), bool(_ABOUT.search(text)), gate, premises, doubtful, rest
+    )
 
 
 @lru_cache(maxsize=1 << 16)
@@ -180,6 +188,13 @@ def _village(value: str) -> str:
 def _plain(table: pa.Table, name: str) -> pa.Array:
     column = table.column(name).combine_chunks()
     return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _floors(table: pa.Table) -> pa.Array:
+    """The floor as said, else as a room of three digits tells it (808室 lies on 8层), whatever stands before the room."""
+    rooms = _plain(table, "room").dictionary_encode()
+    told = [floor_of_room(room) if _PLAIN_ROOM.fullmatch(room) else None for room in rooms.dictionary.to_pylist()]
+    return pc.coalesce(_plain(table, "floor"), pa.array(told, pa.string()).take(rooms.indices))
 
 
 def _indices(encoded: pa.DictionaryArray) -> Ints:

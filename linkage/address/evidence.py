@@ -10,20 +10,15 @@ from typing import Final
 import numpy as np
 
 from linkage.address import names, roads
-from linkage.address.alignment import EQUAL, NEITHER, ONE, Levels, Pairs, levels
+from linkage.address.across import door_as_building, regions_alone, road_of_village, villages_place
+from linkage.address.alignment import EQUAL, JUDGED, NEITHER, ONE, Levels, Pairs, levels
 from linkage.address.elements import Bools, Elements, Ints
 from linkage.address.pieces import coverage
 from linkage.address.townships import WITHIN, townships_within
 from schemas.address.numerals import name_digits
 
-JUDGED: Final = 3
-"""Levels from here on are the element's own, in the order of its names."""
-CITY: Final = ("succession", "conflict")
-DISTRICT: Final = ("succession", "conflict")
-STREET: Final = ("inside", "conflict")
 CONFLICTING: Final = 3
 """What the marks of two names say when they contradict each other (`names.compare_names`)."""
-NUMBER: Final = ("part", "conflict")
 
 _PROVINCE: Final = re.compile(r"[\u3400-\u9fff]{2,3}省|^(?:内蒙古|广西壮族|宁夏回族|新疆维吾尔|西藏)自治区")
 _BLANK: Final = re.compile(r"[\s·.、,。，()（）\-]+")
@@ -78,9 +73,9 @@ def gather(elements: Elements, pairs: Pairs) -> Evidence:
     villages = levels(pairs, of["community"], _place_and_marks).astype(np.int16)
     renumbered = (villages >= JUDGED) & ((villages - JUDGED) % 4 == CONFLICTING)
     community = np.where(villages >= JUDGED, JUDGED + (villages - JUDGED) // 4, villages).astype(np.int8)
-    community[_road_of_village(elements, pairs, community)] = EQUAL
+    community[road_of_village(elements, pairs, community)] = EQUAL
     joint = levels(pairs, of["place"], _place_and_marks).astype(np.int16)
-    joint[_villages_place(elements, pairs, joint)] = EQUAL
+    joint[villages_place(elements, pairs, joint)] = EQUAL
     judged = joint >= JUDGED
     city = _said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED + 1))
     district = _said(elements, pairs, "district", levels(pairs, of["district"], _district))
@@ -89,7 +84,7 @@ def gather(elements: Elements, pairs: Pairs) -> Evidence:
     street, town = levels(pairs, of["street"], _inside), townships_within(elements, pairs)
     agreed = (district == EQUAL) | (district == JUDGED) | (street == EQUAL) | (town == WITHIN)
     numbers = {name: levels(pairs, of[name], _number) for name in ("road_no", "building", "unit", "floor", "room")}
-    _door_as_building(elements, pairs, community, joint, numbers)
+    door_as_building(elements, pairs, community, joint, numbers)
     return Evidence(
         city=city,
         district=district,
@@ -99,7 +94,7 @@ def gather(elements: Elements, pairs: Pairs) -> Evidence:
         crossing=elements.crossing[pairs.left] & elements.crossing[pairs.right],
         renumbered=renumbered,
         rest=levels(pairs, of["rest"], lambda _a, _b: JUDGED),
-        region=_regions(elements, pairs, (city, district, street)),
+        region=regions_alone(elements, pairs, (city, district, street)),
         one_crossing=elements.crossing[pairs.left] != elements.crossing[pairs.right],
         group=elements.group[pairs.left] & elements.group[pairs.right],
         area=elements.area[pairs.left] & elements.area[pairs.right],
@@ -131,67 +126,6 @@ def look_at_texts(elements: Elements, pairs: Pairs, evidence: Evidence, where: B
     mention[at] = _mentions(elements, open_, evidence.place[at], bare, (left, right))
     cover[at], shared[at] = coverage(bare, left, right)
     return replace(evidence, mention=mention, cover=cover, shared=shared)
-
-
-def _door_as_building(
-    elements: Elements, pairs: Pairs, community: Levels, place: np.ndarray, found: dict[str, Levels]
-) -> None:
-    """A number that is a building of one text and the door of the other (丁家桥26号, 丁家桥26号4幢): the same door."""
-    tied = (place == EQUAL) | ((place == NEITHER) & (community == EQUAL))
-    open_ = tied & (found["road_no"] == ONE) & (found["building"] >= ONE)
-    doors, buildings = elements.columns["road_no"], elements.columns["building"]
-    for i in np.flatnonzero(open_).tolist():
-        one, other = pairs.left[i], pairs.right[i]
-        if doors.codes[one] < 0:
-            one, other = other, one
-        if buildings.codes[other] >= 0 and buildings.values[buildings.codes[other]] == doors.values[doors.codes[one]]:
-            found["road_no"][i] = EQUAL
-            found["building"][i] = JUDGED + NUMBER.index("part") if buildings.codes[one] >= 0 else EQUAL
-
-
-def _regions(elements: Elements, pairs: Pairs, found: tuple[Levels, Levels, Levels]) -> Levels:
-    """0 unless a text names regions only, and the smallest it names is the other's too; 1 one such text, 2 both.
-
-    3 where both name regions only and the smallest differ.
-    """
-    city, district, street = found
-    alone = elements.region[pairs.left].astype(np.int8) + elements.region[pairs.right]
-    smallest = np.where(street != NEITHER, street, np.where(district != NEITHER, district, city))
-    deeper = np.zeros(len(alone), np.bool_)
-    for one, other in ((pairs.left, pairs.right), (pairs.right, pairs.left)):
-        says = [elements.columns[name].codes for name in ("city", "district", "street")]
-        last = np.where(says[2][one] >= 0, street, np.where(says[1][one] >= 0, district, city))
-        deeper |= elements.region[one] & ~elements.region[other] & (last == EQUAL)
-    agreed = np.where(alone == 2, np.isin(smallest, (EQUAL, JUDGED)) & (smallest >= EQUAL), deeper)
-    other = (alone == 2) & (street == JUDGED + STREET.index("conflict"))
-    return np.where(other, 3, np.where(agreed, alone, 0)).astype(np.int8)
-
-
-def _road_of_village(elements: Elements, pairs: Pairs, community: Levels) -> Ints:
-    """Pairs in which the road of one text bears the village of the other (窑上村, 窑上村中街)."""
-    villages, roads_ = elements.columns["community"], elements.columns["road"]
-    found = []
-    for one, other in ((pairs.left, pairs.right), (pairs.right, pairs.left)):
-        open_ = (community == ONE) & (villages.codes[one] >= 0) & (roads_.codes[other] >= 0)
-        for i in np.flatnonzero(open_).tolist():
-            if roads_.values[roads_.codes[other[i]]].startswith(villages.values[villages.codes[one[i]]]):
-                found.append(i)
-    return np.array(found, np.int32)
-
-
-def _villages_place(elements: Elements, pairs: Pairs, place: np.ndarray) -> Ints:
-    """Pairs in which one text has its village and its place apart, the other in one name (江头村工业区, 江头工业区)."""
-    community, names_ = elements.columns["community"], elements.columns["place"]
-    found = []
-    for one, other in ((pairs.left, pairs.right), (pairs.right, pairs.left)):
-        open_ = (place > EQUAL) & (community.codes[one] >= 0) & (community.codes[other] < 0)
-        for i in np.flatnonzero(open_).tolist():
-            core = names.read_name(community.values[community.codes[one[i]]]).core
-            mine, whole = (names_.values[names_.codes[side[i]]] for side in (one, other))
-            head = whole.removesuffix(mine)
-            if head != whole and len(head) >= 2 and core.endswith(head):
-                found.append(i)
-    return np.array(found, np.int32)
 
 
 def _place_and_marks(a: str, b: str) -> int:

@@ -113,7 +113,10 @@ def _level(a: Name, b: Name) -> str:
     kinds_agree = _kinds_agree(a.kind, b.kind)
     if a.core == b.core:
         return "core" if kinds_agree else "kind"
-    return _level_of_cores(a, b, kinds_agree=kinds_agree)
+    found = _level_of_cores(a, b, kinds_agree=kinds_agree)
+    short, long = sorted((a.full, b.full), key=len)
+    whole = len(short) >= 3 and long.endswith(short)  # 浏家港三里村, 三里村: whatever the numeral in the name is
+    return "prefixed" if whole and LEVELS.index(found) > LEVELS.index("prefixed") else found
 
 
 def _level_of_cores(a: Name, b: Name, *, kinds_agree: bool) -> str:

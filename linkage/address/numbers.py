@@ -20,7 +20,9 @@ from schemas.address.numerals import name_digits
 from schemas.address.text import normal_texts
 
 _NUMBER: Final = re.compile(r"[0-9]+")
-_NO_PLACE: Final = re.compile(r"[0-9]{7,}|0[0-9]{2,3}-[0-9]{7,8}|[0-9]+(?:多)?(?:米|公里|KM|M)(?![A-Z])|[A-Z]{3,}[0-9]+")
+_NO_PLACE: Final = re.compile(
+    r"[0-9]{7,}|0[0-9]{2,3}-[0-9]{7,8}|[0-9]+(?:多)?(?:米|公里|KM|M)(?![A-Z])|[A-Z]{3,}[0-9]+"
+)
 _ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 

@@ -70,20 +70,32 @@ def _level(a: Parts, b: Parts) -> str:
         return "same"
     stems = sorted((a[1], b[1]), key=len)
     alike = stems[0] == stems[1] or (len(stems[0]) >= 2 and stems[1].endswith(stems[0]))
-    if _DIGITS.sub("0", a[0]) == _DIGITS.sub("0", b[0]):
+    if _neighbours(a, b, alike=alike):
         return "branch"
     if a[3] != b[3]:
-        return "branch" if alike and a[4] == b[4] else "apart"
+        return "apart"
     if a[2] != b[2]:
-        if alike and a[2] and b[2]:
-            return "branch" if a[4] == b[4] and stems[0] == stems[1] else "apart"
-        return "direction" if alike else "apart"
+        return "direction" if alike and not (a[2] and b[2]) else "apart"
     if stems[0] == stems[1]:
         return "kind"
-    spelled = a[4] == b[4] and _typo(stems)
-    if alike and a[4] == b[4]:
+    return _spelling(a, b, stems, alike=alike)
+
+
+def _neighbours(a: Parts, b: Parts, *, alike: bool) -> bool:
+    """Roads that differ in a number or direction alone: 海甸五西路 and 海甸四西路, 一街 and 二街, 中山东路 and 中山西路."""
+    if _DIGITS.sub("0", a[0]) == _DIGITS.sub("0", b[0]):
+        return True
+    if a[3] != b[3]:
+        return alike and a[4] == b[4]
+    return a[1] == b[1] and a[4] == b[4] and bool(a[2] and b[2]) and a[2] != b[2]
+
+
+def _spelling(a: Parts, b: Parts, stems: list[str], *, alike: bool) -> str:
+    if a[4] != b[4]:
+        return "apart"
+    if alike:
         return "inside"
-    return "typo" if spelled else "apart"
+    return "typo" if _typo(stems) else "apart"
 
 
 def _typo(stems: list[str]) -> bool:

@@ -37,6 +37,7 @@ _CHARS: Final = {
     "國": "国",
     "園": "园",
 }
+_ROMAN: Final = {ord(roman): han for roman, han in zip("ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ", "一二三四五六七八九十", strict=True)}
 _UNUSUAL: Final = re.compile(f"[{re.escape(''.join(_CHARS))}]")
 _NUMBER_GAP: Final = re.compile(r"(?<=[0-9]) +(?=[0-9])")
 _NUMBER_DASH: Final = re.compile(r"[至一](?<=[0-9].)(?=[0-9])")
@@ -66,7 +67,7 @@ def normal_texts(texts: Sequence[str]) -> list[str]:
 def _normal_batch(texts: Sequence[str]) -> list[str]:
     joined = _END.join([t.replace(_END, " ") if _END in t else t for t in texts])
     if not unicodedata.is_normalized("NFKC", joined):
-        joined = unicodedata.normalize("NFKC", joined)
+        joined = unicodedata.normalize("NFKC", joined.translate(_ROMAN))
     joined = _UNUSUAL.sub(_usual, joined.upper())
     joined = _LETTER_O.sub("0", _NUMBER_DASH.sub("-", joined))
     if "段" in joined:
