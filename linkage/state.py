@@ -46,6 +46,13 @@ def current(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model) -> bool:
     return bool(found) and found[0][0] == _maker(spec, model)
 
 
+def outdated(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model) -> bool:
+    """Return whether there is a state and another model made it: then everything is linked anew, though nothing changed."""
+    if current(con, spec, model):
+        return False
+    return bool(con.execute("SELECT 1 FROM link_state WHERE entity = ?", [spec.entity_type]).fetchall())
+
+
 def mark(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model) -> None:
     """Remember by which model the state was made."""
     con.execute("INSERT OR REPLACE INTO link_state VALUES (?, ?)", [spec.entity_type, _maker(spec, model)])

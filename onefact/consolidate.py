@@ -15,11 +15,11 @@ import sqlalchemy as sa
 
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
-from linkage.model import shipped
+from linkage.comparable import SPECS
 from linkage.names import standardise
-from onefact import policy
+from onefact import models, policy
 from onefact.home import Home
-from onefact.linking import begin_telling, link_entity, load_rarity
+from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
@@ -64,10 +64,11 @@ def consolidate(home: Home) -> Consolidated:
         _stage_entries(home, con)  # first: a rebuilt copy has to hold them when it is compared with the master
         working_copy.refresh(con, home.database.dsn())
         judgements.load(con, home.database.dsn())
-        if not _any_touched(con):
+        linked_by = models_of(home)
+        if not _any_touched(con) and not linked_by.changed(con):
             return Consolidated(run_id, entities=_totals(con))
         _load_inputs(home, con)
-        texts = derive(con)
+        texts = derive(con, linked_by)
         working_copy.find_confirmed(con)
         plan(
             con,
@@ -81,7 +82,12 @@ def consolidate(home: Home) -> Consolidated:
         return replace(result, entities=_totals(con))
 
 
-def derive(con: duckdb.DuckDBPyConnection) -> int:
+def models_of(home: Home) -> Models:
+    """Return the models that count in an installation: its own trained ones before the shipped."""
+    return Models({entity: models.current(home, entity) for entity in SPECS}, models.name_frequencies(home, "person"))
+
+
+def derive(con: duckdb.DuckDBPyConnection, linked_by: Models | None = None) -> int:
     """Link all records and recompute the golden records they touch; return how many address texts were new.
 
     Needs nothing but the warehouse: the standardised records, the last state (`crosswalk`, `golden_<entity>`) and the
@@ -93,11 +99,11 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
     resolve_new(con, addresses="address_said")
     settle(con)
     working_copy.find_echoes(con)
-    models = {"person": shipped("person")}
-    load_rarity(con, models["person"])
+    linked_by = linked_by or Models.shipped()
+    load_rarity(con, linked_by)
     begin_telling(con)
     for entity_type in ENTITIES:
-        link_entity(con, entity_type, models.get(entity_type))
+        link_entity(con, entity_type, linked_by.by_entity.get(entity_type))
     working_copy.gather_links(con)
     for entity_type in ENTITIES:
         golden.survive(

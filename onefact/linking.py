@@ -6,17 +6,21 @@ result is what linking everything would give (`linkage.relink`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import duckdb
+import pyarrow as pa
 
 from linkage.comparable import SPECS, Inputs
 from linkage.engine import DuckEngine
 from linkage.identity import assign
-from linkage.model import Model
+from linkage.model import Model, shipped
 from linkage.model import frequencies as name_frequencies
 from linkage.questions import ask, tell_evidence
 from linkage.relink import Changes, relink
 from linkage.resolve import resolve
-from linkage.state import State
+from linkage.state import State, outdated
 from schemas.model import EntityType
 from warehouse.duck import RECORD_ID, standardised_table
 
@@ -129,9 +133,26 @@ def _tell(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model)
     engine.drop("named_record", "evidence_fresh", "evidence_gone", "question")
 
 
-def load_rarity(con: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Make `name_rarity` from the name frequencies of the persons' model."""
-    table = name_frequencies.rarity(model, model.comparison("name"), name_frequencies.read(None, model.entity))
-    con.register("_rarity", table)
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models that a consolidation links with, by entity, and how common names are (`linkage.model.frequencies`)."""
+
+    by_entity: Mapping[EntityType, Model]
+    frequencies: pa.Table
+
+    @classmethod
+    def shipped(cls) -> Models:
+        """The models that ship with onefact."""
+        return cls({entity: shipped(entity) for entity in SPECS}, name_frequencies.read(None, "person"))
+
+    def changed(self, con: duckdb.DuckDBPyConnection) -> bool:
+        """Return whether the working copy was linked by other models."""
+        return any(outdated(con, SPECS[entity], model) for entity, model in self.by_entity.items())
+
+
+def load_rarity(con: duckdb.DuckDBPyConnection, models: Models) -> None:
+    """Make `name_rarity`: what the frequency of a name adds to the weight of an equal one, by the persons' model."""
+    model = models.by_entity["person"]
+    con.register("_rarity", name_frequencies.rarity(model, model.comparison("name"), models.frequencies))
     con.execute("CREATE OR REPLACE TEMP TABLE name_rarity AS SELECT * FROM _rarity")
     con.unregister("_rarity")

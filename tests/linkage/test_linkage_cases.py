@@ -17,7 +17,7 @@ from linkage.comparable import SPECS
 from linkage.model import shipped
 from linkage.names import standardise
 from linkage.resolve import resolve
-from onefact.linking import begin_telling, link_entity, load_rarity
+from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse.addresses import parse_new
@@ -54,7 +54,7 @@ def link(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE former_now ({key}, master_id UUID)")
     con.execute(f"CREATE OR REPLACE TEMP TABLE judgement_now (entity_type VARCHAR, {sides}, judgement VARCHAR)")
     begin_telling(con)
-    load_rarity(con, shipped("person"))
+    load_rarity(con, Models.shipped())
     link_entity(con, entity_type, shipped(entity_type))
 
 
