@@ -71,6 +71,14 @@ def listed_sql(model: Model, pairs: str, records: str) -> str:
     )
 
 
+def all_sql(model: Model, pairs: str, records: str) -> str:
+    """Return the SQL of the levels of given pairs, whatever they weigh and whoever they are: for explaining."""
+    return (
+        f"SELECT l.rid AS l, r.rid AS r, {_compared(model)} FROM {pairs} p JOIN {records} l ON l.rid = p.l "
+        f"JOIN {records} r ON r.rid = p.r"
+    )
+
+
 def _compared(model: Model) -> str:
     levels = ", ".join(f"{levels_sql(c, 'l', 'r')} AS g_{c.name}" for c in model.comparisons)
     # The commoner of the two values counts: what is rare in one decade may be common in the next.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from linkage.blocking import hubs_sql, listed_sql, pairs_sql, proposers_sql
+from linkage.blocking import all_sql, hubs_sql, listed_sql, pairs_sql, proposers_sql
 from linkage.comparison import Kind, kind_of
 from linkage.engine import Engine
 from linkage.model import Comparison, Model
@@ -43,6 +43,15 @@ def score_listed(engine: Engine, model: Model, *, pairs: str, records: str) -> N
     """
     engine.table("scored", listed_sql(model, pairs, records))
     _weigh(engine, model, records)
+
+
+def levels_of(engine: Engine, model: Model, *, pairs: str, records: str) -> None:
+    """Make `scored` of given pairs (l, r), whatever they weigh: for explaining."""
+    engine.table("scored", all_sql(model, pairs, records))
+    for comparison in model.comparisons:
+        if kind_of(comparison.kind).textual:
+            _look_at_texts(engine, model, comparison, records)
+    engine.table("scored", f"SELECT p.*, {weight_sql(model)} AS weight FROM scored p")
 
 
 def _weigh(engine: Engine, model: Model, records: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -138,6 +138,24 @@ def trace(
     from onefact.cli import verbs
 
     verbs.trace(_session(context, as_json), entity, field, full)
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    one: Annotated[str, typer.Argument(metavar="A", help="A record (system/key) or a master id.")],
+    other: Annotated[str, typer.Argument(metavar="B", help="The other record or master id.")],
+    entity: Annotated[Literal["person"], typer.Option(help="Entity type.")] = "person",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.svg", help="Write the waterfall as a picture.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Record keys in full, not masked.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show why two records are one or not: the weight of each comparison (权重瀑布)."""
+    from onefact.cli import explaining
+
+    explaining.between(_session(context, as_json), one, other, entity, out, full)
 
 
 @app.command()
