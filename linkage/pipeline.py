@@ -36,15 +36,21 @@ def group(engine: Engine, model: Model, *, records: str, edges: str, judged: str
         judged: what persons decided (l, r, judgement), both records among `records`.
     """
     engine.table("node_edge", _node_edges(model, records, edges))
-    between = f"SELECT coalesce(a.label, a.rid) AS l, coalesce(b.label, b.rid) AS r, j.judgement FROM {judged} j JOIN {records} a ON a.rid = j.l JOIN {records} b ON b.rid = j.r"
-    decided = engine.arrow(between) if judged else _NOTHING_JUDGED
-    engine.put("node_judged", decided)
+    decided = pa.table({"l": [], "r": [], "judgement": []})
+    ends = "SELECT l FROM node_edge UNION SELECT r FROM node_edge"
+    if judged:
+        engine.table(
+            "node_judged",
+            f"SELECT coalesce(a.label, a.rid) AS l, coalesce(b.label, b.rid) AS r, j.judgement FROM {judged} j "
+            f"JOIN {records} a ON a.rid = j.l JOIN {records} b ON b.rid = j.r",
+        )
+        decided = engine.arrow("SELECT * FROM node_judged")
+        ends += " UNION SELECT l FROM node_judged UNION SELECT r FROM node_judged"
     parts = "".join(f", min({column}) AS {column}" for column in guarded(model))
     engine.table(
         "node",
         f"SELECT {NODE} AS node, count(*) AS size, max(CASE WHEN label IS NULL THEN 0 ELSE 1 END) AS labelled{parts} "
-        f"FROM {records} WHERE {NODE} IN (SELECT l FROM node_edge UNION SELECT r FROM node_edge "
-        f"UNION SELECT l FROM node_judged UNION SELECT r FROM node_judged) GROUP BY {NODE}",
+        f"FROM {records} WHERE {NODE} IN ({ends}) GROUP BY {NODE}",
     )
     nodes, pairs = engine.arrow("SELECT * FROM node ORDER BY node"), engine.arrow("SELECT * FROM node_edge")
     graph = _graph(model, nodes, pairs, decided)
@@ -58,11 +64,6 @@ def group(engine: Engine, model: Model, *, records: str, edges: str, judged: str
         f"FROM (SELECT rid, label FROM {records}) c LEFT JOIN node_cluster n ON n.node = {NODE}",
     )
     engine.drop("node", "node_edge", "node_judged", "node_cluster")
-
-
-_NOTHING_JUDGED = pa.table(
-    {"l": pa.array([], pa.uint64()), "r": pa.array([], pa.uint64()), "judgement": pa.array([], pa.string())}
-)
 
 
 def guarded(model: Model) -> list[str]:

@@ -63,7 +63,7 @@ def weight_sql(model: Model) -> str:
 
 
 def _total(model: Model, prior: float, weights: dict[str, str]) -> str:
-    terms = [f"{prior}"]
+    terms = [_number(prior)]
     grouped: dict[str, list[str]] = {}
     for comparison in model.comparisons:
         if comparison.group:
@@ -83,7 +83,13 @@ def _together(parts: list[str], discount: float) -> str:
     if discount == 0:
         return f"({best} + {against})"
     total = " + ".join(f"greatest({p}, 0)" for p in parts)
-    return f"({1 - discount} * {best} + {discount} * ({total}) + {against})"
+    return f"({_number(1 - discount)} * {best} + {_number(discount)} * ({total}) + {against})"
+
+
+def _number(value: float) -> str:
+    """Write a number as a DOUBLE: without an exponent it would be a DECIMAL, in which each engine rounds its own way."""
+    text = repr(float(value))
+    return text if "e" in text else f"{text}e0"
 
 
 def _home(model: Model) -> str:
@@ -113,11 +119,11 @@ def _table(comparison: Comparison, *, at_home: bool) -> str:
     for i, level in enumerate(kind.levels, 1):
         weight = weights.get(level, 0.0)
         if level in frequent:
-            tests.append(f"WHEN {i} THEN {weight} + rarity_{comparison.name}")
+            tests.append(f"WHEN {i} THEN {_number(weight)} + rarity_{comparison.name}")
         elif weight:
-            tests.append(f"WHEN {i} THEN {weight}")
+            tests.append(f"WHEN {i} THEN {_number(weight)}")
     if kind.textual:
         below = [*kind.textual, *(c.level for c in kind.worse), REST]
         bound = max(weights.get(level, 0.0) for level in below)
-        tests.append(f"WHEN {OPEN} THEN {bound}")
+        tests.append(f"WHEN {OPEN} THEN {_number(bound)}")
     return f"CASE g_{comparison.name} {' '.join(tests)} ELSE 0 END" if tests else "0"

@@ -141,6 +141,31 @@ def trace(
 
 
 @app.command()
+def link(
+    context: typer.Context,
+    out: Out,
+    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Where the linkage runs.")] = "duckdb",
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            "--records", metavar="FILE.parquet", help="Standardised persons; the working copy's when not given."
+        ),
+    ] = None,
+    master: Annotated[str, typer.Option(help="Spark's master.")] = "local[2]",
+    as_json: Json = False,
+) -> None:
+    """Link all persons anew and write the clusters as Parquet; the master is not touched (全量链接)."""
+    from onefact import link as verb
+
+    session = _session(context, as_json)
+    done = verb.run(session.home, engine, out, records=records, master=master)
+    if session.as_json:
+        session.emit({"file": str(done.file), "records": done.records, "clusters": done.clusters})
+    else:
+        session.console.print(f"{done.records} records in {done.clusters} clusters: {done.file}")
+
+
+@app.command()
 def explain(
     context: typer.Context,
     one: Annotated[str, typer.Argument(metavar="A", help="A record (system/key) or a master id.")],

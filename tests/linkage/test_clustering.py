@@ -150,6 +150,22 @@ def test_a_component_is_clustered_alone_as_among_others(
         assert {g for g in alone if g <= component} == {g for g in found if g <= component}
 
 
+@settings(max_examples=300, deadline=None)
+@given(EDGES, st.sets(st.integers(0, 11), max_size=4), st.permutations(range(12)))
+def test_the_names_of_nodes_matter_only_between_equal_weights(
+    edges: list[tuple[int, int, float]], labelled: set[int], renamed: list[int]
+) -> None:
+    distinct = [(a, b, 10 + i) for i, (a, b, _) in enumerate(edges)]
+    born = {i: (1980 + i % 3, 1 + i % 2, 1) for i in range(0, 12, 2)}
+    found = groups(cluster(graph(12, distinct, labelled=labelled, birth=born), LIMITS))
+    moved = [(renamed[a], renamed[b], w) for a, b, w in distinct]
+    again = cluster(
+        graph(12, moved, labelled={renamed[i] for i in labelled}, birth={renamed[i]: d for i, d in born.items()}),
+        LIMITS,
+    )
+    assert {frozenset(renamed[i] for i in g) for g in found} == groups(again)
+
+
 def test_an_empty_graph_has_no_clusters() -> None:
     assert len(cluster(graph(0, []), LIMITS).of) == 0
 

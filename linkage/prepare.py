@@ -1,0 +1,46 @@
+"""What linking all of a table of standardised persons needs beside it: forms of names, places of addresses, rarities."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from linkage import names
+from linkage.comparable import Inputs, Spec
+from linkage.engine import Engine
+from linkage.model import Model
+from linkage.model import frequencies as name_frequencies
+from schemas import address
+
+ELEMENTS = "coalesce(road || road_no, compound)"
+"""A place by its own text alone: the door, or the estate. Where a working copy is at hand its places say more."""
+
+
+def prepare(engine: Engine, spec: Spec, model: Model, *, records: str) -> Inputs:
+    """Make `name_form`, `place` and `name_rarity` for `records`; every distinct text is worked once.
+
+    Args:
+        engine: where `records` is.
+        spec: which entity.
+        model: whose name frequencies count.
+        records: relation of standardised records.
+    """
+    texts = _distinct(engine, records, spec.names)
+    engine.put("name_form", names.standardise(texts).append_column("text", texts))
+    texts = _distinct(engine, records, spec.places)
+    parsed = address.parse(texts)
+    parsed = parsed.append_column("normal_key", address.normal_key(parsed)).append_column("text", texts)
+    engine.put("address_text", parsed)
+    engine.table(
+        "place",
+        "SELECT text, CASE WHEN room IS NOT NULL AND normal_key IS NOT NULL THEN hash(normal_key) END AS flat, "
+        f"CASE WHEN building IS NOT NULL AND {ELEMENTS} IS NOT NULL THEN hash({ELEMENTS}, building) END AS building, "
+        f"CASE WHEN {ELEMENTS} IS NOT NULL THEN hash({ELEMENTS}) END AS site FROM address_text",
+    )
+    known = name_frequencies.read(None, model.entity)
+    engine.put("name_rarity", name_frequencies.rarity(model, model.comparison("name"), known))
+    return Inputs(records)
+
+
+def _distinct(engine: Engine, records: str, fields: tuple[str, ...]) -> pa.StringArray:
+    union = " UNION ".join(f"SELECT {field} AS text FROM {records} WHERE {field} IS NOT NULL" for field in fields)
+    return engine.arrow(f"SELECT text FROM ({union}) t ORDER BY text")["text"].combine_chunks().cast(pa.string())
