@@ -22,19 +22,17 @@ import pyarrow.compute as pc
 from connectors.manifest import load_all
 from linkage.comparable import SPECS, Inputs, build
 from linkage.engine import DuckEngine
-from linkage.model import Model, frequencies, load, save, shipped
+from linkage.model import Model, load, save, shipped
 from linkage.model.train import Settings, Trained, train
-from linkage.names import standardise
 from linkage.pipeline import link
+from linkage.prepare import prepare
 from linkage.score import pairwise
 from onefact.home import OWN_SYSTEMS
-from onefact.models import PLACES
 from sandbox import hard
 from sandbox.standardised import record_of, standardised
 from sandbox.town import make_town
-from schemas import address
 
-INPUTS = Inputs("std_person", "name_form", "place", "frequency")
+INPUTS = Inputs("std_person")
 
 
 def persons(people: int, seed: int) -> tuple[pa.Table, pa.Table]:
@@ -61,11 +59,7 @@ def prepared(records: pa.Table, model: Model) -> duckdb.DuckDBPyConnection:
     con.execute("SET threads = 2")
     engine = DuckEngine(con)
     engine.put("std_person", records)
-    engine.put("name_form", _worked(records, ("name", "used_name"), standardise))
-    engine.put("address_text", _worked(records, ("residence_address", "registered_address"), _parsed))
-    engine.table("place", PLACES)
-    known = frequencies.read(None, model.entity)
-    engine.put("frequency", frequencies.rarity(model, model.comparison("name"), known))
+    prepare(engine, SPECS["person"], model, records="std_person")
     return con
 
 
@@ -136,16 +130,6 @@ def main() -> None:
         hard_negatives(model, options.groups)
     if options.out:
         save(done.model, options.out)
-
-
-def _worked(records: pa.Table, fields: tuple[str, ...], work: object) -> pa.Table:
-    texts = pc.unique(pa.concat_arrays([records[f].combine_chunks() for f in fields]).drop_null())
-    return work(texts).append_column("text", texts)  # type: ignore[operator]
-
-
-def _parsed(texts: pa.Array) -> pa.Table:
-    table = address.parse(texts)
-    return table.append_column("normal_key", address.normal_key(table))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ ELEMENTS = "coalesce(road || road_no, compound)"
 """A place by its own text alone: the door, or the estate. Where a working copy is at hand its places say more."""
 
 
-def prepare(engine: Engine, spec: Spec, model: Model, *, records: str) -> Inputs:
+def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa.Table | None = None) -> Inputs:
     """Make `name_form`, `place` and `name_rarity` for `records`; every distinct text is worked once.
 
     Args:
@@ -23,6 +23,7 @@ def prepare(engine: Engine, spec: Spec, model: Model, *, records: str) -> Inputs
         spec: which entity.
         model: whose name frequencies count.
         records: relation of standardised records.
+        known: how common names are (`linkage.model.frequencies`); as shipped with the model when None.
     """
     texts = _distinct(engine, records, spec.names)
     engine.put("name_form", names.standardise(texts).append_column("text", texts))
@@ -36,8 +37,9 @@ def prepare(engine: Engine, spec: Spec, model: Model, *, records: str) -> Inputs
         f"CASE WHEN building IS NOT NULL AND {ELEMENTS} IS NOT NULL THEN hash({ELEMENTS}, building) END AS building, "
         f"CASE WHEN {ELEMENTS} IS NOT NULL THEN hash({ELEMENTS}) END AS site FROM address_text",
     )
-    known = name_frequencies.read(None, model.entity)
-    engine.put("name_rarity", name_frequencies.rarity(model, model.comparison("name"), known))
+    if spec.frequencies:
+        frequencies = name_frequencies.read(None, model.entity) if known is None else known
+        engine.put("name_rarity", name_frequencies.rarity(model, model.comparison("name"), frequencies))
     return Inputs(records)
 
 

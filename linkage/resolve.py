@@ -17,9 +17,6 @@ from linkage.address.located import locate
 from linkage.rules import RULES, Rules
 from schemas.model import EntityType
 
-FROM_ID_NUMBER = ("id_type", "id_number", "birth_date", "sex")
-"""Fields of a person that a citizen number carries: where it is somebody else's, so are they."""
-
 FOREIGN = "system_id VARCHAR, record_key VARCHAR, role VARCHAR, fields VARCHAR[]"
 
 ROUNDS = 3
@@ -27,18 +24,6 @@ ROUNDS = 3
 
 HUB = 50
 """A key shared by more unanchored records than this is a hub (a default value, a shared phone) and links nothing."""
-
-
-NOTHING_IN_COMMON = (
-    "(translate(c.name, m.top, '') = c.name AND c.sound <> m.top_sound) "
-    "OR (translate(substr(c.name, 2), substr(m.top, 2), '') = substr(c.name, 2) "
-    "AND length(c.name) > 1 AND length(m.top) > 1 "
-    "AND NOT list_has_any(string_split(c.sound, ' ')[2:], string_split(m.top_sound, ' ')[2:]))"
-)
-"""Two names of different people: no character shared, or nothing but the family name (a parent's number on a child's row).
-
-The sound counts as well: 李军 and 李君 may be one person written by two hands, 陈波 and 陈知辰 may not.
-"""
 
 
 def resolve(
@@ -60,8 +45,6 @@ def resolve(
     rules = RULES[entity_type]
     _comparable(con, rules, records, addresses, names)
     con.execute(f"CREATE OR REPLACE TEMP TABLE foreign_{entity_type} ({FOREIGN})")
-    if entity_type == "person":
-        _detach_foreign_ids(con)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE anchored AS SELECT rid, hash(anchor) AS group_id, 'anchor' AS rule FROM comparable "
         "WHERE anchor IS NOT NULL"
@@ -86,41 +69,12 @@ def _comparable(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, addr
     keys = ", ".join(
         f"CASE WHEN ({key.sql}) IS NOT NULL THEN hash({key.sql}) END AS k_{key.name}" for key in rules.keys
     )
-    kept = "".join(f", {guard}" for guard in rules.guards) + (
-        ", name, sound, used_name" if "used_name" in dict(rules.columns) else ""
-    )
+    kept = "".join(f", {guard}" for guard in rules.guards)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE comparable AS WITH c AS (SELECT s.system_id, s.record_key, s.role, "
         f"{columns} FROM {records} s {joins}) "
         "SELECT row_number() OVER (ORDER BY system_id, record_key, role) AS rid, system_id, record_key, role, "
         f"{rules.anchor} AS anchor, {keys}{kept} FROM c"
-    )
-
-
-def _detach_foreign_ids(con: duckdb.DuckDBPyConnection) -> None:
-    """Ignore an ID number on a row whose name has nothing in common with the other rows of that number.
-
-    The spouse's or guardian's number on a row is everyday dirt (domain README §1.9). The row is judged by its other keys,
-    and neither the number nor what was read out of it (kind of document, birth date, sex) is a claim about the person
-    of the row. Only a clear majority may outvote a row.
-    """
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE named AS SELECT anchor, name, any_value(sound) AS sound, count(*) AS n FROM comparable "
-        "WHERE anchor IS NOT NULL AND name IS NOT NULL GROUP BY anchor, name"
-    )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE outvoted AS SELECT c.rid FROM comparable c "
-        "JOIN (SELECT anchor, arg_max(name, (n, name)) AS top, arg_max(sound, (n, name)) AS top_sound, max(n) AS best FROM named GROUP BY anchor HAVING count(*) > 1) m "
-        "ON m.anchor = c.anchor JOIN named own ON own.anchor = c.anchor AND own.name = c.name "
-        f"WHERE m.best > 2 * own.n AND coalesce(c.used_name, '') <> m.top AND ({NOTHING_IN_COMMON}) "
-        "AND NOT EXISTS (SELECT 1 FROM comparable u WHERE u.anchor = c.anchor AND u.used_name = c.name)"
-    )
-    con.execute(
-        "INSERT INTO foreign_person SELECT system_id, record_key, role, ? FROM comparable SEMI JOIN outvoted USING (rid)",
-        [list(FROM_ID_NUMBER)],
-    )
-    con.execute(
-        "UPDATE comparable SET anchor = NULL, birth_date = NULL, sex = NULL WHERE rid IN (SELECT rid FROM outvoted)"
     )
 
 

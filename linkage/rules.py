@@ -58,44 +58,6 @@ def _together(*parts: str) -> str:
     return " || '|' || ".join(parts)
 
 
-PERSON = Rules(
-    "person",
-    (
-        ("id_number", "s.id_number"),
-        ("name", "n_name.folded"),
-        ("pinyin", "n_name.pinyin"),
-        ("sound", "n_name.pinyin_fuzzy"),
-        ("phone", "s.phone"),
-        ("birth_date", "s.birth_date"),
-        ("sex", "CASE WHEN s.sex IN ('1', '2') THEN s.sex END"),
-        ("residence", "CASE WHEN t_residence_address.room IS NOT NULL THEN t_residence_address.normal_key END"),
-        ("registered", "CASE WHEN t_registered_address.room IS NOT NULL THEN t_registered_address.normal_key END"),
-        ("household_no", "s.household_no"),
-        ("used_name", "n_used_name.folded"),
-    ),
-    ("residence_address", "registered_address"),
-    "id_number",
-    (
-        Key("name_birth_phone", _together("name", "birth_date", "phone")),
-        Key("name_birth_residence", _together("name", "birth_date", "residence")),
-        Key("name_birth_registered", _together("name", "birth_date", "registered")),
-        Key("name_household", _together("name", "household_no")),
-        Key("name_phone", _together("name", "phone")),
-        Key("name_residence", _together("name", "residence")),
-        Key("name_registered", _together("name", "registered")),
-        Key("pinyin_birth_phone", _together("pinyin", "birth_date", "phone")),
-        Key("pinyin_birth_residence", _together("pinyin", "birth_date", "residence")),
-        Key("pinyin_phone_residence", _together("pinyin", "phone", "residence")),
-    ),
-    ("birth_date", "sex"),
-    ("name", "used_name"),
-)
-"""实有人口: the citizen number (or document number) anchors; a name counts only with phone, home or household.
-
-Names are compared folded (张偉 = 张伟). Where only the sound agrees (同音字: 王玉 and 王钰), two further facts must: a
-family shares phone and home, and brothers may sound alike to somebody who types.
-"""
-
 ORGANISATION = Rules(
     "organisation",
     (
@@ -139,5 +101,5 @@ ADDRESS = Rules(
 )
 """标准地址: the place anchors; the code attaches what could be several places by its text."""
 
-RULES: dict[EntityType, Rules] = {"address": ADDRESS, "house": HOUSE, "organisation": ORGANISATION, "person": PERSON}
+RULES: dict[EntityType, Rules] = {"address": ADDRESS, "house": HOUSE, "organisation": ORGANISATION}
 """Rules by entity, in the order in which they run."""

@@ -59,7 +59,12 @@ def run(home: Home, engine: EngineName, out: Path, *, records: Path | None = Non
     table = _of_file(records, wanted) if records else _of_home(home, wanted)
     with _engine(engine, master) as made:
         made.put("std_person", table)
-        link(made, spec, model, prepare(made, spec, model, records="std_person"))
+        link(
+            made,
+            spec,
+            model,
+            prepare(made, spec, model, records="std_person", known=models.name_frequencies(home, "person")),
+        )
         named = ", ".join(f"k.{c}" for c in RECORD)
         found = made.arrow(f"SELECT {named}, c.cluster, c.rule FROM clustered c JOIN comparable k ON k.rid = c.rid")
     out.mkdir(parents=True, exist_ok=True)

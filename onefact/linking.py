@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from linkage.comparable import SPECS, Inputs
 from linkage.engine import DuckEngine
+from linkage.foreign import FROM_ID_NUMBER
 from linkage.identity import assign
 from linkage.model import Model, shipped
 from linkage.model import frequencies as name_frequencies
@@ -77,7 +78,7 @@ def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Mode
     )
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE foreign_{entity_type} AS SELECT r.system_id, r.record_key, r.role, "
-        f"['id_type', 'id_number', 'birth_date', 'sex'] AS fields FROM {names.foreign} JOIN {names.record} r USING (rid) "
+        f"{list(FROM_ID_NUMBER)} AS fields FROM {names.foreign} JOIN {names.record} r USING (rid) "
         "WHERE rid IN (SELECT rid FROM affected)"
     )
     return everything

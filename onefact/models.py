@@ -18,12 +18,10 @@ from linkage.compare_pairs import score_all
 from linkage.engine import DuckEngine
 from linkage.model import Model, frequencies, load, save, shipped, shipped_names
 from linkage.model.train import Settings, Trained, train
-from linkage.names import standardise
+from linkage.prepare import prepare
 from onefact.home import Home
 from schemas.model import EntityType
-from warehouse.addresses import parse_new
 from warehouse.duck import standardised_table
-from warehouse.names import standardise_new
 
 FLOOR_OF_CHART: Final = -10.0
 """Weight from which pairs are looked at for the chart: well below any threshold that makes sense."""
@@ -126,26 +124,9 @@ def _spec(home: Home, entity: EntityType) -> Spec:
 
 
 def _comparable(con: duckdb.DuckDBPyConnection, home: Home, spec: Spec, model: Model) -> Inputs:
-    """Make the table `comparable` of an entity from the working copy."""
-    parse_new(con)
-    standardise_new(con, standardise)
+    """Make the table `comparable` of an entity from the working copy, leaving its state as it is."""
     engine = DuckEngine(con)
-    engine.table("place", PLACES)
-    corrected = next((c for c in model.comparisons if c.frequency), None)
-    known = name_frequencies(home, model.entity)
-    engine.put(
-        "frequency", frequencies.rarity(model, corrected, known) if corrected else frequencies.SCHEMA.empty_table()
-    )
-    relations = Inputs(standardised_table(spec.entity_type), "name_form", "place", "frequency")
-    engine.table("current", f"SELECT * FROM {relations.records} WHERE NOT deleted")
-    relations = Inputs("current", relations.names, relations.places, relations.frequencies)
+    engine.table("current", f"SELECT * FROM {standardised_table(spec.entity_type)} WHERE NOT deleted")
+    relations = prepare(engine, spec, model, records="current", known=name_frequencies(home, model.entity))
     build(engine, spec, model, relations, into="comparable")
     return relations
-
-
-PLACES: Final = (
-    "SELECT text, CASE WHEN room IS NOT NULL THEN hash(normal_key) END AS flat, CASE WHEN building IS NOT NULL THEN "
-    "hash(coalesce(road || road_no, compound), building) END AS building, hash(coalesce(road || road_no, compound)) AS site "
-    "FROM address_text"
-)
-"""Flat, building and site of every address text as codes."""
