@@ -15,12 +15,13 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup demo test check-lint check-format check-types check-imports check-tests browser bench picture lock stop clean
+.PHONY: help setup demo test test-spark java check-lint check-format check-types check-imports check-tests browser bench picture lock stop clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    forty stand-in systems, the whole road, report.html   (PEOPLE=2000 SEED=1)"
 	@echo "make test    lint, format, types, import contracts, all tests"
+	@echo "make test-spark  the linkage on Spark (installs PySpark; needs Java 17)"
 	@echo "make bench   the benchmarks (minutes; needs about 3 GB of memory)"
 	@echo "make stop    stop what 'make demo' left running"
 	@echo "make lock    pin the dependencies again (needs uv)"
@@ -59,11 +60,28 @@ test: $(VENV)/.dev browser
 	printf "\n$$report"; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "All checks passed."; fi
 
+# PySpark is an extra: its tests set it up for themselves, and Java beside it.
+$(VENV)/.spark: requirements-spark.txt $(VENV)/.dev
+	@echo "Installing PySpark ..."
+	@$(PIP) install --no-compile -r requirements-spark.txt
+	@touch $@
+
+test-spark: $(VENV)/.spark java
+	@$(BIN)/python -m pytest -rs tests/spark
+
+java:
+	@if command -v java >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing Java 17 for the Spark tests ..."; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends openjdk-17-jre-headless; } >/dev/null 2>&1 \
+		|| { echo "Java 17 could not be installed; the Spark tests need it." >&2; exit 1; }; \
+	else echo "The Spark tests need Java 17 or newer: install openjdk-17-jre-headless, or name a Java in JAVA_HOME." >&2; exit 1; fi
+
 check-lint:    ; @$(BIN)/ruff check .
 check-format:  ; @$(BIN)/ruff format --check .
 check-types:   ; @$(BIN)/mypy
 check-imports: ; @$(BIN)/lint-imports --no-cache
-check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile
+check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile --ignore=tests/spark
 
 # The report is opened in a real Chromium; without one those tests are skipped, and this says so.
 browser:

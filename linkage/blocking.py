@@ -20,11 +20,12 @@ def keys_sql(model: Model) -> str:
     return ", ".join(keys)
 
 
-def hubs_sql(model: Model, records: str) -> str:
-    """Return the SQL of the hubs among `records`: (rule, k, n), one row for each key over its rule's cap."""
+def hubs_sql(model: Model, proposers: str, records: str) -> str:
+    """Return the SQL of the hubs among the keys of `proposers`: (rule, k, n), one row for each key over its rule's cap."""
     return " UNION ALL ".join(
         f"SELECT '{rule.name}' AS rule, k_{rule.name} AS k, count(*) AS n FROM {records} "
-        f"WHERE k_{rule.name} IS NOT NULL GROUP BY k_{rule.name} HAVING count(*) > {rule.cap}"
+        f"WHERE k_{rule.name} IN (SELECT k_{rule.name} FROM {proposers} WHERE k_{rule.name} IS NOT NULL) "
+        f"GROUP BY k_{rule.name} HAVING count(*) > {rule.cap}"
         for rule in model.blocking
     )
 
@@ -49,18 +50,42 @@ def pairs_sql(model: Model, left: str, right: str, *, once: str) -> str:
     Two records with labels (valid identifiers) are never compared: equal labels are one entity by rule, different ones
     never join by themselves.
     """
-    levels = ", ".join(f"{levels_sql(c, 'l', 'r')} AS g_{c.name}" for c in model.comparisons)
-    # The commoner of the two values counts: what is rare in one decade may be common in the next.
-    rarity = "".join(
-        f", least(l.{c.name}_rarity, r.{c.name}_rarity) AS rarity_{c.name}" for c in model.comparisons if c.frequency
-    )
     parts = []
     for i, rule in enumerate(model.blocking):
         earlier = "".join(
             f" AND NOT coalesce(l.e_{other.name} = r.k_{other.name}, false)" for other in model.blocking[:i]
         )
         parts.append(
-            f"SELECT l.rid AS l, r.rid AS r, {levels}{rarity} FROM {left} l JOIN {right} r ON l.e_{rule.name} = r.k_{rule.name} "
+            f"SELECT l.rid AS l, r.rid AS r, {_compared(model)} FROM {left} l JOIN {right} r ON l.e_{rule.name} = r.k_{rule.name} "
             f"WHERE l.rid <> r.rid AND (l.label IS NULL OR r.label IS NULL) AND {once}{earlier}"
         )
-    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) p WHERE {weight_sql(model)} >= {model.thresholds.review}"
+    return _worth(model, " UNION ALL ".join(parts))
+
+
+def listed_sql(model: Model, pairs: str, records: str) -> str:
+    """Return the SQL of `pairs_sql` for pairs that are known: `pairs` (l, r) of comparable `records`."""
+    return _worth(
+        model,
+        f"SELECT l.rid AS l, r.rid AS r, {_compared(model)} FROM {pairs} p JOIN {records} l ON l.rid = p.l "
+        f"JOIN {records} r ON r.rid = p.r WHERE l.label IS NULL OR r.label IS NULL",
+    )
+
+
+def all_sql(model: Model, pairs: str, records: str) -> str:
+    """Return the SQL of the levels of given pairs, whatever they weigh and whoever they are: for explaining."""
+    return (
+        f"SELECT l.rid AS l, r.rid AS r, {_compared(model)} FROM {pairs} p JOIN {records} l ON l.rid = p.l "
+        f"JOIN {records} r ON r.rid = p.r"
+    )
+
+
+def _compared(model: Model) -> str:
+    levels = ", ".join(f"{levels_sql(c, 'l', 'r')} AS g_{c.name}" for c in model.comparisons)
+    # The commoner of the two values counts: what is rare in one decade may be common in the next.
+    return levels + "".join(
+        f", least(l.{c.name}_rarity, r.{c.name}_rarity) AS rarity_{c.name}" for c in model.comparisons if c.frequency
+    )
+
+
+def _worth(model: Model, compared: str) -> str:
+    return f"SELECT * FROM ({compared}) p WHERE {weight_sql(model)} >= {model.thresholds.review}"

@@ -234,16 +234,44 @@ def _rounds(graph: Graph, state: _State, edges: Ints, margin: float, stopped: _S
 
 
 def _torn(graph: Graph, state: _State, a: Ints, b: Ints, best: Ints, limit: Floats, weight: Floats) -> Flags:
-    """Return the edges of open clusters between partners that exclude each other and are about equally good."""
-    torn = np.zeros(len(a), bool)
-    for side, partner in ((a, b), (b, a)):
-        chosen = best[side]
-        rival = (partner != chosen) & (weight > limit[side]) & ~state.established[side]
-        rival[rival] = state.incompatible(graph, chosen[rival], partner[rival])
-        undecided = np.zeros(len(state.of), bool)
-        undecided[side[rival]] = True
-        torn |= undecided[side] & (rival | (partner == chosen))
-    return torn
+    """Return the edges of open clusters whose best partners exclude each other: of those about equally good it takes none.
+
+    All partners within the margin are looked at together, so it does not matter which of equal ones is called the best.
+    """
+    # An edge is an offer to both of its ends: every cluster's offers are looked at together, whichever end it is.
+    at, to, heavy = np.r_[a, b], np.r_[b, a], np.r_[weight, weight]
+    close = (heavy > limit[at]) & ~state.established[at]
+    undecided = _several_established(state, at[close], to[close])
+    for guard, speaker in zip(graph.guards, state.speaker, strict=True):
+        undecided |= _contradicting(guard, speaker, at[close], to[close], len(state.of))
+    if graph.apart:
+        rival = close & (to != best[at])
+        rival[rival] = state.incompatible(graph, best[at[rival]], to[rival])
+        undecided[at[rival]] = True
+    torn = close & undecided[at]
+    return np.asarray(torn[: len(a)] | torn[len(a) :])
+
+
+def _several_established(state: _State, at: Ints, to: Ints) -> Flags:
+    """Return the clusters that have two established partners."""
+    count = len(state.of)
+    low, high = np.full(count, count, np.int64), np.full(count, -1, np.int64)
+    known = state.established[to]
+    np.minimum.at(low, at[known], to[known])
+    np.maximum.at(high, at[known], to[known])
+    return np.asarray((high >= 0) & (low < high))
+
+
+def _contradicting(guard: Guard, speaker: Ints, at: Ints, to: Ints, count: int) -> Flags:
+    """Return the clusters whose partners contradict each other in so many parts of a fact that it is another."""
+    differing = np.zeros(count, np.int64)
+    for part in guard.parts[speaker[to]].T:
+        known = part >= 0
+        low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, -1, np.int64)
+        np.minimum.at(low, at[known], part[known])
+        np.maximum.at(high, at[known], part[known])
+        differing += high > low
+    return np.asarray(differing > guard.parts.shape[1] - guard.agree)
 
 
 def _firsts(a: Ints, b: Ints, weight: Floats, count: int) -> tuple[Ints, Floats]:

@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from linkage.blocking import hubs_sql, pairs_sql, proposers_sql
+from linkage.blocking import all_sql, hubs_sql, listed_sql, pairs_sql, proposers_sql
 from linkage.comparison import Kind, kind_of
 from linkage.engine import Engine
 from linkage.model import Comparison, Model
@@ -18,19 +18,50 @@ TOLD: Final = pa.schema([("one", pa.string()), ("other", pa.string()), ("level",
 """Distinct pairs of texts and the number of the textual level that they have."""
 
 
-def score(engine: Engine, model: Model, *, proposers: str, records: str, once: str) -> None:
-    """Make the table `scored` (l, r, g_<comparison>, rarity_<comparison>, weight): pairs from the review threshold on.
+def score_all(engine: Engine, model: Model, *, records: str) -> None:
+    """Make `scored` from all proposed pairs of records, and `hub` (rule, k, n), the keys that propose none.
+
+    `scored` is (l, r, g_<comparison>, rarity_<comparison>, weight): the pairs from the review threshold on.
 
     Args:
         engine: where the tables are.
         model: the linkage model.
-        proposers: relation of the records that look for partners (a delta, or those without an identifier).
-        records: relation of all comparable records, the proposers among them.
-        once: SQL over `l` and `r` that is true for one of the two directions in which a pair may be found.
+        records: relation of all comparable records.
     """
-    engine.table("hub", hubs_sql(model, records))
-    engine.table("proposer", proposers_sql(model, proposers, "hub"))
+    engine.table("unlabelled", f"SELECT * FROM {records} WHERE label IS NULL")
+    engine.table("hub", hubs_sql(model, "unlabelled", records))
+    engine.table("proposer", proposers_sql(model, "unlabelled", "hub"))
+    # A pair of two records without identifiers is found from both sides; the smaller one keeps it.
+    once = "(r.label IS NOT NULL OR l.rid < r.rid)"
     engine.table("scored", pairs_sql(model, "proposer", records, once=once))
+    engine.drop("unlabelled", "proposer")
+    _weigh(engine, model, records)
+
+
+def score_listed(engine: Engine, model: Model, *, pairs: str, records: str) -> None:
+    """Make `scored` from pairs that are known already.
+
+    Args:
+        engine: where the tables are.
+        model: the linkage model.
+        pairs: relation (l, r), each pair once.
+        records: relation of the comparable records of these pairs.
+    """
+    engine.table("scored", listed_sql(model, pairs, records))
+    _weigh(engine, model, records)
+
+
+def levels_of(engine: Engine, model: Model, *, pairs: str, records: str) -> None:
+    """Make `scored` of given pairs (l, r), whatever they weigh: for explaining."""
+    engine.table("scored", all_sql(model, pairs, records))
+    for comparison in model.comparisons:
+        if kind_of(comparison.kind).textual:
+            _look_at_texts(engine, model, comparison, records)
+    engine.table("scored", f"SELECT p.*, {weight_sql(model)} AS weight FROM scored p")
+
+
+def _weigh(engine: Engine, model: Model, records: str) -> None:
+    """Look at the texts where the codes did not decide, and keep the pairs that reach the review threshold."""
     for comparison in model.comparisons:
         if kind_of(comparison.kind).textual:
             _look_at_texts(engine, model, comparison, records)
@@ -39,7 +70,6 @@ def score(engine: Engine, model: Model, *, proposers: str, records: str, once: s
         "scored",
         f"SELECT * FROM (SELECT p.*, {weight} AS weight FROM scored p) w WHERE weight >= {model.thresholds.review}",
     )
-    engine.drop("proposer")
 
 
 def _look_at_texts(engine: Engine, model: Model, comparison: Comparison, records: str) -> None:

@@ -13,11 +13,9 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from linkage.address.located import locate
 from linkage.rules import RULES, Rules
 from schemas.model import EntityType
-
-FROM_ID_NUMBER = ("id_type", "id_number", "birth_date", "sex")
-"""Fields of a person that a citizen number carries: where it is somebody else's, so are they."""
 
 FOREIGN = "system_id VARCHAR, record_key VARCHAR, role VARCHAR, fields VARCHAR[]"
 
@@ -26,18 +24,6 @@ ROUNDS = 3
 
 HUB = 50
 """A key shared by more unanchored records than this is a hub (a default value, a shared phone) and links nothing."""
-
-
-NOTHING_IN_COMMON = (
-    "(translate(c.name, m.top, '') = c.name AND c.sound <> m.top_sound) "
-    "OR (translate(substr(c.name, 2), substr(m.top, 2), '') = substr(c.name, 2) "
-    "AND length(c.name) > 1 AND length(m.top) > 1 "
-    "AND NOT list_has_any(string_split(c.sound, ' ')[2:], string_split(m.top_sound, ' ')[2:]))"
-)
-"""Two names of different people: no character shared, or nothing but the family name (a parent's number on a child's row).
-
-The sound counts as well: 李军 and 李君 may be one person written by two hands, 陈波 and 陈知辰 may not.
-"""
 
 
 def resolve(
@@ -52,14 +38,13 @@ def resolve(
         con: a DuckDB connection that sees the relations below.
         entity_type: which entity.
         records: relation with the standardised records (`schemas.records.standardised_schema`).
-        addresses: relation with the parse of every address text (text, elements, normal_key).
+        addresses: relation with the parse of every address text (text, elements, normal_key). Houses and addresses are
+            linked by the places of `linkage.address.places`, which must be resolved before.
         names: relation with the forms of every name (text, folded, pinyin, pinyin_fuzzy; `linkage.names.standardise`).
     """
     rules = RULES[entity_type]
     _comparable(con, rules, records, addresses, names)
     con.execute(f"CREATE OR REPLACE TEMP TABLE foreign_{entity_type} ({FOREIGN})")
-    if entity_type == "person":
-        _detach_foreign_ids(con)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE anchored AS SELECT rid, hash(anchor) AS group_id, 'anchor' AS rule FROM comparable "
         "WHERE anchor IS NOT NULL"
@@ -76,45 +61,20 @@ def _comparable(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, addr
     """Build the comparison table: one row per record with its anchor, its keys as hashes and its guard columns."""
     joins = " ".join(f'LEFT JOIN {addresses} t_{f} ON t_{f}.text = s."{f}"' for f in rules.addresses)
     joins += "".join(f' LEFT JOIN {names} n_{f} ON n_{f}.text = s."{f}"' for f in rules.names)
+    if rules.place:
+        at = rules.place
+        locate(con, records=records, address=at.address, code=at.code, depths=at.depths)
+        joins += " LEFT JOIN located l ON l.system_id = s.system_id AND l.record_key = s.record_key AND l.role = s.role"
     columns = ", ".join(f"{sql} AS {name}" for name, sql in rules.columns)
     keys = ", ".join(
         f"CASE WHEN ({key.sql}) IS NOT NULL THEN hash({key.sql}) END AS k_{key.name}" for key in rules.keys
     )
-    kept = "".join(f", {guard}" for guard in rules.guards) + (
-        ", name, sound, used_name" if "used_name" in dict(rules.columns) else ""
-    )
+    kept = "".join(f", {guard}" for guard in rules.guards)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE comparable AS WITH c AS (SELECT s.system_id, s.record_key, s.role, "
         f"{columns} FROM {records} s {joins}) "
         "SELECT row_number() OVER (ORDER BY system_id, record_key, role) AS rid, system_id, record_key, role, "
         f"{rules.anchor} AS anchor, {keys}{kept} FROM c"
-    )
-
-
-def _detach_foreign_ids(con: duckdb.DuckDBPyConnection) -> None:
-    """Ignore an ID number on a row whose name has nothing in common with the other rows of that number.
-
-    The spouse's or guardian's number on a row is everyday dirt (domain README §1.9). The row is judged by its other keys,
-    and neither the number nor what was read out of it (kind of document, birth date, sex) is a claim about the person
-    of the row. Only a clear majority may outvote a row.
-    """
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE named AS SELECT anchor, name, any_value(sound) AS sound, count(*) AS n FROM comparable "
-        "WHERE anchor IS NOT NULL AND name IS NOT NULL GROUP BY anchor, name"
-    )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE outvoted AS SELECT c.rid FROM comparable c "
-        "JOIN (SELECT anchor, arg_max(name, (n, name)) AS top, arg_max(sound, (n, name)) AS top_sound, max(n) AS best FROM named GROUP BY anchor HAVING count(*) > 1) m "
-        "ON m.anchor = c.anchor JOIN named own ON own.anchor = c.anchor AND own.name = c.name "
-        f"WHERE m.best > 2 * own.n AND coalesce(c.used_name, '') <> m.top AND ({NOTHING_IN_COMMON}) "
-        "AND NOT EXISTS (SELECT 1 FROM comparable u WHERE u.anchor = c.anchor AND u.used_name = c.name)"
-    )
-    con.execute(
-        "INSERT INTO foreign_person SELECT system_id, record_key, role, ? FROM comparable SEMI JOIN outvoted USING (rid)",
-        [list(FROM_ID_NUMBER)],
-    )
-    con.execute(
-        "UPDATE comparable SET anchor = NULL, birth_date = NULL, sex = NULL WHERE rid IN (SELECT rid FROM outvoted)"
     )
 
 
@@ -202,5 +162,16 @@ def _label(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
         f"CREATE OR REPLACE TEMP TABLE grouped_{entity_type} AS SELECT c.system_id, c.record_key, c.role, "
         "min(c.rid) OVER (PARTITION BY a.group_id) AS label, a.rule FROM comparable c JOIN anchored a USING (rid)"
     )
-    for table in ("comparable", "anchored", "rest", "edge", "waiting", "proposal", "group_guard", "named", "outvoted"):
+    for table in (
+        "comparable",
+        "anchored",
+        "rest",
+        "edge",
+        "waiting",
+        "proposal",
+        "group_guard",
+        "named",
+        "outvoted",
+        "located",
+    ):
         con.execute(f"DROP TABLE IF EXISTS {table}")

@@ -48,17 +48,28 @@ def weight_sql(model: Model) -> str:
     """Return the SQL of the match weight over the columns `g_<comparison>` and `rarity_<comparison>`.
 
     Within a group of comparisons that repeat each other the strongest agreement counts in full and the others at the
-    model's discount; disagreements all count.
+    model's discount; disagreements all count. At home the pair may be two of one family as well as two strangers: the
+    less likely of the two ways to be one person counts, where the model tells them apart.
     """
     home = _home(model)
-    terms = [_number(model.prior)]
+    if model.prior_at_home is None:
+        differs = {c.name: any(entry.at_home is not None for entry in c.levels) for c in model.comparisons}
+        return _total(
+            model, model.prior, {c.name: _weight(c, home if differs[c.name] else None) for c in model.comparisons}
+        )
+    stranger = _total(model, model.prior, {c.name: _table(c, at_home=False) for c in model.comparisons})
+    relative = _total(model, model.prior_at_home, {c.name: _table(c, at_home=True) for c in model.comparisons})
+    return f"CASE WHEN {home} THEN least({stranger}, {relative}) ELSE {stranger} END"
+
+
+def _total(model: Model, prior: float, weights: dict[str, str]) -> str:
+    terms = [_number(prior)]
     grouped: dict[str, list[str]] = {}
     for comparison in model.comparisons:
-        sql = _weight(comparison, home if any(entry.at_home is not None for entry in comparison.levels) else None)
         if comparison.group:
-            grouped.setdefault(comparison.group, []).append(sql)
+            grouped.setdefault(comparison.group, []).append(weights[comparison.name])
         else:
-            terms.append(sql)
+            terms.append(weights[comparison.name])
     terms += [_together(parts, model.discount) for parts in grouped.values()]
     return " + ".join(terms)
 
@@ -82,14 +93,11 @@ def _number(value: float) -> str:
 
 
 def _home(model: Model) -> str:
-    """Return the SQL that is true where the pair shares a home, a phone or a household."""
-    tests = []
-    for comparison in model.comparisons:
-        if comparison.group == "home":
-            kind = kind_of(comparison.kind)
-            shared = [str(i) for i, level in enumerate(kind.levels, 1) if comparison.weight(level) > 0]
-            if shared:
-                tests.append(f"g_{comparison.name} IN ({', '.join(shared)})")
+    """Return the SQL that is true where the pair shares a home, a phone or a household: the best level of any of them.
+
+    A shared building or estate makes no family.
+    """
+    tests = [f"g_{comparison.name} = 1" for comparison in model.comparisons if comparison.group == "home"]
     return f"({' OR '.join(tests)})" if tests else "false"
 
 

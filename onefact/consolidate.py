@@ -7,23 +7,25 @@ the same result. Only entities touched since the last run are recomputed, compar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
-from linkage.identity import assign
+from linkage.address.occupants import settle
+from linkage.address.places import resolve_new
+from linkage.comparable import SPECS
 from linkage.names import standardise
-from linkage.resolve import resolve
-from onefact import policy
+from onefact import models, policy
 from onefact.home import Home
+from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
-from warehouse import golden, working_copy
+from warehouse import address_tree, golden, judgements, working_copy
 from warehouse.addresses import parse_new
-from warehouse.duck import count, standardised_table
+from warehouse.duck import count
 from warehouse.names import standardise_new
 from warehouse.planning import plan
 from warehouse.publish import Publisher, fetch
@@ -61,10 +63,12 @@ def consolidate(home: Home) -> Consolidated:
     with home.warehouse() as con:
         _stage_entries(home, con)  # first: a rebuilt copy has to hold them when it is compared with the master
         working_copy.refresh(con, home.database.dsn())
-        if not _any_touched(con):
+        judgements.load(con, home.database.dsn())
+        linked_by = models_of(home)
+        if not _any_touched(con) and not linked_by.changed(con):
             return Consolidated(run_id, entities=_totals(con))
         _load_inputs(home, con)
-        texts = derive(con)
+        texts = derive(con, linked_by)
         working_copy.find_confirmed(con)
         plan(
             con,
@@ -74,10 +78,16 @@ def consolidate(home: Home) -> Consolidated:
         )
         result = _publish(home, con, run_id, texts)
         working_copy.commit(con, run_id)
-    return result
+        judgements.applied(con)
+        return replace(result, entities=_totals(con))
 
 
-def derive(con: duckdb.DuckDBPyConnection) -> int:
+def models_of(home: Home) -> Models:
+    """Return the models that count in an installation: its own trained ones before the shipped."""
+    return Models({entity: models.current(home, entity) for entity in SPECS}, models.name_frequencies(home, "person"))
+
+
+def derive(con: duckdb.DuckDBPyConnection, linked_by: Models | None = None) -> int:
     """Link all records and recompute the golden records they touch; return how many address texts were new.
 
     Needs nothing but the warehouse: the standardised records, the last state (`crosswalk`, `golden_<entity>`) and the
@@ -85,10 +95,15 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
     """
     texts = parse_new(con)
     standardise_new(con, standardise)
+    working_copy.begin(con)
+    resolve_new(con, addresses="address_said")
+    settle(con)
     working_copy.find_echoes(con)
+    linked_by = linked_by or Models.shipped()
+    load_rarity(con, linked_by)
+    begin_telling(con)
     for entity_type in ENTITIES:
-        resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text", names="name_form")
-        assign(con, entity_type, known="crosswalk", decisions="decision_now")
+        link_entity(con, entity_type, linked_by.by_entity.get(entity_type))
     working_copy.gather_links(con)
     for entity_type in ENTITIES:
         golden.survive(
@@ -101,6 +116,7 @@ def derive(con: duckdb.DuckDBPyConnection) -> int:
         if entity_type == "address":
             golden.complete_addresses(con)
         working_copy.apply_fresh(con, entity_type)
+    address_tree.plant(con)
     return texts
 
 
@@ -164,17 +180,18 @@ def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int) -> Consolidated:
-    with Publisher(home.database.dsn(), con, run_id) as publisher:
+    with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
+        for entity_type in ENTITIES:
+            publisher.restored(entity_type, f"restored_{entity_type}")
+        publisher.edges("edge_fresh", "edge_gone")
+        publisher.review("review_now", "touched")
         publisher.links("relation_now", "touched")
+        publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
-        result = Consolidated(run_id, written, _totals_now(con), ended, planned, superseded, texts)
+        result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)
         publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})
     return result
-
-
-def _totals_now(con: duckdb.DuckDBPyConnection) -> dict[EntityType, int]:
-    return {e: count(con, f"SELECT count(*) FROM golden_now_{e}") for e in ENTITIES}

@@ -18,6 +18,11 @@ from schemas.values import ValueOptions, normalise, reason
 from warehouse.tables import DECISION, METADATA, REDIRECT
 from warehouse.tables import ENTRY as ENTRIES
 
+TITLES: dict[EntityType, str] = {
+    "person": "name", "organisation": "name", "house": "address", "address": "full_text",
+}  # fmt: skip
+"""The field by which people call an entity."""
+
 
 class EntryRefused(Exception):
     """An entry that cannot be taken, with the reason and what to do, without repeating personal data."""
@@ -51,20 +56,20 @@ def find(home: Home, wanted: str, entity_type: EntityType | None = None) -> list
         "house": ("house_code", "address"),
         "address": ("standard_code", "full_text"),
     }
-    titles = {"person": "name", "organisation": "name", "house": "address", "address": "full_text"}
     found: list[Found] = []
     with home.engine.connect() as connection:
         for name in [entity_type] if entity_type else ENTITIES:
             table = METADATA.tables[name]
             tests: list[sa.ColumnElement[bool]] = [table.c[c] == wanted for c in by[name]]
-            if _is_uuid(wanted):
-                tests = [table.c.master_id == _current(connection, wanted)]
-            query = sa.select(table.c.master_id, table.c[titles[name]]).where(sa.or_(*tests)).limit(20)
+            if is_uuid(wanted):
+                tests = [table.c.master_id == current_id(connection, wanted)]
+            query = sa.select(table.c.master_id, table.c[TITLES[name]]).where(sa.or_(*tests)).limit(20)
             found += [Found(name, str(i), t or "") for i, t in connection.execute(query)]
     return found
 
 
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is written like a master id."""
     try:
         uuid.UUID(text)
     except ValueError:
@@ -72,7 +77,7 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-def _current(connection: sa.Connection, master_id: str) -> str:
+def current_id(connection: sa.Connection, master_id: str) -> str:
     """Follow redirects from an id that was merged to its heir."""
     seen: set[str] = set()
     while master_id not in seen:

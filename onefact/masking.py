@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from schemas.model import Field
 
 
@@ -22,6 +24,11 @@ def mask(field: Field, value: str) -> str:
     if field.kind == "address":
         return value[: max(len(value) * 2 // 3, 1)] + "***"
     return value if len(value) < 3 or field.sensitivity < 2 else value[:2] + "*" * (len(value) - 2)
+
+
+def mask_key(key: str) -> str:
+    """Return a record key as it may be shown: some systems number their records by citizen number (公民身份号码)."""
+    return re.sub(r"(?<!\d)(\d{6})\d{8}(\d{3}[\dXx])", r"\1********\2", key)
 
 
 def _middle(value: str, head: int, tail: int) -> str:

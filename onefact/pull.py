@@ -190,7 +190,7 @@ def _store(
 def _add(stage: Stage, counts: Counts, item: _Item) -> Counts:
     page, decoded = item.page, item.decoded
     rejects = pa.concat_tables([page.rejects, decoded.rejects])
-    stage.add(decoded.tables, decoded.links, rejects)
+    stage.add(decoded.tables, decoded.links, rejects, decoded.hints)
     unread = _at(page.rejects, "record")
     return Counts(
         received=counts.received + decoded.counts.rows + unread + page.duplicates,

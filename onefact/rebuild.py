@@ -71,7 +71,8 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
                     _widened(rows, manifest.dataset(dataset).columns), manifest, dataset, batch["pulled_at"]
                 )
                 here = unread.filter(pc.equal(unread["dataset"], dataset))
-                stage.add(decoded.tables, decoded.links, pa.concat_tables([here, decoded.rejects]))
+                rejects = pa.concat_tables([here, decoded.rejects])
+                stage.add(decoded.tables, decoded.links, rejects, decoded.hints)
                 counts = Counts(counts.received + decoded.counts.rows, counts.taken + decoded.counts.taken)
             complete = {d: manifest.dataset(d).deleted.when_absent for d in batch["snapshots"]}
             stage.merge(counts, complete)

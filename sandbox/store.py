@@ -184,12 +184,14 @@ class Store:
         with self._lock, self._writing():
             if idem_key is not None and (earlier := self.seen(dataset, idem_key)):
                 return earlier
-            rules.check(columns, key)
             if key is None:
+                rules.check(columns, None)
                 new_key, merged, version = self._new(dataset, columns), dict(columns), 1
                 merged = {**rules.empty(), **merged, **rules.key_columns(new_key)}
             else:
                 new_key, old = key, self._existing(dataset, key)
+                # What a row holds already is not refused when it comes back unchanged beside a change.
+                rules.check({c: v for c, v in columns.items() if c not in old.columns or v != old.columns[c]}, key)
                 if expected_version is not None and expected_version != old.version:
                     raise Refused(409, "数据已被他人修改，请刷新后重试")
                 merged, version = {**old.columns, **columns}, old.version + 1

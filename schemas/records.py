@@ -38,6 +38,23 @@ REJECT_SCHEMA = pa.schema(
 The value itself is not repeated here: it may be personal; `place` and `column` point at it in the landing file.
 """
 
+HINT_SCHEMA = pa.schema(
+    [
+        ("system_id", pa.string()),
+        ("record_key", pa.string()),
+        ("entity_type", pa.string()),
+        ("role", pa.string()),
+        ("field", pa.string()),
+        ("kind", pa.string()),
+        ("value", pa.string()),
+    ]
+)
+"""What a text that is no usable value still says: weak evidence for linkage, never a claim.
+
+kind is one of `schemas.values.hints.KINDS`; value is a pattern in canonical form with `*` for unknown characters. Hints
+are personal data like the records; they go into no golden record, outbox, report or log.
+"""
+
 RECORD_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("system_id", pa.string()),
     ("record_key", pa.string()),

@@ -41,7 +41,11 @@ def work_new(
         columns: the columns of `work`'s result to keep, comma-separated.
         work: from distinct texts to one row of results each.
     """
-    texts = " UNION ".join(f'SELECT "{column}" AS text FROM {source}' for source, column in columns_of(kind))
+    # What is not touched was worked when it was.
+    touched = "sid IN (SELECT sid FROM touched_record)"
+    texts = " UNION ".join(
+        f'SELECT "{column}" AS text FROM {source} WHERE {touched}' for source, column in columns_of(kind)
+    )
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE new_text AS SELECT text FROM ({texts}) WHERE text IS NOT NULL "
         f"AND text NOT IN (SELECT text FROM {table})"

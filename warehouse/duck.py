@@ -12,10 +12,23 @@ import duckdb
 
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from schemas.records import REJECT_SCHEMA, standardised_schema
+from schemas.records import HINT_SCHEMA, REJECT_SCHEMA, standardised_schema
+
+RECORD_ID = "hash(system_id, record_key, role)"
+"""SQL of `rid`, the number of a record within its entity: a function of its name alone (`linkage.comparable.record_id`)."""
+
+SOURCE_ID = "hash(system_id, record_key)"
+"""SQL of `sid`, the number of a source record, of which several entities' records may be read."""
 
 RECORD_KEY = "system_id, record_key, role"
 """What identifies a standardised record of one entity type."""
+
+
+JUDGEMENT = (
+    "entity_type VARCHAR, left_system VARCHAR, left_key VARCHAR, left_role VARCHAR, right_system VARCHAR, right_key VARCHAR, "
+    "right_role VARCHAR, judgement VARCHAR"
+)
+"""Columns of a person's judgement on a pair of records."""
 
 
 class WarehouseBusy(Exception):
@@ -38,19 +51,55 @@ def _columns(entity_type: EntityType) -> str:
     return ", ".join(f'"{f.name}" {kinds[str(f.type)]}' for f in standardised_schema(entity_type))
 
 
+_OWN_COLUMNS = "batch_id VARCHAR, content_hash UBIGINT, rid UBIGINT, sid UBIGINT"
+"""What the warehouse adds to a standardised record."""
+
+
+PLACE_TABLES = (
+    "CREATE TABLE IF NOT EXISTS place_said (text VARCHAR, saying UBIGINT)",
+    (
+        "CREATE TABLE IF NOT EXISTS place_key (saying UBIGINT, province VARCHAR, city VARCHAR, district VARCHAR, street VARCHAR, "
+        "community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR, building VARCHAR, unit VARCHAR, floor VARCHAR, "
+        "room VARCHAR, door UBIGINT, name_code UBIGINT, fold_code UBIGINT, combo UBIGINT)"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS place_resolved (saying UBIGINT, neighbourhood UBIGINT, door UBIGINT, site UBIGINT, "
+        "building UBIGINT, flat UBIGINT, node UBIGINT, depth VARCHAR, complete BOOLEAN, building_no VARCHAR, "
+        "unit_no VARCHAR, floor_no VARCHAR, room_no VARCHAR)"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS place_site (neighbourhood UBIGINT, site UBIGINT, province VARCHAR, city VARCHAR, "
+        "district VARCHAR, street VARCHAR, community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR)"
+    ),
+    "CREATE TABLE IF NOT EXISTS place_option (neighbourhood UBIGINT, saying UBIGINT, flat UBIGINT)",
+    (
+        "CREATE TABLE IF NOT EXISTS place_alias (neighbourhood UBIGINT, door UBIGINT, name VARCHAR, alias VARCHAR, "
+        "shared_flats BIGINT, name_flats BIGINT, alias_flats BIGINT, one BOOLEAN)"
+    ),
+    "CREATE VIEW IF NOT EXISTS place AS SELECT t.text, p.* EXCLUDE (saying) FROM place_said t JOIN place_resolved p USING (saying)",
+    "CREATE VIEW IF NOT EXISTS place_candidate AS SELECT t.text, o.flat FROM place_said t JOIN place_option o USING (saying)",
+)
+"""What address texts say, the places they mean, the names of the places, and what was left undecided or learned.
+
+Filled by `linkage.address.places`; see there for what the columns mean.
+"""
+
+
 def _schema() -> list[str]:
     statements = []
     for entity_type in ENTITIES:
         table = standardised_table(entity_type)
         statements += [
-            f"CREATE TABLE IF NOT EXISTS {table} ({_columns(entity_type)}, batch_id VARCHAR, content_hash UBIGINT)",
+            f"CREATE TABLE IF NOT EXISTS {table} ({_columns(entity_type)}, {_OWN_COLUMNS})",
             f"CREATE TABLE IF NOT EXISTS golden_{entity_type} (master_id UUID, "
             + ", ".join(f'"{f.name}" VARCHAR' for f in ENTITIES[entity_type].fields)
             + ", provenance VARCHAR)",
         ]
     rejects = ", ".join(f'"{name}" VARCHAR' for name in REJECT_SCHEMA.names)
+    hints = ", ".join(f'"{name}" VARCHAR' for name in HINT_SCHEMA.names)
     return [
         *statements,
+        f"CREATE TABLE IF NOT EXISTS std_hint ({hints})",
         (
             "CREATE TABLE IF NOT EXISTS std_link (system_id VARCHAR, record_key VARCHAR, link VARCHAR, left_role VARCHAR, "
             "right_role VARCHAR, relation VARCHAR)"
@@ -58,15 +107,25 @@ def _schema() -> list[str]:
         f"CREATE TABLE IF NOT EXISTS reject ({rejects}, batch_id VARCHAR)",
         (
             "CREATE TABLE IF NOT EXISTS crosswalk (system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR, "
-            "master_id UUID, rule VARCHAR)"
+            "master_id UUID, rule VARCHAR, rid UBIGINT, sid UBIGINT)"
         ),
-        "CREATE TABLE IF NOT EXISTS touched_record (system_id VARCHAR, record_key VARCHAR)",
+        "CREATE TABLE IF NOT EXISTS touched_record (system_id VARCHAR, record_key VARCHAR, sid UBIGINT)",
+        f"CREATE TABLE IF NOT EXISTS judgement_applied ({JUDGEMENT})",
         (
             "CREATE TABLE IF NOT EXISTS address_text (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, "
             "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "
             "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)"
         ),
-        "CREATE TABLE IF NOT EXISTS name_form (text VARCHAR, folded VARCHAR, pinyin VARCHAR, pinyin_fuzzy VARCHAR)",
+        *PLACE_TABLES,
+        (
+            "CREATE TABLE IF NOT EXISTS address_node (node_id UUID, parent_id UUID, level VARCHAR, name VARCHAR, "
+            "full_text VARCHAR, master_id UUID)"
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS address_point (entity_type VARCHAR, master_id UUID, field VARCHAR, node_id UUID, "
+            "exact BOOLEAN, text VARCHAR)"
+        ),
+        "CREATE TABLE IF NOT EXISTS name_form (text VARCHAR, folded VARCHAR, surname VARCHAR, pinyin VARCHAR, pinyin_fuzzy VARCHAR)",
         "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR)",
     ]
 

@@ -84,14 +84,14 @@ def survive(
         con: the warehouse; needs `authority` (see `load_authority`), `echo` and `address_text`.
         entity_type: which entity.
         touched: relation with the column master_id: whose claims may have changed.
-        crosswalk: relation (system_id, record_key, role, master_id) with the current links of this entity type.
+        crosswalk: relation (rid, master_id) with the current links of this entity type.
         foreign: relation (system_id, record_key, role, fields): fields that linking found to speak of somebody else;
             they are no claims.
     """
     entity = ENTITIES[entity_type]
     con.execute(
         "CREATE OR REPLACE TEMP TABLE claim_source AS SELECT x.master_id, s.* FROM "
-        f"{standardised_table(entity_type)} s JOIN {crosswalk} x USING (system_id, record_key, role) "
+        f"{standardised_table(entity_type)} s JOIN {crosswalk} x USING (rid) "
         f"WHERE x.master_id IN (SELECT master_id FROM {touched})"
     )
     filled = _filled(con, entity)

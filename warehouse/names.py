@@ -20,4 +20,4 @@ def standardise_new(con: duckdb.DuckDBPyConnection, standardise: Callable[[pa.Ar
         con: the warehouse.
         standardise: from distinct names to one row of forms each, with the columns of `name_form` but `text`.
     """
-    return work_new(con, "name", "name_form", "folded, pinyin, pinyin_fuzzy", standardise)
+    return work_new(con, "name", "name_form", "folded, surname, pinyin, pinyin_fuzzy", standardise)

@@ -50,7 +50,7 @@ class Target:
 def plan(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], *, touched: str, crosswalk: str) -> int:
     """Create temporary table `plan` with one row per record to change; return how many.
 
-    Columns as `warehouse.tables.OUTBOX`. Reads `foreign_<entity>` (see `linkage.resolve`), `pushed_now`, `golden_now_<entity>` (the golden records after this run) and the
+    Columns as `warehouse.tables.OUTBOX`. Reads `foreign_<entity>` (see `linkage.resolve`), `pushed_now`, `fresh_<entity>` (the golden records of the touched entities) and the
     standardised records; `touched` (entity_type, master_id) and `crosswalk` as in `warehouse.golden`.
     """
     con.execute(
@@ -144,7 +144,7 @@ def _updates(target: Target, touched: str, crosswalk: str) -> str:
         f"JOIN {crosswalk} x ON x.entity_type = '{target.entity_type}' AND x.system_id = s.system_id "
         "AND x.record_key = s.record_key AND x.role = s.role "
         f"JOIN {touched} t ON t.entity_type = '{target.entity_type}' AND t.master_id = x.master_id "
-        f"JOIN golden_now_{target.entity_type} g ON g.master_id = x.master_id "
+        f"JOIN fresh_{target.entity_type} g ON g.master_id = x.master_id "
         f"LEFT JOIN foreign_{target.entity_type} o ON o.system_id = s.system_id AND o.record_key = s.record_key AND o.role = s.role "
         f"{_fold_joins(target, target.fields)} {_address_joins(target)} {_shadow_joins(target)} "
         f"WHERE s.system_id = '{target.system_id}' AND s.dataset = '{target.dataset}' AND s.role = '{target.role}') "
@@ -166,7 +166,7 @@ def _creates(target: Target, touched: str, crosswalk: str) -> str:
     payload = ", md5(to_json(changes)::VARCHAR)" if target.repeats else ""
     return (
         "INSERT INTO plan WITH d AS (SELECT g.master_id, "
-        f"list_filter([{values}], lambda c: c IS NOT NULL) AS changes FROM golden_now_{target.entity_type} g "
+        f"list_filter([{values}], lambda c: c IS NOT NULL) AS changes FROM fresh_{target.entity_type} g "
         f"JOIN {touched} t ON t.entity_type = '{target.entity_type}' AND t.master_id = g.master_id {joins} "
         f"WHERE {needs} AND NOT EXISTS (SELECT 1 FROM {crosswalk} x WHERE x.master_id = g.master_id "
         f"AND x.entity_type = '{target.entity_type}' AND x.system_id = '{target.system_id}')) "

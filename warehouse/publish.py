@@ -9,32 +9,33 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-import duckdb
-import psycopg
 import pyarrow as pa
-from pyarrow import csv
-from sqlalchemy.dialects import postgresql
 
 from schemas.derive.sql import column_type
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType, Field
 from warehouse.duck import count, first
+from warehouse.ledger import Ledger
+from warehouse.transfer import DIALECT
 
 OPEN_STATES = "('planned', 'awaiting_person', 'no_answer', 'conflict')"
 """States of an outbox row that a newer plan replaces; a `pending` one is in a pusher's hands and will be settled."""
 
-BATCH = 50_000
-"""Rows formatted at a time, to bound memory."""
-
-CSV = csv.WriteOptions(include_header=False, quoting_style="all_valid")
-"""Every value quoted, NULL empty: PostgreSQL's CSV tells the two apart."""
-
-DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
-LINKED = "system_id, record_key, entity_type, role"
-LINKED_TYPES = "system_id varchar, record_key varchar, entity_type varchar, role varchar"
 PLAN_TYPES = {"master_id": "uuid", "changes": "jsonb"}
+
+NODE = {
+    "node_id": "uuid",
+    "parent_id": "uuid",
+    "level": "varchar",
+    "name": "varchar",
+    "full_text": "varchar",
+    "master_id": "uuid",
+}
+POINT = {"entity_type": "varchar", "master_id": "uuid", "field": "varchar", "node_id": "uuid", "exact": "boolean"}
+KEYS = {"address_node": ("node_id",), "address_point": ("entity_type", "master_id", "field")}
+"""Columns of the address tree with their types, and the key of each of its tables."""
 
 
 def _quoted(names: Sequence[str]) -> str:
@@ -56,50 +57,8 @@ class Published:
     superseded: int
 
 
-class Publisher:
+class Publisher(Ledger):
     """One PostgreSQL transaction; use as a context manager, commits when the block ends without error."""
-
-    def __init__(self, dsn: str, con: duckdb.DuckDBPyConnection, run_id: str) -> None:
-        self._pg = psycopg.connect(dsn)
-        self._con, self._run = con, run_id
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        try:
-            if kind is None:
-                self._pg.commit()
-            else:
-                self._pg.rollback()
-        finally:
-            self._pg.close()
-
-    def _execute(self, sql: str) -> int:
-        return max(self._pg.execute(sql.encode()).rowcount, 0)
-
-    def _copy(self, table: str, query: str) -> int:
-        """Stream the result of a DuckDB query into a PostgreSQL table (COPY as CSV, cast by the table); return the rows."""
-        reader = self._con.sql(query).to_arrow_reader(BATCH)
-        columns = ", ".join(f'"{name}"' for name in reader.schema.names)
-        rows = 0
-        with self._pg.cursor().copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)".encode()) as copy:
-            for batch in reader:
-                sink = pa.BufferOutputStream()
-                csv.write_csv(batch, sink, CSV)
-                copy.write(memoryview(sink.getvalue()))
-                rows += batch.num_rows
-        return rows
-
-    def _send(self, name: str, like: str, query: str) -> int:
-        """Copy the result of a DuckDB query into the new temporary table `name` with columns `like`; return the rows."""
-        self._execute(f"CREATE TEMP TABLE {name} ({like}) ON COMMIT DROP")
-        return self._copy(name, query)
-
-    def _fill(self, table: str, query: str) -> int:
-        """Load an empty table at once: emptied in this transaction it needs no write-ahead log, and no index upkeep."""
-        self._execute(f"TRUNCATE {table}")
-        return self._copy(table, query)
 
     def golden(self, entity_type: EntityType, changed: str) -> int:
         """Insert or update the golden records of relation `changed` (as `golden_<entity>`); return how many."""
@@ -123,10 +82,6 @@ class Publisher:
         )
         return rows
 
-    def _empty(self, table: str) -> bool:
-        row = self._pg.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {table})".encode()).fetchone()
-        return bool(row and row[0])
-
     def ended(self, entity_type: EntityType, relation: str) -> int:
         """Remove golden records of ended ids and leave a redirect for each; return how many."""
         rows = self._send(f"ended_{entity_type}", "old_id uuid, new_id uuid", f"SELECT old_id, new_id FROM {relation}")
@@ -141,29 +96,6 @@ class Publisher:
                 "WHERE d.master_id = e.old_id AND e.new_id IS NOT NULL"
             )
         return rows
-
-    def crosswalk(self, gone: str, fresh: str) -> int:
-        """Apply crosswalk changes: remove the rows of `gone`, insert or update those of `fresh`; return how many."""
-        values = f"SELECT {LINKED}, master_id, rule FROM {fresh}"
-        if self._empty("crosswalk"):
-            # Building the indexes once is twice as fast as keeping them up row by row.
-            self._execute("ALTER TABLE crosswalk DROP CONSTRAINT crosswalk_pkey")
-            self._execute("DROP INDEX ix_crosswalk_master_id")
-            added = self._fill("crosswalk", values)
-            self._execute(f"ALTER TABLE crosswalk ADD PRIMARY KEY ({LINKED})")
-            self._execute("CREATE INDEX ix_crosswalk_master_id ON crosswalk (master_id)")
-            return added
-        removed = self._send("gone_link", LINKED_TYPES, f"SELECT {LINKED} FROM {gone}")
-        self._execute(
-            "DELETE FROM crosswalk c USING gone_link g WHERE c.system_id = g.system_id AND c.record_key = g.record_key "
-            "AND c.entity_type = g.entity_type AND c.role = g.role"
-        )
-        added = self._send("fresh_link", f"{LINKED_TYPES}, master_id uuid, rule varchar", values)
-        self._execute(
-            f"INSERT INTO crosswalk ({LINKED}, master_id, rule) SELECT {LINKED}, master_id, rule FROM fresh_link "
-            f"ON CONFLICT ({LINKED}) DO UPDATE SET master_id = excluded.master_id, rule = excluded.rule"
-        )
-        return removed + added
 
     def links(self, relation: str, touched: str) -> int:
         """Replace the relations of the touched entities by those of `relation` (link, left_id, right_id, ...)."""
@@ -186,6 +118,27 @@ class Publisher:
             self._execute(
                 f"INSERT INTO {link.name} ({columns}) SELECT {columns} FROM fresh_{link.name} ON CONFLICT DO NOTHING"
             )
+        return rows
+
+    def tree(self, nodes: tuple[str, str], points: tuple[str, str]) -> int:
+        """Apply changes to the address tree; `nodes` and `points` name the relations (gone, fresh). Return how many."""
+        return self._keyed("address_node", NODE, *nodes) + self._keyed("address_point", POINT, *points)
+
+    def _keyed(self, table: str, types: Mapping[str, str], gone: str, fresh: str) -> int:
+        """Remove rows of `gone` and put those of `fresh` in their place; the first columns of `types` are the key."""
+        columns = _quoted(list(types))
+        values = f"SELECT {columns} FROM {fresh}"
+        if self._empty(table):
+            return self._fill(table, values)
+        keys = [name for name in types if name in KEYS[table]]
+        same = " AND ".join(f't."{k}" = g."{k}"' for k in keys)
+        like = ", ".join(f'"{k}" {types[k]}' for k in keys)
+        rows = self._send(
+            f"gone_{table}", like, f"SELECT {_quoted(keys)} FROM {gone} UNION ALL SELECT {_quoted(keys)} FROM {fresh}"
+        )
+        if rows:
+            self._execute(f"DELETE FROM {table} t USING gone_{table} g WHERE {same}")
+            self._copy(table, values)
         return rows
 
     def confirm(self, confirmed: str) -> int:

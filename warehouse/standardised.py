@@ -15,7 +15,7 @@ import pyarrow as pa
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import standardised_schema
-from warehouse.duck import count, standardised_table
+from warehouse.duck import RECORD_ID, SOURCE_ID, count, standardised_table
 
 ADDRESS_PARTS = (
     "province", "city", "district", "street", "community", "road", "road_no", "compound", "building", "unit", "floor",
@@ -70,16 +70,23 @@ class Stage:
             table = standardised_table(entity_type)
             con.execute(f"CREATE OR REPLACE TEMP TABLE stage_{entity_type} AS SELECT *, 0 AS page FROM {table} LIMIT 0")
         con.execute("CREATE OR REPLACE TEMP TABLE stage_link AS SELECT *, 0 AS page FROM std_link LIMIT 0")
+        con.execute("CREATE OR REPLACE TEMP TABLE stage_hint AS SELECT *, 0 AS page FROM std_hint LIMIT 0")
         con.execute("CREATE OR REPLACE TEMP TABLE stage_reject AS SELECT *, 0 AS page FROM reject LIMIT 0")
 
-    def add(self, tables: Mapping[EntityType, pa.Table], links: pa.Table, rejects: pa.Table) -> None:
-        """Stage one decoded page."""
+    def add(
+        self,
+        tables: Mapping[EntityType, pa.Table],
+        links: pa.Table,
+        rejects: pa.Table,
+        hints: pa.Table | None = None,
+    ) -> None:
+        """Stage one decoded page; `hints` (`schemas.records.HINT_SCHEMA`) are None where nothing was decoded."""
         self._page += 1
         for entity_type, table in tables.items():
             if table.num_rows:
                 self._insert(entity_type, table)
-        for name, table in (("link", links), ("reject", rejects)):
-            if table.num_rows:
+        for name, table in (("link", links), ("reject", rejects), ("hint", hints)):
+            if table is not None and table.num_rows:
                 self._con.register("_page", table)
                 columns = ", ".join(f'"{c}"' for c in table.column_names)
                 self._con.execute(
@@ -97,7 +104,8 @@ class Stage:
         self._con.register("_page", table.select(filled))
         self._con.execute(
             f"INSERT INTO stage_{entity_type} BY NAME SELECT {columns}, ? AS batch_id, "
-            f"{self._hashed(entity_type, filled)} AS content_hash, {self._page} AS page FROM _page",
+            f"{self._hashed(entity_type, filled)} AS content_hash, {RECORD_ID} AS rid, {SOURCE_ID} AS sid, "
+            f"{self._page} AS page FROM _page",
             [self._batch],
         )
         self._con.unregister("_page")
@@ -168,6 +176,8 @@ class Stage:
         union = " UNION ALL ".join(
             f"SELECT record_key, page, dataset, deleted, content_hash FROM stage_{e}" for e in ENTITIES
         )
+        # Two masked numbers are both NULL in the record: without its hints it would seem unchanged.
+        union += " UNION ALL SELECT record_key, page, NULL, NULL, hash(entity_type, role, field, kind, value) FROM stage_hint"
         self._con.execute(
             "CREATE OR REPLACE TEMP TABLE stage_version AS SELECT record_key, page, any_value(dataset) AS dataset, "
             f"bool_or(coalesce(deleted, false)) AS deleted, sum(content_hash::HUGEINT) AS total FROM ({union}) "
@@ -241,9 +251,16 @@ class Stage:
             "INSERT INTO std_link SELECT s.* EXCLUDE (page) FROM stage_link s JOIN changed c USING (record_key, page) "
             "WHERE NOT c.gone"
         )
+        con.execute(f"DELETE FROM std_hint WHERE {where}")
+        con.execute(
+            "INSERT INTO std_hint SELECT s.* EXCLUDE (page) FROM stage_hint s JOIN changed c USING (record_key, page) "
+            "WHERE NOT c.gone"
+        )
         con.execute(f"DELETE FROM reject WHERE {where}")
         con.execute(
             "INSERT INTO reject SELECT s.* EXCLUDE (page) FROM stage_reject s LEFT JOIN changed c USING (record_key) "
             "WHERE c.page = s.page OR s.level = 'record'"
         )
-        con.execute(f"INSERT INTO touched_record SELECT '{self._system}', record_key FROM changed")
+        con.execute(
+            f"INSERT INTO touched_record SELECT '{self._system}' AS system_id, record_key, {SOURCE_ID} FROM changed"
+        )

@@ -10,7 +10,8 @@ import duckdb
 
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import Entity, EntityType
-from warehouse.duck import count, first, standardised_table
+from warehouse import address_tree
+from warehouse.duck import RECORD_ID, SOURCE_ID, count, first, standardised_table
 from warehouse.publish import as_text, fetch
 
 
@@ -43,6 +44,7 @@ def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
         fetch(
             dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id, rule FROM crosswalk"
         ),
+        f"*, {RECORD_ID}, {SOURCE_ID}",
     )
     for entity_type, entity in ENTITIES.items():
         columns = ", ".join(f'{as_text(f)} AS "{f.name}"' for f in entity.fields)
@@ -54,6 +56,19 @@ def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
                 f"SELECT master_id::text AS master_id, {columns}, {_provenance(entity)} AS provenance FROM {entity_type}",
             ),
         )
+    _replace(
+        con,
+        "address_node",
+        fetch(dsn, "SELECT node_id::text, parent_id::text, level, name, full_text, master_id::text FROM address_node"),
+    )
+    _replace(
+        con,
+        "address_point",
+        fetch(
+            dsn,
+            "SELECT entity_type, master_id::text, field, node_id::text, exact, NULL::text AS text FROM address_point",
+        ),
+    )
     missing = _missing(con)
     if missing:
         con.execute("ROLLBACK")
@@ -78,10 +93,10 @@ def _missing(con: duckdb.DuckDBPyConnection) -> int:
     )
 
 
-def _replace(con: duckdb.DuckDBPyConnection, table: str, rows: object) -> None:
+def _replace(con: duckdb.DuckDBPyConnection, table: str, rows: object, columns: str = "*") -> None:
     con.register("_master", rows)
     con.execute(f"DELETE FROM {table}")
-    con.execute(f"INSERT INTO {table} SELECT * FROM _master")
+    con.execute(f"INSERT INTO {table} SELECT {columns} FROM _master")
     con.unregister("_master")
 
 
@@ -128,29 +143,33 @@ def find_confirmed(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def gather_links(con: duckdb.DuckDBPyConnection) -> None:
-    """Work out the new crosswalk, how it differs from the old one, and which entities are touched.
+    """Work out how the crosswalk of the affected records changes, and which entities are touched.
 
-    Creates `crosswalk_now`, `crosswalk_fresh`, `crosswalk_gone`, `touched` (entity_type, master_id), `touched_<entity>`
-    and `relation_now` (the relations of touched entities).
+    Reads `linked_<entity>` (the affected records' links) and `known_<entity>` (those they had, gone records included).
+    Creates `crosswalk_now` (the links of the affected records), `crosswalk_fresh`, `crosswalk_gone`, `touched`
+    (entity_type, master_id), `touched_<entity>` and `relation_now` (the relations of touched entities).
     """
-    union = " UNION ALL ".join(
-        f"SELECT system_id, record_key, '{e}' AS entity_type, role, master_id, rule FROM linked_{e}" for e in ENTITIES
+    now = " UNION ALL ".join(
+        f"SELECT system_id, record_key, '{e}' AS entity_type, role, master_id, rule, rid, {SOURCE_ID} AS sid FROM linked_{e}"
+        for e in ENTITIES
     )
-    key = "system_id, record_key, entity_type, role"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE crosswalk_now AS {union}")
+    old = " UNION ALL ".join(f"SELECT * FROM known_{e}" for e in ENTITIES)
+    key = "entity_type, rid"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE crosswalk_now AS {now}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE crosswalk_old AS {old}")
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE crosswalk_fresh AS SELECT n.* FROM crosswalk_now n LEFT JOIN crosswalk o USING ({key}) "
+        f"CREATE OR REPLACE TEMP TABLE crosswalk_fresh AS SELECT n.* FROM crosswalk_now n LEFT JOIN crosswalk_old o USING ({key}) "
         "WHERE o.master_id IS NULL OR o.master_id <> n.master_id OR o.rule <> n.rule"
     )
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE crosswalk_gone AS SELECT o.* FROM crosswalk o ANTI JOIN crosswalk_now n USING ({key})"
+        f"CREATE OR REPLACE TEMP TABLE crosswalk_gone AS SELECT o.* FROM crosswalk_old o ANTI JOIN crosswalk_now n USING ({key})"
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE touched AS SELECT entity_type, master_id FROM crosswalk_now "
-        "SEMI JOIN touched_record USING (system_id, record_key) "
+        "SEMI JOIN touched_record USING (sid) "
         "UNION SELECT f.entity_type, f.master_id FROM crosswalk_fresh f "
-        "UNION SELECT o.entity_type, o.master_id FROM crosswalk o SEMI JOIN touched_record USING (system_id, record_key) "
-        f"UNION SELECT o.entity_type, o.master_id FROM crosswalk o SEMI JOIN crosswalk_fresh f USING ({key}) "
+        "UNION SELECT o.entity_type, o.master_id FROM crosswalk_old o SEMI JOIN touched_record USING (sid) "
+        f"UNION SELECT o.entity_type, o.master_id FROM crosswalk_old o SEMI JOIN crosswalk_fresh f USING ({key}) "
         "UNION SELECT g.entity_type, g.master_id FROM crosswalk_gone g"
     )
     for entity_type in ENTITIES:
@@ -161,11 +180,26 @@ def gather_links(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _relations(con: duckdb.DuckDBPyConnection) -> None:
-    """Create `relation_now`: a relation holds from the earliest record that states it; that record is its source."""
+    """Create `relation_now`: a relation holds from the earliest record that states it; that record is its source.
+
+    A record that states a relation of a touched entity may name one that is not touched: that one's link is as it was.
+    """
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE relation_record AS SELECT l.* FROM std_link l WHERE (l.system_id, l.record_key) IN ("
+        "SELECT n.system_id, n.record_key FROM crosswalk_now n WHERE n.master_id IN (SELECT master_id FROM touched))"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE relation_end AS SELECT system_id, record_key, entity_type, role, master_id FROM crosswalk_now "
+        "UNION ALL SELECT o.system_id, o.record_key, o.entity_type, o.role, o.master_id FROM crosswalk o "
+        "SEMI JOIN relation_record r ON r.system_id = o.system_id AND r.record_key = o.record_key "
+        "ANTI JOIN crosswalk_old k ON k.entity_type = o.entity_type AND k.rid = o.rid"
+    )
     parts = [
         "SELECT l.link, a.master_id AS left_id, b.master_id AS right_id, l.relation, l.system_id, l.record_key, s.observed_at "
-        f"FROM std_link l JOIN linked_{link.left} a ON a.system_id = l.system_id AND a.record_key = l.record_key AND a.role = l.left_role "
-        f"JOIN linked_{link.right} b ON b.system_id = l.system_id AND b.record_key = l.record_key AND b.role = l.right_role "
+        f"FROM relation_record l JOIN relation_end a ON a.entity_type = '{link.left}' AND a.system_id = l.system_id "
+        "AND a.record_key = l.record_key AND a.role = l.left_role "
+        f"JOIN relation_end b ON b.entity_type = '{link.right}' AND b.system_id = l.system_id "
+        "AND b.record_key = l.record_key AND b.role = l.right_role "
         f"JOIN std_{link.left} s ON s.system_id = l.system_id AND s.record_key = l.record_key AND s.role = l.left_role "
         f"WHERE l.link = '{link.name}' AND (a.master_id IN (SELECT master_id FROM touched) "
         "OR b.master_id IN (SELECT master_id FROM touched))"
@@ -180,29 +214,32 @@ def _relations(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def apply_fresh(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
-    """Create `changed_<entity>` (what to publish) and `golden_now_<entity>` (the golden records after this run)."""
+    """Create `changed_<entity>`: the fresh golden records that are not what they were (what to publish)."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE changed_{entity_type} AS SELECT * FROM fresh_{entity_type} "
-        f"EXCEPT SELECT * FROM golden_{entity_type}"
+        f"EXCEPT SELECT * FROM golden_{entity_type} WHERE master_id IN (SELECT master_id FROM touched_{entity_type})"
     )
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE golden_now_{entity_type} AS SELECT * FROM fresh_{entity_type} UNION ALL "
-        f"SELECT * FROM golden_{entity_type} WHERE master_id NOT IN (SELECT master_id FROM touched_{entity_type})"
-    )
+
+
+def begin(con: duckdb.DuckDBPyConnection) -> None:
+    """Begin the consolidation's transaction on the working copy: it keeps the new state only once the master has it."""
+    con.execute("BEGIN")
 
 
 def commit(con: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Make the new state the working copy's own, after the master has it."""
-    con.execute("BEGIN")
+    """Make the new state the working copy's own, after the master has it; ends the transaction of `begin`."""
     for entity_type in ENTITIES:
         con.execute(
             f"DELETE FROM golden_{entity_type} WHERE master_id IN (SELECT master_id FROM touched_{entity_type})"
         )
         con.execute(f"INSERT INTO golden_{entity_type} SELECT * FROM fresh_{entity_type}")
-    con.execute("DELETE FROM crosswalk")
+        con.execute(
+            f"DELETE FROM crosswalk WHERE entity_type = '{entity_type}' AND rid IN (SELECT rid FROM known_{entity_type})"
+        )
     con.execute(
-        "INSERT INTO crosswalk SELECT system_id, record_key, entity_type, role, master_id, rule FROM crosswalk_now"
+        "INSERT INTO crosswalk SELECT system_id, record_key, entity_type, role, master_id, rule, rid, sid FROM crosswalk_now"
     )
+    address_tree.commit(con)
     con.execute("DELETE FROM touched_record")
     _mark(con, run_id)
     con.execute("COMMIT")

@@ -26,10 +26,15 @@ _DATE = ((6, 10), (10, 12), (12, 14))
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
-    """The person's columns after the comparison, and the rule broken per row for birth date and sex."""
+    """The person's columns after the comparison, and the rule broken per row for birth date and sex.
+
+    Attributes:
+        proves: the rows whose number proves both; None when no row has a number.
+    """
 
     columns: dict[str, pa.StringArray]
     broken: dict[str, pa.StringArray]
+    proves: pa.BooleanArray | None = None
 
 
 def cross_check(columns: dict[str, pa.StringArray]) -> Crossed:
@@ -53,7 +58,7 @@ def cross_check(columns: dict[str, pa.StringArray]) -> Crossed:
         proven = pc.if_else(proves, read(numbers), NOTHING)
         broken[name] = where(pc.and_(pc.not_equal(said, proven), _is_a_statement(name, said)), rule)
         result[name] = pc.coalesce(proven, said)
-    return Crossed(result, broken)
+    return Crossed(result, broken, proves)
 
 
 def _birth_date(numbers: pa.StringArray) -> pa.StringArray:

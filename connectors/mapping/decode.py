@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from connectors.manifest.model import Dataset, EntityMap, FieldMap, Manifest
 from connectors.mapping.cross import cross_check
+from connectors.mapping.hints import Hints, hinted, overruled
 from connectors.mapping.rejects import Level, Rejects, everywhere, where
 from connectors.mapping.rows import Keyed, key_rows, require_columns, texts
 from connectors.mapping.values import Reader
@@ -40,12 +41,14 @@ class Decoded:
         tables: standardised records per entity type (`schemas.records.standardised_schema`).
         links: relations between roles of one record (`LINK_SCHEMA`).
         rejects: values and records not taken, and warnings (`REJECT_SCHEMA`).
+        hints: what rejected texts still say, for linkage alone (`HINT_SCHEMA`).
         counts: the fate of the rows.
     """
 
     tables: dict[EntityType, pa.Table]
     links: pa.Table
     rejects: pa.Table
+    hints: pa.Table
     counts: Counts
 
 
@@ -57,6 +60,7 @@ class _Page:
     dataset: Dataset
     reader: Reader
     rejects: Rejects
+    hints: Hints
     keys: pa.StringArray
     places: pa.StringArray
     observed: pa.StringArray
@@ -109,6 +113,7 @@ def decode(rows: pa.Table, manifest: Manifest, dataset: str, pulled_at: str, *, 
         tables=_tables(page, roles),
         links=_links(page, roles),
         rejects=page.rejects.table(),
+        hints=page.hints.table(),
         counts=Counts(rows.num_rows, count, rows.num_rows - count - keyed.duplicates, keyed.duplicates),
     )
 
@@ -127,7 +132,8 @@ def _open_page(keyed: Keyed, manifest: Manifest, spec: Dataset, pulled_at: str, 
     if spec.deleted.column is not None:
         flags = pc.utf8_trim_whitespace(texts(rows, spec.deleted.column))
         deleted = pc.is_in(flags, value_set=pa.array(spec.deleted.values, pa.string()), skip_nulls=True)
-    return _Page(manifest, spec, reader, rejects, keyed.keys, places, observed, deleted, written_too)
+    hints = Hints(manifest.id, keyed.keys)
+    return _Page(manifest, spec, reader, rejects, hints, keyed.keys, places, observed, deleted, written_too)
 
 
 def _reads(mapped: FieldMap, written_too: bool) -> bool:
@@ -136,7 +142,7 @@ def _reads(mapped: FieldMap, written_too: bool) -> bool:
 
 def _read_role(page: _Page, entity: EntityMap) -> _Role:
     columns: dict[str, pa.StringArray] = {}
-    filled = []
+    filled, told = [], {}
     for name, mapped in entity.fields.items():
         if not _reads(mapped, page.written_too):
             continue
@@ -144,14 +150,18 @@ def _read_role(page: _Page, entity: EntityMap) -> _Role:
         columns[name] = found.value
         _reject(page, entity, name, found.issue, "value")
         _reject(page, entity, name, found.warning, "warning")
+        if not page.written_too and hinted(entity, name, found):
+            told[name] = page.reader.hints(entity, name, mapped, found)
         if name in entity.required or not (entity.required or mapped.value is not None):
             filled.append(found.filled)
     exists = _any(filled, len(page.keys))
     if entity.type == "person" and _proven(entity):
-        crossed = cross_check(columns)
+        said, crossed = columns, cross_check(columns)
         columns = crossed.columns
         for name, rule in crossed.broken.items():
             _reject(page, entity, name, rule, "value")
+        told |= overruled(said, crossed, told)
+    page.hints.add(entity, told, pc.and_not(exists, page.deleted))
     return _Role(entity, columns, exists)
 
 

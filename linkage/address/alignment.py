@@ -20,6 +20,12 @@ NEITHER: Final = 0
 ONE: Final = 1
 EQUAL: Final = 2
 """Levels shared by all elements; levels from 3 on are the element's own."""
+JUDGED: Final = 3
+"""Levels from here on are the element's own, in the order of its names."""
+CITY: Final = ("succession", "conflict")
+DISTRICT: Final = ("succession", "conflict")
+STREET: Final = ("inside", "conflict")
+NUMBER: Final = ("part", "conflict")
 
 
 @dataclass(frozen=True, slots=True)

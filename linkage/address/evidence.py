@@ -10,18 +10,15 @@ from typing import Final
 import numpy as np
 
 from linkage.address import names, roads
-from linkage.address.alignment import NEITHER, ONE, Levels, Pairs, levels
+from linkage.address.across import door_as_building, regions_alone, road_of_village, villages_place
+from linkage.address.alignment import EQUAL, JUDGED, NEITHER, ONE, Levels, Pairs, levels
 from linkage.address.elements import Bools, Elements, Ints
 from linkage.address.pieces import coverage
+from linkage.address.townships import WITHIN, townships_within
 from schemas.address.numerals import name_digits
-from schemas.address.regions import region_rows
 
-JUDGED: Final = 3
-"""Levels from here on are the element's own, in the order of its names."""
-CITY: Final = ("conflict",)
-DISTRICT: Final = ("succession", "conflict")
-STREET: Final = ("inside", "conflict")
-NUMBER: Final = ("part", "conflict")
+CONFLICTING: Final = 3
+"""What the marks of two names say when they contradict each other (`names.compare_names`)."""
 
 _PROVINCE: Final = re.compile(r"[\u3400-\u9fff]{2,3}省|^(?:内蒙古|广西壮族|宁夏回族|新疆维吾尔|西藏)自治区")
 _BLANK: Final = re.compile(r"[\s·.、,。，()（）\-]+")
@@ -31,7 +28,12 @@ _ZONE: Final = re.compile(r"开发区|高新区|经开区|新区|度假区|风�
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Levels by element for each pair; `cover` is the share of names covered, NaN where there are none."""
+    """Levels by element for each pair.
+
+    `town` says whether the township of one text lies in the county of the other; `cover` is the share of the shorter
+    text's pieces that the longer one has (NaN where there are none), `shared` their weight; `upper` tells whether any
+    region or township agrees; `outlet` whether both names are those of chains.
+    """
 
     city: Levels
     district: Levels
@@ -49,6 +51,17 @@ class Evidence:
     floor: Levels
     room: Levels
     cover: np.ndarray
+    shared: np.ndarray
+    town: Levels
+    upper: Bools
+    crossing: Bools
+    one_crossing: Bools
+    renumbered: Bools
+    rest: Levels
+    region: Levels
+    group: Bools
+    area: Bools
+    outlet: Bools
     about: Bools
     gate: Bools
     doubtful: Bools
@@ -57,14 +70,37 @@ class Evidence:
 def gather(elements: Elements, pairs: Pairs) -> Evidence:
     """Aligns the elements of each pair; `mention` and `cover` stay unknown until `look_at_texts`."""
     of = elements.columns
+    villages = levels(pairs, of["community"], _place_and_marks).astype(np.int16)
+    renumbered = (villages >= JUDGED) & ((villages - JUDGED) % 4 == CONFLICTING)
+    community = np.where(villages >= JUDGED, JUDGED + (villages - JUDGED) // 4, villages).astype(np.int8)
+    community[road_of_village(elements, pairs, community)] = EQUAL
     joint = levels(pairs, of["place"], _place_and_marks).astype(np.int16)
+    joint[villages_place(elements, pairs, joint)] = EQUAL
     judged = joint >= JUDGED
+    city = _said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED + 1))
+    district = _said(elements, pairs, "district", levels(pairs, of["district"], _district))
+    gone = elements.retired[pairs.left] | elements.retired[pairs.right]
+    city[gone & (city > JUDGED)] = district[gone & (district > JUDGED)] = JUDGED
+    street, town = levels(pairs, of["street"], _inside), townships_within(elements, pairs)
+    agreed = (district == EQUAL) | (district == JUDGED) | (street == EQUAL) | (town == WITHIN)
     numbers = {name: levels(pairs, of[name], _number) for name in ("road_no", "building", "unit", "floor", "room")}
+    door_as_building(elements, pairs, community, joint, numbers)
     return Evidence(
-        city=_said(elements, pairs, "city", levels(pairs, of["city"], lambda _a, _b: JUDGED)),
-        district=_said(elements, pairs, "district", levels(pairs, of["district"], _district)),
-        street=levels(pairs, of["street"], _inside),
-        community=levels(pairs, of["community"], _place),
+        city=city,
+        district=district,
+        street=street,
+        town=town,
+        upper=(city == EQUAL) | agreed,
+        crossing=elements.crossing[pairs.left] & elements.crossing[pairs.right],
+        renumbered=renumbered,
+        rest=levels(pairs, of["rest"], lambda _a, _b: JUDGED),
+        region=regions_alone(elements, pairs, (city, district, street)),
+        one_crossing=elements.crossing[pairs.left] != elements.crossing[pairs.right],
+        group=elements.group[pairs.left] & elements.group[pairs.right],
+        area=elements.area[pairs.left] & elements.area[pairs.right],
+        outlet=elements.chain[pairs.left] & elements.chain[pairs.right],
+        shared=np.full(len(pairs.left), np.nan),
+        community=community,
         road=levels(pairs, of["road"], lambda a, b: JUDGED + roads.compare_roads(a, b)),
         place=np.where(judged, JUDGED + (joint - JUDGED) // 4, joint).astype(np.int8),
         marks=np.where(judged, JUDGED + (joint - JUDGED) % 4, joint).astype(np.int8),
@@ -86,10 +122,10 @@ def look_at_texts(elements: Elements, pairs: Pairs, evidence: Evidence, where: B
         return evidence
     open_ = Pairs(pairs.left[at], pairs.right[at])
     bare, left, right = _bare(elements, open_)
-    mention, cover = evidence.mention.copy(), evidence.cover.copy()
+    mention, cover, shared = evidence.mention.copy(), evidence.cover.copy(), evidence.shared.copy()
     mention[at] = _mentions(elements, open_, evidence.place[at], bare, (left, right))
-    cover[at] = coverage(bare, left, right)
-    return replace(evidence, mention=mention, cover=cover)
+    cover[at], shared[at] = coverage(bare, left, right)
+    return replace(evidence, mention=mention, cover=cover, shared=shared)
 
 
 def _place_and_marks(a: str, b: str) -> int:
@@ -136,7 +172,7 @@ def _mentions(elements: Elements, pairs: Pairs, place: Levels, bare: list[str], 
         for side, other in ((pairs.left, at[1]), (pairs.right, at[0])):
             code = column.codes[side[i]]
             for value in column.values[code].split(names.SEPARATOR) if code >= 0 else ():
-                core = names.read_name(value).core
+                core = names.read_name(value).anchor
                 if len(core) >= 2 and core in bare[other[i]]:
                     found[i] = max(found[i], min(4, len(core)))
     return found
@@ -147,9 +183,9 @@ def _place(a: str, b: str) -> int:
 
 
 def _sizes(elements: Elements, pairs: Pairs) -> Levels:
-    """Length of the shorter first name's core (2, 3 or 4), 0 where a side has no name."""
+    """Length of the shorter first name's anchor (2, 3 or 4), 0 where a side has no name."""
     column = elements.columns["place"]
-    size = [min(4, max(2, len(names.read_name(v.split(names.SEPARATOR)[0]).core))) for v in column.values]
+    size = [min(4, max(2, len(names.read_name(v.split(names.SEPARATOR)[0]).anchor))) for v in column.values]
     by_code = np.array([*size, 0], np.int8)
     a, b = pairs.of(column)
     return np.minimum(by_code[a], by_code[b])
@@ -175,15 +211,9 @@ def _inside(a: str, b: str) -> int:
     return JUDGED + (0 if a in b or b in a else 1)
 
 
-@lru_cache(maxsize=1)
-def _retired() -> frozenset[str]:
-    today = {row["name"] for row in region_rows() if not row["retired"]}
-    return frozenset(row["name"] for row in region_rows() if row["retired"] and row["name"] not in today)
-
-
 def _district(a: str, b: str) -> int:
-    """A county that became a district (溧水县, 溧水区), a retired name, or a zone may be the same ground."""
-    if _STEM.sub("", a) == _STEM.sub("", b) or a in _retired() or b in _retired():
+    """A county that became a district (溧水县, 溧水区) or a zone may be the same ground."""
+    if _STEM.sub("", a) == _STEM.sub("", b):
         return JUDGED
     return JUDGED + (0 if _ZONE.search(a) or _ZONE.search(b) else 1)
 

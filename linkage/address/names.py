@@ -29,6 +29,7 @@ _MARK: Final = re.compile(
 _ONLY_MARK: Final = re.compile(r"第?([0-9]{1,3}|[A-Z][0-9]{0,2}|[东南西北中])(期|区|街区|组团|片区?|院|地块)")
 _MARK_KIND: Final = {"街区": "区", "片区": "区", "片": "区", "园": "苑", "号院": "院"}
 _ASCII: Final = re.compile(r"[0-9A-Z]+")
+_INSTITUTIONS: Final = frozenset({"school", "hospital", "firm", "market"})
 _TAIL: Final = re.compile(r"(?:的|内|里面|院内|收|等)$")
 
 
@@ -40,6 +41,11 @@ class Name:
     core: str
     kind: str
     marks: tuple[tuple[str, str], ...]
+
+    @property
+    def anchor(self) -> str:
+        """What makes the name known: the core, or all of an institution's name (广西大学 is not 广西)."""
+        return self.full if words().kinds.get(self.kind) in _INSTITUTIONS else self.core
 
 
 @lru_cache(maxsize=1 << 16)
@@ -107,7 +113,10 @@ def _level(a: Name, b: Name) -> str:
     kinds_agree = _kinds_agree(a.kind, b.kind)
     if a.core == b.core:
         return "core" if kinds_agree else "kind"
-    return _level_of_cores(a, b, kinds_agree=kinds_agree)
+    found = _level_of_cores(a, b, kinds_agree=kinds_agree)
+    short, long = sorted((a.full, b.full), key=len)
+    whole = len(short) >= 3 and long.endswith(short)  # 浏家港三里村, 三里村: whatever the numeral in the name is
+    return "prefixed" if whole and LEVELS.index(found) > LEVELS.index("prefixed") else found
 
 
 def _level_of_cores(a: Name, b: Name, *, kinds_agree: bool) -> str:

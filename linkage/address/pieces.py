@@ -7,7 +7,7 @@ words is shipped rather than learned from the batch, because a pair must weigh t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +16,21 @@ from scipy import sparse
 from linkage.address.elements import Ints
 from linkage.address.settings import words
 
+Floats: TypeAlias = npt.NDArray[np.float64]
+
 _LOW: Final = 0.2
 """Weight of a piece of a common word; every other piece weighs 1."""
 
 
-def coverage(bare: list[str], left: Ints, right: Ints) -> npt.NDArray[np.float64]:
-    """Shared weight over the smaller of both weights, 0 to 1; NaN where a side has no pieces."""
+def coverage(bare: list[str], left: Ints, right: Ints) -> tuple[Floats, Floats]:
+    """Shared weight over the smaller of both weights, 0 to 1, NaN where a side has no pieces; and the shared weight."""
     if not len(left):
-        return np.zeros(0)
+        return np.zeros(0), np.zeros(0)
     matrix = _matrix(bare)
     total = np.asarray(matrix.sum(axis=1)).ravel()
     shared = np.asarray(matrix[left].minimum(matrix[right]).sum(axis=1)).ravel()
     least = np.minimum(total[left], total[right])
-    return np.where(least > 0, shared / np.where(least > 0, least, 1.0), np.nan)
+    return np.where(least > 0, shared / np.where(least > 0, least, 1.0), np.nan), shared
 
 
 def _matrix(texts: list[str]) -> sparse.csr_matrix:

@@ -20,7 +20,8 @@ LEVELS: Final = ("same", "kind", "inside", "typo", "direction", "branch", "apart
 Parts: TypeAlias = tuple[str, str, str, str, str]
 """Full name, stem, direction, branch numbers, kind."""
 
-_GROUP: Final = re.compile(r"([0-9]{1,3})[组社队]")
+_GROUP: Final = re.compile(r"(.{1,5})[组社队]")
+_DIGITS: Final = re.compile(r"[0-9一二三四五六七八九十]+")
 _ROAD: Final = re.compile(
     r"(?P<stem>.+?)(?P<direction>[东南西北中]?)(?P<number>[0-9]{0,3})(?P<kind>大道|马路|公路|大街|路|街|道|巷|弄|胡同|线)"
     r"(?P<rest>[东南西北中]?(?:[0-9]{1,3}段|[东南西北中]段)?(?:[0-9]{1,3}(?:巷|支路|弄|条|里|街|路|横路|横街|横巷|胡同))?.*)$"
@@ -49,6 +50,11 @@ def _read(road: str) -> Parts:
     return full, match["stem"], direction, match["number"] + "/" + re.sub(r"[^0-9巷弄]", "", tail), match["kind"]
 
 
+def is_group(road: str) -> bool:
+    """Whether it is a group of a village (8组, 赵庄组), which says nothing without its village."""
+    return _GROUP.fullmatch(road) is not None
+
+
 def compare_roads(left: str, right: str) -> int:
     """The best level over the roads of two texts (index into `LEVELS`); a crossing names two."""
     return min(_compare(a, b) for a in left.split(SEPARATOR) for b in right.split(SEPARATOR))
@@ -64,16 +70,32 @@ def _level(a: Parts, b: Parts) -> str:
         return "same"
     stems = sorted((a[1], b[1]), key=len)
     alike = stems[0] == stems[1] or (len(stems[0]) >= 2 and stems[1].endswith(stems[0]))
+    if _neighbours(a, b, alike=alike):
+        return "branch"
     if a[3] != b[3]:
-        return "branch" if alike and a[4] == b[4] else "apart"
+        return "apart"
     if a[2] != b[2]:
         return "direction" if alike and not (a[2] and b[2]) else "apart"
     if stems[0] == stems[1]:
         return "kind"
-    spelled = a[4] == b[4] and _typo(stems)
-    if alike and a[4] == b[4]:
+    return _spelling(a, b, stems, alike=alike)
+
+
+def _neighbours(a: Parts, b: Parts, *, alike: bool) -> bool:
+    """Roads that differ in a number or direction alone: 海甸五西路 and 海甸四西路, 一街 and 二街, 中山东路 and 中山西路."""
+    if _DIGITS.sub("0", a[0]) == _DIGITS.sub("0", b[0]):
+        return True
+    if a[3] != b[3]:
+        return alike and a[4] == b[4]
+    return a[1] == b[1] and a[4] == b[4] and bool(a[2] and b[2]) and a[2] != b[2]
+
+
+def _spelling(a: Parts, b: Parts, stems: list[str], *, alike: bool) -> str:
+    if a[4] != b[4]:
+        return "apart"
+    if alike:
         return "inside"
-    return "typo" if spelled else "apart"
+    return "typo" if _typo(stems) else "apart"
 
 
 def _typo(stems: list[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -18,12 +19,14 @@ class Words:
         kinds: word for what a place is (小区, 大厦) -> its group.
         empty_kinds: groups that agree with every other.
         generic: two-character pieces that say little.
+        chains: words for chains and kinds of shops.
         alike: character -> the character that stands for its group of homophones and variants.
     """
 
     kinds: dict[str, str]
     empty_kinds: frozenset[str]
     generic: frozenset[str]
+    chains: re.Pattern[str]
     alike: dict[int, str]
 
 
@@ -36,12 +39,13 @@ def words() -> Words:
         for char in group:
             alike.setdefault(ord(char), alike.get(ord(group[0]), group[0]))
     kinds = {word: group for group, said in raw["kinds"].items() for word in said}
-    return Words(kinds, frozenset(raw["empty_kinds"]), frozenset(raw["generic"]), alike)
+    chains = re.compile("|".join(raw["chains"]))
+    return Words(kinds, frozenset(raw["empty_kinds"]), frozenset(raw["generic"]), chains, alike)
 
 
 def _yaml(name: str) -> dict[str, Any]:
     with files(__package__).joinpath(name).open(encoding="utf-8") as file:
-        found: dict[str, Any] = yaml.safe_load(file)
+        found: dict[str, Any] = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
     return found
 
 

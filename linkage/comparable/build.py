@@ -1,4 +1,8 @@
-"""Makes the comparable records of an entity, of all records or of a few."""
+"""Makes the comparable records of an entity, of all records or of a few.
+
+First what a record says by itself (`read`), then what the others make of it (`finish`): whether its number is its own,
+whether its phone is shared by many.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,11 @@ MANY: Final = 4
 """A phone under which more people than this are known by name is an office's or a careless entry: it says less."""
 
 
+def record_id(alias: str) -> str:
+    """Return the SQL of a record's number: a hash of its name, so that it never depends on when the record came."""
+    return f"hash({alias}.system_id, {alias}.record_key, {alias}.role)"
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """The relations that comparable records are made from.
@@ -28,70 +37,89 @@ class Inputs:
         names: forms of every name (text, folded, surname, pinyin, pinyin_fuzzy).
         places: place of every address text (text, flat, building, site).
         frequencies: how common full names are (folded, sex, decade, rarity); '' where sex or decade is any.
+        rid: SQL of the number of a standardised record `s`.
     """
 
     records: str
-    names: str
-    places: str
-    frequencies: str
+    names: str = "name_form"
+    places: str = "place"
+    frequencies: str = "name_rarity"
+    rid: str = record_id("s")
 
 
-def record_id(alias: str) -> str:
-    """Return the SQL of a record's number: a hash of its name, so that it never depends on when the record came."""
-    return f"hash({alias}.system_id, {alias}.record_key, {alias}.role)"
+def build(engine: Engine, spec: Spec, model: Model, inputs: Inputs, *, into: str) -> None:
+    """Make the table `into` of all comparable records, and `foreign_rid`."""
+    read(engine, spec, model, inputs, records=inputs.records, into="said")
+    judge(engine, spec, rows="said")
+    finish(engine, spec, model, records="said", into=into)
+    engine.drop("said", *(f"many_{phone}" for phone in spec.phones))
 
 
-def record_name() -> str:
-    """Return the SQL of a record's name as one text, which orders records alike in every engine, as no code does."""
-    return "system_id || '/' || role || '/' || record_key"
-
-
-def build(engine: Engine, spec: Spec, model: Model, inputs: Inputs, *, records: str, into: str) -> None:
-    """Make the table `into` with the comparable records of `records`: rid, system_id, record_key, role, label, columns, keys.
-
-    Votes on numbers and counts of shared phones look at all of `inputs.records` that share a number or phone with
-    `records`, so a few records are judged as they would be among all.
-    """
-    if spec.vote:
-        _vote(engine, inputs, records)
-    for field in spec.phones:
-        engine.table(
-            f"many_{field}",
-            f"SELECT s.{field} AS phone FROM {inputs.records} s JOIN {inputs.names} n ON n.text = s.name "
-            f"WHERE s.{field} IN (SELECT {field} FROM {records}) GROUP BY s.{field} "
-            f"HAVING count(DISTINCT n.folded) > {MANY}",
-        )
+def read(engine: Engine, spec: Spec, model: Model, inputs: Inputs, *, records: str, into: str) -> None:
+    """Make the table `into` with what each of `records` says by itself: rid, its names, the columns of the spec."""
     rare = {f"{c.name}_rarity": rarest(c) for c in model.comparisons if c.frequency}
     columns = ", ".join(
         f"{f'coalesce({sql}, {rare[name]})' if name in rare else sql} AS {name}" for name, sql in spec.columns
     )
-    made = f"SELECT {record_id('s')} AS rid, {', '.join(f's.{c}' for c in RECORD)}, {spec.label} AS label, {columns} FROM {records} s {_joins(spec, inputs)}"
-    engine.table(into, f"SELECT c.*, {keys_sql(model)} FROM ({made}) c")
-    engine.drop(*(f"many_{f}" for f in spec.phones))
+    engine.table(
+        into,
+        f"SELECT {inputs.rid} AS rid, {', '.join(f's.{c}' for c in RECORD)}, {columns} FROM {records} s {_joins(spec, inputs)}",
+    )
 
 
 def _joins(spec: Spec, inputs: Inputs) -> str:
     joins = [f"LEFT JOIN {inputs.names} n_{f} ON n_{f}.text = s.{f}" for f in spec.names]
     joins += [f"LEFT JOIN {inputs.places} p_{f} ON p_{f}.text = s.{f}" for f in spec.places]
-    joins += [f"LEFT JOIN many_{f} m_{f} ON m_{f}.phone = s.{f}" for f in spec.phones]
-    if spec.vote:
-        joins.append(f"LEFT JOIN foreign_rid f ON f.rid = {record_id('s')}")
-    if any(name.endswith("_rarity") for name, _ in spec.columns):
-        decade = "substr(s.birth_date, 1, 3)"
+    if spec.frequencies:
         joins.append(
             f"LEFT JOIN {inputs.frequencies} q ON q.folded = n_name.folded "
-            f"AND q.sex = coalesce(CASE WHEN s.sex IN ('1', '2') THEN s.sex END, '') AND q.decade = coalesce({decade}, '')"
+            "AND q.sex = coalesce(CASE WHEN s.sex IN ('1', '2') THEN s.sex END, '') "
+            "AND q.decade = coalesce(substr(s.birth_date, 1, 3), '')"
         )
     return " ".join(joins)
 
 
-def _vote(engine: Engine, inputs: Inputs, records: str) -> None:
-    engine.table(
-        "numbered",
-        f"SELECT {record_id('s')} AS rid, hash(s.id_number) AS number, n.folded AS name, u.folded AS used "
-        f"FROM {inputs.records} s LEFT JOIN {inputs.names} n ON n.text = s.name "
-        f"LEFT JOIN {inputs.names} u ON u.text = s.used_name "
-        f"WHERE s.id_number IN (SELECT id_number FROM {records} WHERE id_number IS NOT NULL)",
-    )
-    find_foreign(engine)
-    engine.drop("numbered")
+def judge(engine: Engine, spec: Spec, *, rows: str, numbers: str | None = None, phones: str | None = None) -> None:
+    """Make `foreign_rid` (rid): records whose number is another's, and `many_<phone>` (phone): phones that many share.
+
+    Args:
+        engine: where the tables are.
+        spec: which entity.
+        rows: relation of all records (rid and the columns of the spec).
+        numbers: relation (number) to which the votes are limited; None = all numbers.
+        phones: relation (phone) to which the counts are limited; None = all phones.
+    """
+    if spec.vote:
+        find_foreign(engine, rows=rows, numbers=numbers)
+    for phone in spec.phones:
+        limit = f" AND {phone} IN (SELECT phone FROM {phones})" if phones else ""
+        # Most phones have few rows: names are only looked at where there are enough.
+        engine.table(
+            "busy",
+            f"SELECT {phone} AS phone FROM {rows} WHERE {phone} IS NOT NULL{limit} GROUP BY {phone} HAVING count(*) > {MANY}",
+        )
+        engine.table(
+            f"many_{phone}",
+            f"SELECT s.{phone} AS phone FROM {rows} s JOIN busy b ON b.phone = s.{phone} GROUP BY s.{phone} "
+            f"HAVING count(DISTINCT s.name_folded) > {MANY}",
+        )
+        engine.drop("busy")
+
+
+def finish(engine: Engine, spec: Spec, model: Model, *, records: str, into: str) -> None:
+    """Make the table `into` of comparable records: those of `read` with label, shared phones and blocking keys."""
+    engine.table(into, f"SELECT c.*, {keys_sql(model)} FROM ({_finished(spec, records)}) c")
+
+
+def _finished(spec: Spec, records: str) -> str:
+    own = "f.rid IS NULL"
+    columns = [
+        f"CASE WHEN {own} THEN r.{name} END AS {name}" if spec.vote and name in spec.own else f"r.{name}"
+        for name, _ in spec.columns
+    ]
+    columns.append(f"CASE WHEN {own} THEN r.number END AS label" if spec.vote else "r.number AS label")
+    columns += [f"m_{phone}.phone IS NOT NULL AS {phone}_shared" for phone in spec.phones]
+    joins = ["LEFT JOIN foreign_rid f ON f.rid = r.rid"] if spec.vote else []
+    joins += [f"LEFT JOIN many_{phone} m_{phone} ON m_{phone}.phone = r.{phone}" for phone in spec.phones]
+    named = ", ".join(f"r.{c}" for c in ("rid", *RECORD))
+    return f"SELECT {named}, {', '.join(columns)} FROM {records} r {' '.join(joins)}"

@@ -1,11 +1,12 @@
-"""Per entity: the label that identifies by itself, and the comparable columns over the standardised record.
+"""Per entity: the comparable columns over the standardised record, and which of them identify by themselves.
 
 In the SQL, `s` is the standardised record, `n_<field>` the forms of a name field (`linkage.names`), `p_<field>` the place
-of an address field (`linkage.address.places`).
+of an address field (`linkage.address.places`), `q` the frequency of the name.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,80 +20,87 @@ class Spec:
     """How the comparable records of one entity are made.
 
     Attributes:
-        label: SQL of the code of the valid identifier (证件号码、统一社会信用代码), NULL where there is none.
-        columns: (name, SQL) of the comparable columns.
+        columns: (name, SQL) of the comparable columns. `number` is the code of the valid identifier (证件号码、统一社会
+            信用代码); it labels the record.
         names: name fields to join with their forms.
         places: address fields to join with their places.
-        vote: the label may be somebody else's; names on the rows of one label vote (`linkage.foreign`).
-        phones: phone fields, for which it is looked up whether many share the number.
+        vote: the number on a row may be somebody else's; the names beside it vote (`linkage.foreign`).
+        own: columns that are read out of the number, so they are another's where the number is.
+        phones: phone columns, for which it is looked up whether many share the number (`<phone>_shared`).
+        frequencies: names are looked up in the table of name frequencies.
+        implied: comparisons that the identifier fills in (the birth date in a citizen number); where identifiers agree
+            they agree too, so identifiers cannot teach their weights.
     """
 
     entity_type: EntityType
-    label: str
     columns: tuple[Column, ...]
     names: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     vote: bool = False
+    own: tuple[str, ...] = ()
     phones: tuple[str, ...] = ()
+    frequencies: bool = False
+    implied: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the standardised record that the columns are made of."""
+        named = re.findall(r"\bs\.(\w+)", " ".join(sql for _, sql in self.columns))
+        dated = ("birth_date", "sex") if self.frequencies else ()
+        return tuple(dict.fromkeys((*named, *self.names, *self.places, *dated)))
 
 
-def _code(sql: str) -> str:
+def code(sql: str) -> str:
+    """Return the SQL of a value's code, NULL where there is no value (a hash of NULL is a number)."""
     return f"CASE WHEN {sql} IS NOT NULL THEN hash({sql}) END"
 
 
-def _name(column: str, field: str, used: str) -> tuple[Column, ...]:
+def name_columns(column: str, field: str, used: str) -> tuple[Column, ...]:
+    """Return the columns of a comparison of kind `name`."""
     forms = (("folded", "folded"), ("pinyin", "pinyin"), ("sound", "pinyin_fuzzy"), ("surname", "surname"))
     return (
-        (column, _code(f"s.{field}")),
-        *((f"{column}_{name}", _code(f"n_{field}.{form}")) for name, form in forms),
+        (column, code(f"s.{field}")),
+        *((f"{column}_{name}", code(f"n_{field}.{form}")) for name, form in forms),
         (f"{column}_used", used),
         (f"{column}_text", f"s.{field}"),
     )
 
 
-def _date(column: str, field: str, when: str) -> tuple[Column, ...]:
-    # Canonical dates are YYYY-MM-DD; every part is an integer of its own, so that swapped parts are seen without texts.
+def date_columns(column: str, field: str) -> tuple[Column, ...]:
+    """Return the columns of a comparison of kind `date`; canonical dates are YYYY-MM-DD."""
+    # Every part is an integer of its own, so that swapped parts are seen without texts.
     parts = (("y", 1, 4), ("m", 6, 2), ("d", 9, 2))
-    known = f"{when} AND s.{field} IS NOT NULL"
     return (
-        (column, f"CASE WHEN {known} THEN hash(s.{field}) END"),
-        *(
-            (f"{column}_{n}", f"CASE WHEN {known} THEN CAST(substr(s.{field}, {start}, {size}) AS INTEGER) END")
-            for n, start, size in parts
-        ),
+        (column, code(f"s.{field}")),
+        *((f"{column}_{n}", f"CAST(substr(s.{field}, {start}, {size}) AS SMALLINT)") for n, start, size in parts),
     )
 
 
-def _place(column: str, field: str) -> tuple[Column, ...]:
+def place_columns(column: str, field: str) -> tuple[Column, ...]:
+    """Return the columns of a comparison of kind `place`."""
     return tuple((f"{column}_{level}", f"p_{field}.{level}") for level in ("flat", "building", "site"))
 
 
-def _phone(column: str, field: str) -> tuple[Column, ...]:
-    return ((column, _code(f"s.{field}")), (f"{column}_shared", f"m_{field}.phone IS NOT NULL"))
-
-
-_OWN = "f.rid IS NULL"
-"""True where the number on the row is the person's own (not outvoted)."""
-
 PERSON: Final = Spec(
     "person",
-    label=f"CASE WHEN {_OWN} AND s.id_number IS NOT NULL THEN hash(s.id_number) END",
     columns=(
-        *_name("name", "name", _code("n_used_name.folded")),
-        *_date("birth", "birth_date", _OWN),
-        ("sex", f"CASE WHEN {_OWN} AND s.sex IN ('1', '2') THEN CAST(s.sex AS INTEGER) END"),
-        *_phone("phone", "phone"),
-        *_place("residence", "residence_address"),
-        *_place("registered", "registered_address"),
-        ("household", _code("s.household_no")),
-        ("head", _code("s.head_id_number")),
-        ("relation", _code("s.household_relation")),
+        ("number", code("s.id_number")),
+        *name_columns("name", "name", code("n_used_name.folded")),
+        *date_columns("birth", "birth_date"),
+        ("sex", "CASE WHEN s.sex IN ('1', '2') THEN CAST(s.sex AS SMALLINT) END"),
+        ("phone", code("s.phone")),
+        *place_columns("residence", "residence_address"),
+        *place_columns("registered", "registered_address"),
+        ("household", code("s.household_no")),
         ("name_rarity", "q.rarity"),
     ),
     names=("name", "used_name"),
     places=("residence_address", "registered_address"),
     vote=True,
+    own=("birth", "birth_y", "birth_m", "birth_d", "sex"),
     phones=("phone",),
+    frequencies=True,
+    implied=("birth", "sex"),
 )
 """实有人口: the citizen number (or document number) labels, unless the names on its other rows say it is another's."""
 

@@ -13,6 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from linkage import names
+from linkage.comparison import texts
 
 Compare = Callable[[pa.Array, pa.Array], pa.Array]
 """From two columns of texts, pair by pair, to the level of each pair (NULL where a text says nothing)."""
@@ -138,7 +139,18 @@ _PLACE = Kind(
     ),
 )
 
-KINDS: Final[dict[str, Kind]] = {"name": _NAME, "date": _DATE, "code": _CODE, "phone": _PHONE, "place": _PLACE}
+_TEXT = Kind(
+    columns=("",), known=_both(""), better=(Coded("exact", _equal("")),), textual=texts.LEVELS, compare=texts.compare
+)
+
+KINDS: Final[dict[str, Kind]] = {
+    "name": _NAME,
+    "date": _DATE,
+    "code": _CODE,
+    "phone": _PHONE,
+    "place": _PLACE,
+    "text": _TEXT,
+}
 """Every comparison kind by the name that models use."""
 
 

@@ -5,7 +5,7 @@ depend on the records and the model alone, never on the order or the size of the
 """
 
 from linkage.model.schema import Blocking, Comparison, GuardRule, Level, Model, ModelInvalid, TermFrequency, Thresholds
-from linkage.model.store import load, save, shipped
+from linkage.model.store import load, save, shipped, shipped_names
 
 __all__ = [
     "Blocking",
@@ -19,4 +19,5 @@ __all__ = [
     "load",
     "save",
     "shipped",
+    "shipped_names",
 ]

@@ -10,6 +10,7 @@ from math import log2
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
@@ -21,6 +22,12 @@ SCHEMA: Final = pa.schema(
 )
 """folded name; sex '1', '2' or '' = any; decade '198' or '' = any; share of the people of that sex and decade."""
 
+FEWEST: Final = 5
+"""People who bear a name from which on it has a frequency; a rarer one counts as the floor."""
+
+STEADY: Final = 500
+"""People of average names added to each sex and decade."""
+
 
 def read(path: Path | None, name: str) -> pa.Table:
     """Return the frequencies of a model: the file beside a trained one, or that of the shipped one (empty if none)."""
@@ -30,6 +37,64 @@ def read(path: Path | None, name: str) -> pa.Table:
     options = csv.ConvertOptions(column_types=SCHEMA, strings_can_be_null=False)
     with source.open("rb") as file:
         return csv.read_csv(file, convert_options=options)
+
+
+def counted(con: duckdb.DuckDBPyConnection, records: str, comparable: str, names: str, *, floor: float) -> pa.Table:
+    """Return how common full names are among the people of `records` (`SCHEMA`), in the order of its columns.
+
+    A person with a valid identifier counts once, with the name that most of the records say; a record without one counts
+    by itself. The share within a sex and decade is drawn towards the share among all, as if `STEADY` more people of that
+    sex and decade bore names as all do: what a few people are called is no frequency yet.
+
+    Args:
+        con: where the relations are.
+        records: standardised persons.
+        comparable: their comparable records, for the label.
+        names: forms of every name (text, folded).
+        floor: share up to which a name counts as no rarer; it needs no row.
+    """
+    fields = ", ".join(f"s.{c} = c.{c}" for c in ("system_id", "record_key", "role"))
+    return (
+        con.sql(f"""
+        WITH said AS (
+            SELECT coalesce(c.label, c.rid) AS who, n.folded, CASE WHEN s.sex IN ('1', '2') THEN s.sex ELSE '' END AS sex,
+                coalesce(substr(s.birth_date, 1, 3), '') AS decade
+            FROM {records} s JOIN {comparable} c ON {fields.replace(", ", " AND ")} JOIN {names} n ON n.text = s.name
+            WHERE n.folded IS NOT NULL),
+        person AS (
+            SELECT who, folded, sex, decade FROM said GROUP BY who, folded, sex, decade
+            QUALIFY row_number() OVER (PARTITION BY who ORDER BY count(*) DESC, sex DESC, decade DESC, folded) = 1),
+        placed AS (
+            SELECT folded, CASE WHEN by_sex THEN sex ELSE '' END AS sex, CASE WHEN by_decade THEN decade ELSE '' END AS decade
+            FROM person, (VALUES (true), (false)) x(by_sex), (VALUES (true), (false)) y(by_decade)
+            WHERE (sex <> '' OR NOT by_sex) AND (decade <> '' OR NOT by_decade)),
+        cell AS (SELECT sex, decade, count(*) AS people FROM placed GROUP BY sex, decade),
+        borne AS (SELECT folded, sex, decade, count(*) AS people FROM placed GROUP BY folded, sex, decade),
+        common AS (
+            SELECT b.folded, b.people / c.people AS share FROM borne b, cell c
+            WHERE b.sex = '' AND b.decade = '' AND c.sex = '' AND c.decade = '' AND b.people >= {FEWEST}),
+        drawn AS (
+            SELECT a.folded, c.sex, c.decade,
+                (coalesce(b.people, 0) + {STEADY} * a.share) / (c.people + {STEADY}) AS share
+            FROM common a CROSS JOIN cell c
+            LEFT JOIN borne b ON b.folded = a.folded AND b.sex = c.sex AND b.decade = c.decade)
+        SELECT folded, sex, decade, round(share, 7) AS share FROM drawn WHERE share > {floor} ORDER BY folded, sex, decade
+        """)
+        .to_arrow_table()
+        .cast(SCHEMA)
+    )
+
+
+def beside(model: Path) -> Path:
+    """Return the file with the frequencies that belong to a model file."""
+    return model.with_suffix(".frequencies.csv")
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Write frequencies beside the model that they belong to."""
+    with path.open("wb") as file:
+        file.write(f"{','.join(table.column_names)}\n".encode())  # Arrow would quote the names
+        csv.write_csv(table, file, csv.WriteOptions(include_header=False, quoting_style="needed"))
 
 
 def rarity(model: Model, comparison: Comparison, frequencies: pa.Table) -> pa.Table:

@@ -139,6 +139,10 @@ class Model:
     guards: tuple[GuardRule, ...] = ()
     discount: float = 1.0
     """Share at which the weaker comparisons of a group count."""
+    prior_at_home: float | None = None
+    """log2 odds that two records that share a home, phone or household are one person rather than two of one family.
+    Sharing a second and third of these says next to nothing more, since families share them all: at home a pair weighs
+    at most this and the weights at home. None: not told apart."""
     trained: dict[str, Any] = field(default_factory=dict)
     """How, when and on what the weights were trained."""
 
@@ -173,6 +177,7 @@ def read(document: dict[str, Any]) -> Model:
             comparisons=comparisons,
             guards=tuple(GuardRule(tuple(g["on"]), int(g["agree"])) for g in document.get("guards", ())),
             discount=float(document.get("discount", 1.0)),
+            prior_at_home=None if document.get("prior_at_home") is None else float(document["prior_at_home"]),
             trained=dict(document.get("trained", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -213,6 +218,7 @@ def document(model: Model) -> dict[str, Any]:
         "version": model.version,
         "trained": model.trained,
         "prior": model.prior,
+        **({} if model.prior_at_home is None else {"prior_at_home": model.prior_at_home}),
         "discount": model.discount,
         "thresholds": {name: getattr(model.thresholds, name) for name in Thresholds.__slots__},
         "blocking": [{"name": b.name, "on": list(b.on), "cap": b.cap} for b in model.blocking],

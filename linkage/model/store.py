@@ -24,6 +24,12 @@ def shipped(name: str) -> Model:
     return read(_parsed(name, files(__package__).joinpath("shipped", f"{name}.json").read_text(encoding="utf-8")))
 
 
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the models that ship with onefact."""
+    folder = files(__package__).joinpath("shipped")
+    return tuple(sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json")))
+
+
 def save(model: Model, path: Path) -> None:
     """Write a model so that a person can read and compare it: one level a line."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -56,7 +55,7 @@ def compare(left: Texts, right: Texts) -> pa.StringArray:
 def _levels(forms: pa.Table, a: Ints, b: Ints) -> Ints:
     """Return 1 + the position in `LEVELS` of each pair of rows of `forms`, 0 where a name is missing."""
     folded = points.of_texts(forms["folded"].combine_chunks())
-    agree, same_size, shorter = _agreeing(folded, a, b)
+    agree, same_size, shorter = points.agreeing(folded, a, b, WIDTH)
     size_a, size_b = folded.lengths[a], folded.lengths[b]
     tests = (
         _equal(forms["name"], a, b),
@@ -79,34 +78,8 @@ def _equal(form: pa.ChunkedArray, a: Ints, b: Ints) -> Flags:
     return np.asarray((codes[a] == codes[b]) & (codes[a] >= 0))
 
 
-def _agreeing(folded: points.Points, a: Ints, b: Ints) -> tuple[Ints, Flags, Ints]:
-    """Return the characters that agree from the front and the back together, whether sizes agree, the smaller size.
-
-    With one character changed, added or lost, everything before it agrees from the front and everything behind it from
-    the back: no distance matrix is needed to see one error.
-    """
-    size_a, size_b = folded.lengths[a], folded.lengths[b]
-    width = _width(folded)
-    front = _run(folded.matrix(width), a, b)
-    back = _run(folded.matrix(width, right=True), a, b)
-    shorter = np.minimum(size_a, size_b)
-    agree = np.where(np.maximum(size_a, size_b) <= WIDTH, front + back, 0)
-    return agree, size_a == size_b, shorter
-
-
-def _width(folded: points.Points) -> int:
-    """As wide as the longest name, if it is not too long: most columns hold four characters at most."""
-    return int(min(WIDTH, folded.lengths.max(initial=1)))
-
-
-def _run(grid: npt.NDArray[np.uint32], a: Ints, b: Ints) -> Ints:
-    """Return how many leading columns agree and are no padding."""
-    agree = (grid[a] == grid[b]) & (grid[a] > 0)
-    return np.asarray(np.where(agree.all(axis=1), grid.shape[1], np.argmin(agree, axis=1)))
-
-
 def _same_characters(folded: points.Points, a: Ints, b: Ints) -> Flags:
     """Whether both names are made of the same characters."""
-    ordered = np.sort(folded.matrix(_width(folded)), axis=1)
+    ordered = np.sort(folded.matrix(points.width(folded, WIDTH)), axis=1)
     short = folded.lengths <= WIDTH
     return np.asarray((ordered[a] == ordered[b]).all(axis=1) & short[a] & short[b])

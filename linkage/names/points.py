@@ -85,5 +85,30 @@ def integers(values: Sequence[int] | npt.NDArray[np.generic]) -> pa.Int32Array:
     return pa.Array.from_buffers(pa.int32(), len(whole), [None, pa.py_buffer(whole)])
 
 
+def agreeing(texts: Points, a: Ints, b: Ints, widest: int) -> tuple[Ints, Flags, Ints]:
+    """Return for pairs of rows the characters that agree, whether the sizes agree, and the smaller size.
+
+    With one character changed, added or lost, everything before it agrees from the front and everything behind it from
+    the back: no distance matrix is needed to see one error. Texts longer than `widest` agree in nothing.
+    """
+    size_a, size_b = texts.lengths[a], texts.lengths[b]
+    columns = width(texts, widest)
+    front = leading(texts.matrix(columns), a, b)
+    back = leading(texts.matrix(columns, right=True), a, b)
+    agree = np.where(np.maximum(size_a, size_b) <= widest, front + back, 0)
+    return agree, size_a == size_b, np.minimum(size_a, size_b)
+
+
+def width(texts: Points, widest: int) -> int:
+    """As wide as the longest text, if it is not too long: most columns hold four characters at most."""
+    return int(min(widest, texts.lengths.max(initial=1)))
+
+
+def leading(grid: npt.NDArray[np.uint32], a: Ints, b: Ints) -> Ints:
+    """Return how many leading columns of two rows agree and are no padding."""
+    agree = (grid[a] == grid[b]) & (grid[a] > 0)
+    return np.asarray(np.where(agree.all(axis=1), grid.shape[1], np.argmin(agree, axis=1)))
+
+
 def _sums(flags: Flags) -> Ints:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(flags, dtype=np.int64)])

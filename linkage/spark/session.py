@@ -45,7 +45,7 @@ def java() -> Path:
     found = shutil.which("java", path=str(Path(home) / "bin") if home else None)
     if found is None:
         raise SparkMissing(f"Java {JAVA} or newer, and none was found{' in JAVA_HOME' if home else ''}", remedy)
-    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     version = re.search(r'version "(?:1\.)?(\d+)', said.stderr + said.stdout)
     if version is None or int(version[1]) < JAVA:
         raise SparkMissing(f"Java {JAVA} or newer, and {found} is {version[1] if version else 'no Java'}", remedy)
@@ -120,6 +120,9 @@ def _settings(scratch: Path, memory: str) -> dict[str, str]:
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(BATCH),
+        # The weight is one long expression over a few small numbers: interpreted it is quicker than compiled.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
 
 

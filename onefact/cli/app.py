@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli import errors
+from onefact.cli import errors, identity_app
 from onefact.cli.session import Session
+from onefact.cli.session import session_of as _session
 
 app = typer.Typer(
     name="onefact",
@@ -22,10 +23,15 @@ sandbox_app = typer.Typer(help="The forty stand-in systems on this machine (仿�
 systems_app = typer.Typer(help="The systems and their manifests (系统清单).", no_args_is_help=True)
 export_app = typer.Typer(help="Write links or golden records as Parquet (导出).", no_args_is_help=True)
 schema_app = typer.Typer(help="The master schema (数据项目录).", no_args_is_help=True)
+model_app = typer.Typer(
+    help="The linkage models: weights by which records are linked (链接模型).", no_args_is_help=True
+)
+app.add_typer(model_app, name="model")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(systems_app, name="systems")
 app.add_typer(export_app, name="export")
 app.add_typer(schema_app, name="schema")
+identity_app.add_to(app)
 
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
@@ -42,12 +48,6 @@ def globals_(
 ) -> None:
     """一数一源：一次录入，四十个系统同步。  Enter each fact once; forty systems agree."""
     context.obj = Session(home, systems)
-
-
-def _session(context: typer.Context, as_json: bool = False) -> Session:
-    session: Session = context.obj
-    session.as_json = as_json
-    return session
 
 
 @app.command()
@@ -138,6 +138,62 @@ def trace(
     from onefact.cli import verbs
 
     verbs.trace(_session(context, as_json), entity, field, full)
+
+
+@app.command()
+def link(
+    context: typer.Context,
+    out: Out,
+    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Where the linkage runs.")] = "duckdb",
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            "--records", metavar="FILE.parquet", help="Standardised persons; the working copy's when not given."
+        ),
+    ] = None,
+    master: Annotated[str, typer.Option(help="Spark's master.")] = "local[2]",
+    as_json: Json = False,
+) -> None:
+    """Link all persons anew and write the clusters as Parquet; the master is not touched (全量链接)."""
+    from onefact import link as verb
+
+    session = _session(context, as_json)
+    done = verb.run(session.home, engine, out, records=records, master=master)
+    if session.as_json:
+        session.emit({"file": str(done.file), "records": done.records, "clusters": done.clusters})
+    else:
+        session.console.print(f"{done.records} records in {done.clusters} clusters: {done.file}")
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    one: Annotated[str, typer.Argument(metavar="A", help="A record (system/key) or a master id.")],
+    other: Annotated[str, typer.Argument(metavar="B", help="The other record or master id.")],
+    entity: Annotated[Literal["person"], typer.Option(help="Entity type.")] = "person",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.svg", help="Write the waterfall as a picture.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Record keys in full, not masked.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show why two records are one or not: the weight of each comparison (权重瀑布)."""
+    from onefact.cli import explaining
+
+    explaining.between(_session(context, as_json), one, other, entity, out, full)
+
+
+@app.command()
+def address(
+    context: typer.Context,
+    place: Annotated[str, typer.Argument(metavar="TEXT|NODE", help="An address or a part of one, or a node id.")],
+    limit: Annotated[int, typer.Option(help="Children to show.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show a place of the standard address tree: the way to it, what lies below, how many point there (标准地址)."""
+    from onefact.cli import verbs
+
+    verbs.address(_session(context, as_json), place, limit)
 
 
 @app.command()
@@ -243,6 +299,59 @@ def export_golden(context: typer.Context, out: Out, as_json: Json = False) -> No
     from onefact.cli import verbs
 
     verbs.export(_session(context, as_json), "golden", out)
+
+
+@model_app.command("list")
+def model_list(context: typer.Context, as_json: Json = False) -> None:
+    """List the models, and which of them count: an installation's own outranks the shipped one."""
+    from onefact.cli import models
+
+    models.list_(_session(context, as_json))
+
+
+@model_app.command("show")
+def model_show(
+    context: typer.Context,
+    entity: Annotated[str, typer.Argument(help="Entity whose model is shown.")] = "person",
+    as_json: Json = False,
+) -> None:
+    """Show the levels and weights of a model (权重表)."""
+    from onefact.cli import models
+
+    models.show_(_session(context, as_json), entity)
+
+
+@model_app.command("train")
+def model_train(
+    context: typer.Context,
+    entity: Annotated[str, typer.Option(help="Entity to train for.")] = "person",
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; the installation's own model when not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 1,
+    pairs: Annotated[int, typer.Option(help="Pairs to count on.")] = 2_000_000,
+    population: Annotated[
+        int | None, typer.Option(help="People to state the weights for; those trained on else.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate the weights anew from the records of this installation (训练)."""
+    from onefact.cli import models
+
+    models.train(_session(context, as_json), entity, out, seed, pairs, population)
+
+
+@model_app.command("chart")
+def model_chart(
+    context: typer.Context,
+    entity: Annotated[str, typer.Argument(help="Entity whose links are looked at.")],
+    out: Annotated[Path, typer.Option(help="chart.svg or chart.html to write.")],
+    as_json: Json = False,
+) -> None:
+    """Draw the precision and recall to expect from each link threshold (阈值图)."""
+    from onefact.cli import models
+
+    models.chart(_session(context, as_json), entity, out)
 
 
 @schema_app.command("catalogue")

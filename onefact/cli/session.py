@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
@@ -41,3 +42,10 @@ class Session:
     def fail(self) -> None:
         """Remember that part of the work failed: the exit code will not be 0."""
         self.failed = True
+
+
+def session_of(context: typer.Context, as_json: bool = False) -> Session:
+    """Return the session of a command."""
+    session: Session = context.obj
+    session.as_json = as_json
+    return session

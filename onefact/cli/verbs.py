@@ -157,6 +157,18 @@ def trace(session: Session, entity: str, field: str | None, full: bool) -> None:
         show.trace(session.console, traced, full)
 
 
+def address(session: Session, place: str, limit: int) -> None:
+    """Show a place of the standard address tree."""
+    from onefact import address as verb
+    from onefact.cli import places
+
+    found = verb.look(session.home, place)
+    if session.as_json:
+        session.emit(asdict(found))
+    else:
+        places.show(session.console, found, limit)
+
+
 def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None:
     """List rejects; the values themselves are in the landing files that the places point at."""
     chosen = [m.id for m in session.home.chosen(systems)]

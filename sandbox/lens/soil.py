@@ -79,7 +79,7 @@ def _soil_column(channel: str, values: Text, origin: tuple[str, Text], lens: Len
             continue
         source = (canonical if dirt.canonical else values).take(pa.array(index))
         changed = dirt.change(source, rng)
-        usable = np.asarray(pc.not_equal(changed, values.take(pa.array(index))).fill_null(False))
+        usable = np.asarray(pc.not_equal(changed, values.take(pa.array(index))).fill_null(dirt.removes))
         if usable.any():
             mask = np.zeros(len(values), dtype=bool)
             mask[index[usable]] = True

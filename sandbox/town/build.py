@@ -15,7 +15,7 @@ from sandbox.town.names import Names, make_names
 from sandbox.town.organisations import Organisations, count_of_premises, make_organisations
 from sandbox.town.papers import Papers, make_papers
 from sandbox.town.people import People, make_people, namesakes
-from sandbox.town.places import Places, make_places
+from sandbox.town.places import Places, make_places, second_names
 from sandbox.town.standing import Who, standing
 from sandbox.town.tenure import Tenure, make_tenure, settle
 from schemas.model import EntityType
@@ -56,7 +56,8 @@ def make_town(people: int = 2000, seed: int = 1, today: date = DAY_OF_THE_TOWN) 
     }
     relations = _relations(crowd, places, firms, tenure, employer)
     traits = _traits(crowd, places, firms, tenure, papers)
-    return Town(seed, today, tables, relations, traits, history, former, _lives(crowd, firms, places))
+    lives = _lives(crowd, firms, places)
+    return Town(seed, today, tables, relations, traits, history, former, lives, second_names(dice, places))
 
 
 def _crowd(dice: Dice, people: int, day: int) -> tuple[People, Names]:

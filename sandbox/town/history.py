@@ -112,7 +112,7 @@ def _personal(past: Past) -> History:
     dead = people.died
     old_employers = take(person["employer_name"], np.roll(np.arange(count), 17))
     return {
-        ("person", "phone"): Change(mobile_numbers(past.dice, "former mobiles", count), past.days("phone days", new_phone)),
+        ("person", "phone"): Change(_former_mobiles(past), past.days("phone days", new_phone)),
         ("person", "marital_status"): Change(
             where(wedding >= 0, "10", "20"), np.where(widowed, spouse_died, wedding)
         ),
@@ -126,6 +126,15 @@ def _personal(past: Past) -> History:
         ("person", "care_level"): Change(where(frail, "能力完好"), past.days("care days", frail, 700)),
         ("person", "death_date"): Change(pa.nulls(count, pa.string()), dead),
     }  # fmt: skip
+
+
+def _former_mobiles(past: Past) -> Text:
+    """Numbers given up; the operator has given some of them to somebody else, whose own they are now (二次放号)."""
+    count = past.people.count
+    rng = past.dice.on("numbers given out again")
+    other = rng.integers(0, count, count)
+    again = chance(rng, 0.04, count) & (other != np.arange(count)) & np.asarray(past.person["phone"].is_valid())[other]
+    return where(again, take(past.person["phone"], other), mobile_numbers(past.dice, "former mobiles", count))
 
 
 def widowed_now(people: People) -> Mask:

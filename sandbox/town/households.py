@@ -15,6 +15,9 @@ HEAD, SPOUSE, CHILD, FATHER, MOTHER, MATE = range(6)
 SINGLE, MARRIED, WIDOWED, DIVORCED = 10, 20, 30, 40
 """GB/T 2261.2."""
 
+TWINS: Final = 0.1
+"""Share of second children who are twins of the first: four times as many as in life, so that small towns have some."""
+
 
 @dataclass(frozen=True, slots=True)
 class Households:
@@ -125,7 +128,7 @@ class _Draw:
         years[second] = np.maximum(years[second - 1] - gap, 0.02 + 1.5 * spread[second])
         days = np.floor(years * 365.25).astype(np.int64)
         twin = np.full(count, -1, dtype=np.int64)
-        twins = second[chance(rng, 0.05, len(second))] if len(second) > 40 else second[:1]
+        twins = second[chance(rng, TWINS, len(second))] if len(second) > 40 else second[:1]
         days[twins] = days[twins - 1]
         twin[twins], twin[twins - 1] = twins - 1, twins
         return days, twin

@@ -59,6 +59,7 @@ class Town:
         history: (entity, field) -> the value before and the day of the change.
         former: relation -> its earlier target and the day of the change.
         lives: when each entity appeared and ended.
+        second_names: estate -> another name people use for it (还建、宿舍旧称); addresses of the truth have the first.
     """
 
     seed: int
@@ -69,6 +70,7 @@ class Town:
     history: Mapping[tuple[EntityType, str], Change]
     former: Mapping[str, Former]
     lives: Mapping[EntityType, Life]
+    second_names: Mapping[str, str]
 
     @property
     def day(self) -> int:

@@ -32,6 +32,7 @@ def make_names(dice: Dice, homes: Households) -> Names:
     ethnicity = _ethnicities(dice, homes)
     surnames = inherit_surnames(dice, homes)
     given = given_names(dice, "given names", homes.born, homes.male)
+    given = _family_characters(dice, homes, given)
     name = join(take(reference.column("surnames", "surname"), surnames), given)
     codes = take(reference.column("ethnicities", "code"), ethnicity)
     return Names(_dotted(dice, homes, codes, name), codes)
@@ -79,6 +80,29 @@ def given_names(dice: Dice, topic: str, born: Ints, male: Mask) -> Text:
             [luck[local] < limit, luck[local] < limit_single], [_ranked(draws[0, local], len(whole)), one], two
         )
     return take(vocabulary, choice)
+
+
+def _family_characters(dice: Dice, homes: Households, given: Text) -> Text:
+    """Given names that share a character within the family: twins mostly, brothers and sisters often (字辈), a son his father's.
+
+    Who takes a character over has it in front and the last one of their own behind: 子轩 and 子涵, 建国 and 建华.
+    """
+    rng = dice.on("family characters")
+    number = np.arange(homes.people)
+    child = homes.role == CHILD
+    elder = np.where(child & np.roll(child, 1) & (homes.household == np.roll(homes.household, 1)), number - 1, -1)
+    twin = (homes.twin >= 0) & (homes.twin < number)
+    with_elder = (elder >= 0) & chance(rng, np.where(twin, 0.8, 0.35), homes.people)
+    with_father = child & homes.male & ~with_elder & (homes.father >= 0) & chance(rng, 0.06, homes.people)
+    first = pc.utf8_slice_codeunits(given, 0, 1)
+    # The elder's own may come from the father, so the father's is taken over first.
+    first = where(with_father, take(first, homes.father), first)
+    taken = where(with_elder, take(first, elder), first)
+    last = pc.utf8_slice_codeunits(given, -1, 2**30)
+    whose = np.where(with_elder, elder, np.where(with_father, homes.father, -1))
+    both = (whose >= 0) & np.asarray(pc.not_equal(taken, last))
+    both &= np.asarray(pc.not_equal(last, take(last, whose)).fill_null(False))  # else the two would have one name
+    return where(both, join(taken, last), given)
 
 
 def _ranked(uniform: np.ndarray, count: int) -> Ints:

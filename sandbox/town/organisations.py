@@ -72,6 +72,7 @@ class _Register:
     environment: Text
     office: Mask
     community: Ints
+    chain: Ints
 
 
 def count_of_premises(organisations: int) -> tuple[int, int]:
@@ -88,7 +89,8 @@ def make_organisations(dice: Dice, people: People, places: Places, count: int, t
     register = _stack(sorts)
     total = len(register.office)
     house = _premises(dice, register, places)
-    legal = _legal_representatives(dice, people, total)
+    shares = chance(dice.on("chains share"), 0.6, total)
+    legal = _as_head_office(register.chain, shares, _legal_representatives(dice, people, total))
     rng = dice.on("organisation events")
     opened = today - np.minimum(rng.gamma(1.4, 1500, total).astype(np.int64) + 15, 12_000)
     closed = np.where(chance(rng, 0.045, total), today - rng.integers(5, 900, total), -1)
@@ -107,6 +109,12 @@ def make_organisations(dice: Dice, people: People, places: Places, count: int, t
         columns, register.segment, house, legal, contact, opened, closed, renamed, handed,
         where(renamed >= 0, register.old_name, register.name), old_legal,
     )  # fmt: skip
+
+
+def _as_head_office(chain: Ints, shares: Mask, values: Ints) -> Ints:
+    """Give the units of a chain, where they share it, what its first unit has."""
+    _, first, which = np.unique(chain, return_index=True, return_inverse=True)
+    return np.where((chain >= 0) & shares, values[first[which]], values)
 
 
 def _adults(people: People) -> Ints:
@@ -141,12 +149,12 @@ def _public_bodies(places: Places, communities: Ints) -> _Register:
     none = pa.nulls(len(homes), pa.string())
     return _Register(
         text[0], text[0], text[0], text[1], text[2], text[3], text[4], none, none,
-        np.zeros(len(homes), dtype=bool), np.array(homes, dtype=np.int64),
+        np.zeros(len(homes), dtype=bool), np.array(homes, dtype=np.int64), np.full(len(homes), -1, dtype=np.int64),
     )  # fmt: skip
 
 
 def _chains(dice: Dice, count: int, places: Places) -> _Register:
-    """Branches: the head company's name plus the branch's place, each with its own credit code and address."""
+    """A head office and its branches: the head company's name, for a branch with its place; each with a code and address."""
     rng = dice.on("chains")
     chains = reference.rows("chains")
     which = np.sort(picks(rng, zipf(len(chains), 3), count))
@@ -156,13 +164,14 @@ def _chains(dice: Dice, count: int, places: Places) -> _Register:
     stems = [reference.stem(c) for c in reference.column("communities", "community")]
     turn = where(rank >= len(here), plain(rank // len(here) + 1))
     place = join(take(stems, community), turn, "店")
-    sign = join(take([c["stem"] + c["trade"] for c in chains], which), "(", place, ")")
-    name = join(take([c["head"] for c in chains], which), place.cast(pa.string()))
+    brand, company = take([c["stem"] + c["trade"] for c in chains], which), take([c["head"] for c in chains], which)
+    sign = where(rank == 0, brand, join(brand, "(", place, ")"))
+    name = where(rank == 0, company, join(company, place))
     none = pa.nulls(count, pa.string())
     return _Register(
         name, name, sign, take(["91"], np.zeros(count, dtype=np.int64)), take(["01"], np.zeros(count, dtype=np.int64)),
         take([c["industry"] for c in chains], which), take([c["segment"] for c in chains], which), none, none,
-        np.zeros(count, dtype=bool), community,
+        np.zeros(count, dtype=bool), community, which,
     )  # fmt: skip
 
 
@@ -202,7 +211,7 @@ def _firms(dice: Dice, count: int) -> _Register:
         where(sole, "03", where(foreign, "02", "01")), take([t["industry"] for t in trades], trade),
         take([t["segment"] for t in trades], trade), take([t["fire_class"] or None for t in trades], trade),
         take([t["environment_class"] or None for t in trades], trade),
-        np.array([t["premises"] == "office" for t in trades])[trade], np.full(count, -1, dtype=np.int64),
+        np.array([t["premises"] == "office" for t in trades])[trade], *(np.full(count, -1, dtype=np.int64) for _ in range(2)),
     )  # fmt: skip
 
 
@@ -228,6 +237,7 @@ def _stack(sorts: list[_Register]) -> _Register:
         **stacked,
         office=np.concatenate([s.office for s in sorts]),
         community=np.concatenate([s.community for s in sorts]),
+        chain=np.concatenate([s.chain for s in sorts]),
     )
 
 
@@ -281,6 +291,7 @@ def _facts(
     status_day = np.where(closed >= 0, closed, opened)
     licence = join("JY", where(food, "2", "1"), "420199", digits(rng.integers(0, 10**7, count), 7))
     landline = chance(rng, np.where(register.office, 0.5, 0.12), count)
+    hotline = chance(dice.on("hotlines"), 0.4, count)
     phones = where(
         landline,
         landline_numbers(dice, "organisation landlines", count),
@@ -296,7 +307,7 @@ def _facts(
         "industry": register.industry,
         "registered_address": where(elsewhere, take(places.addresses["full_text"], np.roll(house, 3)), address),
         "address": address,
-        "phone": phones,
+        "phone": phones.take(pa.array(_as_head_office(register.chain, hotline, np.arange(count)))),
         "fire_class": where(shop, register.fire_class),
         "environment_class": register.environment,
         "employee_count": plain(staff),

@@ -69,7 +69,7 @@ def _documents(dice: Dice, people: People, names: Names, kind: Ints, today: int)
     rng = dice.on("documents")
     count, homes, foreign = people.count, people.homes, kind >= 0
     citizen = citizen_numbers(dice, homes.born, homes.male)
-    newborn = (today - homes.born < 60) & chance(rng, 0.6, count)
+    newborn = (today - homes.born < 120) & chance(rng, 0.6, count)
     types = take(_OLD_DOCUMENTS, kind)
     serial = digits(rng.integers(0, 10**8, count), 8)
     abroad = reference.rows("foreigners")

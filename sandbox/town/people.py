@@ -122,7 +122,7 @@ def namesakes(dice: Dice, people: People) -> tuple[Ints, Ints]:
         & (homes.marital == SINGLE)
     )
     copies = np.flatnonzero(alone & (people.age >= 20) & (people.died < 0))
-    wanted = min(len(copies) // 3, max(2, people.residents // 1500))
+    wanted = min(len(copies) // 3, max(2, people.residents // 400))
     copies = rng.permutation(copies)[: 2 * wanted]
     order = np.lexsort((homes.born[copies], homes.male[copies]))
     copies = copies[order]

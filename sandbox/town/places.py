@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from sandbox.town import reference
-from sandbox.town.draw import Dice, Ints, Text, decimals, digits, join, picks, plain, take, where
+from sandbox.town.draw import Dice, Ints, Text, chance, decimals, digits, join, picks, plain, take, where
 
 PROVINCE, CITY, DISTRICT, REGION = "湖北省", "武汉市", "武昌区", "420106"
 _SUFFIXES: Final = ("小区", "花园", "家园", "苑", "公寓", "宿舍", "新村", "雅居", "华庭", "新苑")
@@ -269,6 +269,22 @@ def full_text(columns: dict[str, Text]) -> Text:
         "room",
     )
     return join(*(columns[name] for name in names))
+
+
+def second_names(dice: Dice, places: Places) -> dict[str, str]:
+    """Give a fifth of the estates another name, as where a factory's dormitories were rebuilt and people moved back (还建)."""
+    rng = dice.on("second names")
+    estates = sorted(set(places.addresses["compound"].drop_null().to_pylist()))
+    chosen = [estate for estate, lucky in zip(estates, chance(rng, 0.2, len(estates)), strict=True) if lucky]
+    brands = reference.rows("brands")[0]
+    first, second = brands["first"].split(), brands["second"].split()
+    # A running number through all pairs of characters: no two estates get one name.
+    number = int(rng.integers(0, len(first) * len(second))) + 31 * np.arange(len(chosen))
+    names = [first[n // len(second) % len(first)] + second[n % len(second)] for n in number]
+    endings = ("厂宿舍", "还建小区", "公司宿舍", "村")
+    return {
+        estate: name + endings[i % len(endings)] for i, (estate, name) in enumerate(zip(chosen, names, strict=True))
+    }
 
 
 def _positions(dice: Dice, community: Ints, estate: Ints, road: Ints, building: Ints) -> dict[str, Text]:

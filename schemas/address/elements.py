@@ -172,7 +172,7 @@ def floor_name(text: str) -> str:
 @lru_cache(maxsize=1 << 14)
 def room_name(text: str) -> str:
     """501号房, 501房 and 501 are 501室; shops and stalls (铺, 档) keep their kind."""
-    value = digits(text).replace("/", "-").replace(".", "-").replace("号铺", "铺").replace("商铺", "铺")
+    value = digits(text).replace("/", "-").replace(".", "-").replace("商铺", "铺").replace("号铺", "铺")
     stripped = _ROOM_SUFFIX.sub("", value)
     return stripped + "室" if stripped != value or value[-1:].isascii() else value
 

@@ -5,6 +5,7 @@ still open from the largest to the smallest.
 """
 
 import re
+from typing import Final
 
 from schemas.address import patterns as p
 from schemas.address.elements import (
@@ -16,6 +17,9 @@ from schemas.address.elements import (
     unit_name,
 )
 from schemas.address.numerals import digits
+
+_BASEMENT: Final = re.compile("B[1-4]")
+_RANGE: Final = re.compile("([0-9]+)[0-9]{2}-\\1[0-9]{2}(?:[室房铺号].*)?")
 
 
 def match_number(text: str, at: int) -> re.Match[str] | None:
@@ -55,6 +59,8 @@ def _building(value: str, draft: Draft) -> None:
     if dash and plate.isdigit() and draft.last == "road" and draft.road_no is None:
         draft.put("road_no", plate + "号")
         value = building
+    if draft.last == "building" and draft.road_no is None and (draft.building or "").endswith("号"):
+        draft.road_no, draft.building = draft.building, None  # 丁家桥26号4幢: the number before a building is its door
     draft.put("building", building_name(value))
 
 
@@ -74,6 +80,12 @@ def _floor(value: str, draft: Draft) -> None:
 
 
 def _room(value: str, draft: Draft) -> None:
+    plate = p.SHOP_PLATE.match(value) if draft.last == "road" and draft.road_no is None else None
+    if plate:
+        draft.put("road_no", door_plate(plate[0]))
+        draft.note(value[plate.end() :])
+        draft.last = "premises"
+        return
     parts = value.split("-")
     one_room = len(parts) == 2 and len(parts[0]) >= 3 and _digit_count(parts[1]) < 3
     if len(parts) > 1 and all(parts) and not one_room and draft.last not in {"unit", "floor", "room"}:
@@ -84,7 +96,9 @@ def _room(value: str, draft: Draft) -> None:
 
 def _plate(value: str, room_follows: bool, draft: Draft) -> None:
     """A number with 号: door plate, building, unit or room, by what stands before it."""
-    if draft.last == "building" and room_follows and draft.unit is None:
+    if draft.last == "premises" and draft.room is None:
+        draft.put("room", room_name(value.removesuffix("号") + "铺"))
+    elif draft.last == "building" and room_follows and draft.unit is None:
         draft.put("unit", unit_name(value))
     elif draft.last in {"building", "unit", "floor"}:
         parts = value.removesuffix("号").split("-")
@@ -121,7 +135,13 @@ def _hamlet(draft: Draft) -> bool:
 
 
 def _bare(value: str, draft: Draft) -> None:
-    """A number without suffix."""
+    """A number without suffix; B1 of a mall is its basement."""
+    if draft.last == "premises" and draft.room is None:
+        draft.put("room", room_name(value + "铺"))
+        return
+    if draft.last == "compound" and _BASEMENT.fullmatch(value) and p.MALL.search(draft.compound or ""):
+        draft.put("floor", floor_name(value))
+        return
     parts = value.replace("/", "-").split("-")
     if draft.last in {"road", "community", "street"} and draft.road_no is None:
         if len(parts) > 2 and len(parts[-1]) >= 3:
@@ -137,6 +157,9 @@ def _bare(value: str, draft: Draft) -> None:
 
 def _parts(parts: list[str], draft: Draft) -> None:
     """Numbers joined by dashes, filled into the places still open: building, unit, room (3-2-1502)."""
+    if _office(parts, draft) and len(parts[1]) == 1 and parts[1].isalpha():
+        draft.put("floor", floor_name(parts[0] + "层"))
+        parts = parts[1:]
     if draft.building is None and draft.unit is None and draft.last not in {"floor", "room"}:
         if len(parts) == 1:
             if _digit_count(parts[0]) >= 3 and draft.last != "alley":
@@ -144,7 +167,8 @@ def _parts(parts: list[str], draft: Draft) -> None:
             else:
                 draft.put("building", digits(parts[0]) + "栋")
             return
-        if len(parts[0]) >= 4 and parts[0].isdigit():
+        span = _RANGE.fullmatch("-".join(parts)) and parts[0] < parts[1]  # 902-903: rooms of one floor
+        if (len(parts[0]) >= 4 and parts[0].isdigit()) or span or _office(parts, draft):
             draft.put("room", room_name("-".join(parts)))
             return
         draft.put("building", building_name(parts[0]))
@@ -157,6 +181,12 @@ def _parts(parts: list[str], draft: Draft) -> None:
         draft.put("unit", unit_name(parts[0]))
         parts = parts[1:]
     draft.put("room", room_name("-".join(parts)))
+
+
+def _office(parts: list[str], draft: Draft) -> bool:
+    """Floor and office of a tower, 45-1 (环球金融中心45-1): towers have no such numbers of buildings."""
+    tower = draft.last == "compound" and p.LODGING.search(draft.compound or "") is not None
+    return tower and len(parts) == 2 and parts[0].isdigit() and len(parts[0]) == 2 and len(parts[1]) <= 2
 
 
 def _digit_count(part: str) -> int:

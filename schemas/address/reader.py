@@ -20,8 +20,12 @@ _DIGITS: Final = frozenset("0123456789")
 _JOINING: Final = frozenset("附特甲乙丙丁新旧老临时东西南北中第负下号#-/ABCDEFGHIJKLMNOPQRSTUVWXYZ" + HAN_DIGITS)
 _HAN_NUMERALS: Final = frozenset(HAN_DIGITS)
 _LEAD_HEADS: Final = frozenset(" 收详联现家户注经通办单居地住电手")
+_UPPER_WORDS: Final = ("社区", "街道", "居委会", "居民委员会", "办事处")
+"""Ends of places above a name: the number behind 719社区 in 719社区719公寓 begins a name, as no road is waiting for a plate."""
 _NAME_PLACES: Final = frozenset({"", "street", "road_no", "alley", "community"})
+_GROUP_PLACES: Final = frozenset({"community", "street"})
 _DIRECTIONS: Final = frozenset("东南西北中")
+_PREMISES_ENDS: Final = frozenset("铺面房店商库场室厂")
 _IS_NAMED: Final = re.compile(r"[村区路街巷道里弄园苑镇乡第]|队$")
 _CROSSING_HEADS: Final = frozenset("东西南北的与和及跟、/- 交路口十丁")
 
@@ -130,19 +134,20 @@ def _bare_township(text: str, at: int, draft: Draft) -> int:
         following = text[end : end + 3]
         if following.startswith(("街道", "镇", "乡", "办事处", "社区", "村", "居委")):
             return at
-        if (
-            following[:1] == "街"
-            and county[name].endswith("街道")
-            and draft.city == "武汉市"
-            and following[1:2].isalpha()
-            and not following[1:2].isdigit()
-        ):
+        if following[:1] == "街" and county[name].endswith("街道") and _is_office(text, end, draft):
             draft.street = county[name]
             return end + 1
         if not p.NOT_TOWNSHIP.match(text, end) and end < len(text):
             draft.street = county[name]
             return end
     return at
+
+
+def _is_office(text: str, end: int, draft: Draft) -> bool:
+    """Whether 街 behind the name of a 街道 is the office and no road: usual in Wuhan, else where a road follows."""
+    if draft.city == "武汉市":
+        return text[end + 1 : end + 2].isalpha() and not text[end + 1 : end + 2].isdigit()
+    return p.STREET_OFFICE.match(text, end) is not None
 
 
 def _elements(text: str, at: int, draft: Draft, size: int = -1) -> bool:
@@ -189,7 +194,10 @@ def _is_name_part(text: str, match: re.Match[str], draft: Draft, unread: str = "
         return False
     if p.NOT_UNIT.match(text, end):
         return True
-    return not unread.strip(TRIM) and _begins_name(text, match, draft)
+    before = unread.strip(TRIM)
+    if before.endswith(_UPPER_WORDS):
+        return match[0].isdigit() and len(match[0]) <= 4 and p.NAME_BEHIND.match(text, end) is not None
+    return not before and _begins_name(text, match, draft)
 
 
 def _begins_name(text: str, match: re.Match[str], draft: Draft) -> bool:
@@ -245,10 +253,10 @@ def _branch(text: str, start: int, draft: Draft) -> re.Match[str] | None:
         if match:
             draft.road = (draft.road or "") + match[0]
         return match
-    if draft.last in {"community", "street"} and draft.road is None:
-        match = p.HAMLET_GROUP.match(text, start) if draft.last == "street" else None
+    if draft.last in _GROUP_PLACES and draft.road is None and ("组" in text or "队" in text or "社" in text):
+        match = p.HAMLET_GROUP.match(text, start)
         if match and not _IS_NAMED.search(match["village"]):
-            draft.put("community", match["village"])
+            draft.put("community" if draft.last == "street" else "compound", match["village"])
             draft.put("road", group_name(match["group"]))
             return match
         match = p.GROUP.match(text, start)
@@ -308,6 +316,9 @@ def _road(text: str, match: re.Match[str], stem: str, draft: Draft) -> int:
         return begin
     if p.ESTATE_OF_ROAD.match(text, end):
         return begin
+    if match["road"] == "街" and draft.street is None and draft.road is None and p.VILLAGE_AHEAD.match(text, end):
+        draft.put("street", stem + "街道")
+        return end
     estate = _estate_before(stem, match[0])
     if match.lastgroup == "lane" and estate:
         return begin
@@ -353,12 +364,16 @@ def _free(words: str, draft: Draft) -> None:
         assist = p.ASSIST.search(words)
     if not words:
         return
+    if assist and "米" in assist[0] and len(words) - assist.end() > 1:  # the place lies behind the distance
+        draft.note(words[: assist.end()])
+        _estate(words[assist.end() :], draft)
+        return
     if assist:
         _estate(words[: assist.start()], draft)
         rest = words[assist.end() :]
         if draft.compound is None:
             draft.note(assist[0])
-            _estate(rest, draft)
+            _free(rest.strip(TRIM), draft)
         else:
             draft.note(assist[0] + rest)
         return
@@ -370,6 +385,9 @@ def _estate(words: str, draft: Draft) -> None:
     if not words:
         return
     if draft.last in {"building", "unit", "floor", "room"}:
+        if draft.last == "floor" and draft.room is None and p.WING.fullmatch(words):
+            draft.room = words
+            return
         side = p.SIDE.match(words) if draft.last == "floor" and draft.room is None else None
         if side:
             draft.room = side[0][0]
@@ -382,6 +400,15 @@ def _estate(words: str, draft: Draft) -> None:
     if words in "东西南北中" and draft.last == "road":
         draft.note(words)
         return
+    premises = words[-1] in _PREMISES_ENDS
+    if premises and p.PREMISES.fullmatch(words):
+        draft.note(words)
+        draft.last = "premises" if draft.road_no else draft.last
+        return
     words = words.replace(" ", "")
+    behind = p.PREMISES_BEHIND.search(words) if premises else None
+    if behind:
+        draft.note(behind[0])
+        words = words[: behind.start()]
     draft.compound = words if draft.compound is None else draft.compound + words
     draft.last = "compound"

@@ -36,7 +36,7 @@ _SUFFIX: Final = re.compile(
     rf"(?:(?:{_NATIONS})*自治[区州县旗]|特别行政区|省|市|地区|盟|林区|特区|矿区|新区|区|县|旗)$"
 )
 _NOT_ALIAS_BEFORE: Final = re.compile(
-    r"[东南西北中环前后新老外内上下]{0,2}[一二三四五六七八九十0-9]{0,2}(?:大?道|路|大?街|巷|弄|胡同)|里(?!湖)|桥|站|港"
+    r"[东南西北中环前后新老外内上下]{0,2}[一二三四五六七八九十0-9]{0,2}(?:大?道|路|大?街|巷|弄|胡同)|里(?!湖)|桥|站|港|[寺庙庵]"
     r"|[镇乡村]|社区|大厦|饭店|宾馆|酒店|大学|银行|国际|集团|公司|商|广场|花园|小区|新村|公寓|苑|城(?![东南西北][街路镇])|师|经济技术|经济开发"
     r"|高新(?!.{0,2}[路大])|开发区|火车|地铁|机场|工业|科技|公园|人家|新城|医院|中学|小学|学院|府|湾|保税|豪|名|印象|之|山庄|坊|园|号|号线|宿舍|大院|家[园苑]|新[苑居]|雅[居苑]|华[庭府苑]|[嘉佳][园苑]|[轩阁庭]"
 )
@@ -90,6 +90,8 @@ def _aliases(name: str) -> tuple[str, ...]:
         return (stem + "县", stem)
     if name.endswith("自治区"):
         return (stem, stem[:2], stem + "省")
+    if name[-1] == "区" and not name.endswith("新区"):
+        return (stem, stem + "新区")  # 红谷滩新区, 龙华新区: zones that became districts
     return (stem,)
 
 
@@ -184,10 +186,13 @@ class Prefix:
 @lru_cache(maxsize=1 << 15)
 def _candidates(province: str, city: str, head: str) -> tuple[Region, ...]:
     """Names with these first two characters that may follow, longest first, nearer scopes before wider ones."""
-    merged: dict[str, Region] = {}
     scopes = indexes()
-    for scope in ((province, city), (province, ""), ("", "")):
-        for region in scopes.get(scope, {}).get(head, ()):
+    found = [scopes[scope].get(head, ()) for scope in ((province, city), (province, ""), ("", "")) if scope in scopes]
+    if not any(found):  # the usual case: a road or estate begins here
+        return ()
+    merged: dict[str, Region] = {}
+    for regions in found:
+        for region in regions:
             merged.setdefault(region.name, region)
     return tuple(sorted(merged.values(), key=lambda r: -len(r.name)))
 

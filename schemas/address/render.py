@@ -15,7 +15,8 @@ def render(table: pa.Table) -> pa.Array:
     """Joins the elements of each row from the largest to the smallest; NULL where no element is known.
 
     Why not simply all columns: a municipality is named once (北京市, not 北京市北京市), and a floor which the room
-    number tells anyway (15层 of 1502室) is left out, as people write addresses. Notes are no part of an address.
+    number tells anyway (15层 of 1502室) is left out, as people write addresses. A door plate without a road stands
+    behind the place it belongs to where a building follows (丁家桥26号4栋). Notes are no part of an address.
 
     Raises:
         KeyError: if a column of `COLUMNS` is missing.
@@ -27,10 +28,16 @@ def render(table: pa.Table) -> pa.Array:
     city, province = _column(table, "city"), _column(table, "province")
     same = _true(pc.equal(city, province))
     nothing = pa.nulls(table.num_rows, pa.string())
+    said = [pc.is_valid(_column(table, name)) for name in ("road_no", "compound", "building")]
+    behind = pc.and_(pc.is_null(_column(table, "road")), pc.and_(pc.and_(said[0], said[1]), said[2]))
+    plate, compound = _column(table, "road_no"), _column(table, "compound")
+    places = {name: _column(table, name) for name in _PLACES}
+    places["road_no"] = pc.if_else(behind, compound, plate)
+    places["compound"] = pc.if_else(behind, plate, compound)
     parts = [
         province,
         pc.if_else(same, nothing, city),
-        *(_column(table, name) for name in _PLACES),
+        *places.values(),
         pc.if_else(redundant, nothing, floor),
         room,
     ]

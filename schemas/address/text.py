@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
+from schemas.address.numerals import HAN_DIGITS, digits
+
 _END: Final = "\x1e"
 _BATCH: Final = 256
 _CHARS: Final = {
@@ -35,10 +37,14 @@ _CHARS: Final = {
     "國": "国",
     "園": "园",
 }
+_ROMAN: Final = {ord(roman): han for roman, han in zip("ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ", "一二三四五六七八九十", strict=True)}
 _UNUSUAL: Final = re.compile(f"[{re.escape(''.join(_CHARS))}]")
 _NUMBER_GAP: Final = re.compile(r"(?<=[0-9]) +(?=[0-9])")
 _NUMBER_DASH: Final = re.compile(r"[至一](?<=[0-9].)(?=[0-9])")
 _LETTER_O: Final = re.compile(r"O(?<=[0-9].)(?=[0-9])")
+_SECTION: Final = re.compile(r"[1-9](?<=[路街道].)(?=段)")
+_ALLEY: Final = re.compile(f"(?<=[路街道])[{HAN_DIGITS}]{{1,6}}(?=弄)")
+_SECTIONS: Final = dict(zip("123456789", "一二三四五六七八九", strict=True))
 _SPACE: Final = re.compile(r"(?<![\u3400-\u9fff)]) +| +(?![\u3400-\u9fff(])")
 _SPACES: Final = re.compile(r" {2,}")
 _DASHES: Final = re.compile(r"--+")
@@ -49,7 +55,8 @@ def normal_texts(texts: Sequence[str]) -> list[str]:
 
     Full-width characters become half-width (NFKC), letters upper case, every kind of dash "-", every bracket "()".
     A space survives only between two Chinese characters, where people use it to separate elements; between two
-    numbers it becomes "-", because "12 501" names two numbers.
+    numbers it becomes "-", because "12 501" names two numbers. 红星路3段 becomes 红星路三段, because the section belongs
+    to the road's name; 东波路五八五弄 becomes 东波路585弄, because the alley is its door plate.
     """
     normal: list[str] = []
     for start in range(0, len(texts), _BATCH):
@@ -60,9 +67,13 @@ def normal_texts(texts: Sequence[str]) -> list[str]:
 def _normal_batch(texts: Sequence[str]) -> list[str]:
     joined = _END.join([t.replace(_END, " ") if _END in t else t for t in texts])
     if not unicodedata.is_normalized("NFKC", joined):
-        joined = unicodedata.normalize("NFKC", joined)
+        joined = unicodedata.normalize("NFKC", joined.translate(_ROMAN))
     joined = _UNUSUAL.sub(_usual, joined.upper())
     joined = _LETTER_O.sub("0", _NUMBER_DASH.sub("-", joined))
+    if "段" in joined:
+        joined = _SECTION.sub(lambda m: _SECTIONS[m[0]], joined)
+    if "弄" in joined:
+        joined = _ALLEY.sub(lambda m: digits(m[0]), joined)
     if " " in joined:
         joined = _SPACES.sub(" ", _SPACE.sub("", _NUMBER_GAP.sub("-", joined)))
     if "--" in joined:

@@ -98,7 +98,7 @@ def _repair(text: str) -> tuple[str | None, str | None]:
     """Return (candidate number, issue) for a text that is not 17 digits and a check character."""
     plain = re.sub(r"[-_.·]", "", text) if not SCIENTIFIC.match(text) else text
     if re.fullmatch(r"[0-9]{15}", plain):
-        return _lengthen(plain), None
+        return lengthen(plain), None
     if re.fullmatch(r"[0-9]{17}[0-9X]", plain) or _PERMANENT_OLD.match(plain):
         return plain, None
     if SCIENTIFIC.match(text):
@@ -108,7 +108,8 @@ def _repair(text: str) -> tuple[str | None, str | None]:
     return None, "characters" if re.search(r"[^0-9X]", plain) else "length"
 
 
-def _lengthen(old: str) -> str:
+def lengthen(old: str) -> str:
+    """Return the 18 characters of an old number of 15 digits: `lengthen("110105491231002") == "11010519491231002X"`."""
     century = "18" if old[12:] in _CENTENARIANS else "19"
     body = old[:6] + century + old[6:]
     return body + check_digit(body)

@@ -6,6 +6,7 @@ worker can act on. The sentences for all issues stand in `issues.csv`.
 """
 
 from schemas.values.catalogue import Issue, issues, reason
+from schemas.values.hints import hints
 from schemas.values.normalise import KINDS, MissingCodeSet, UnknownKind, normalise
 from schemas.values.options import NULL_WORDS, ValueOptions
 
@@ -16,6 +17,7 @@ __all__ = [
     "MissingCodeSet",
     "UnknownKind",
     "ValueOptions",
+    "hints",
     "issues",
     "normalise",
     "reason",

@@ -22,7 +22,7 @@ from connectors.mapping.reasons import reason
 from connectors.mapping.rows import raw_key
 from schemas.codes import code_set
 from schemas.identifiers.citizen_id import check_digit
-from schemas.records import PLACE, REJECT_SCHEMA, standardised_schema
+from schemas.records import HINT_SCHEMA, PLACE, REJECT_SCHEMA, standardised_schema
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "fixtures" / "mapping.yaml").read_text(encoding="utf-8"))
 SYSTEMS = Path(__file__).parents[2] / "connectors" / "systems"
@@ -62,6 +62,8 @@ def test_case(case: dict[str, Any]) -> None:
     assert sorted(told) == sorted(case.get("rejects", []))
     links = [f"{r['record_key']} {r['left_role']} {r['relation']} {r['right_role']}" for r in decoded.links.to_pylist()]
     assert links == case.get("links", [])
+    hints = [f"{r['record_key']} {r['role']} {r['field']} {r['kind']} {r['value']}" for r in decoded.hints.to_pylist()]
+    assert sorted(hints) == sorted(case.get("hints", []))
     counts = decoded.counts
     assert counts.rows == len(case["rows"]) == counts.taken + counts.rejected + counts.duplicates
     expected = case.get("counts", f"{len(case['rows'])} taken, 0 rejected, 0 duplicates")
@@ -71,6 +73,7 @@ def test_case(case: dict[str, Any]) -> None:
 def test_shapes_are_those_agreed_between_the_rooms() -> None:
     decoded = decode(table([{"编号": "1", "房屋编码": "H1", "租客证件": "1"}]), manifest(), "houses", PULLED)
     assert decoded.rejects.schema == REJECT_SCHEMA
+    assert decoded.hints.schema == HINT_SCHEMA
     for entity_type, records in decoded.tables.items():
         assert records.schema == standardised_schema(entity_type)
     assert decoded.tables["house"]["observed_at"].to_pylist() == [None]
@@ -245,3 +248,24 @@ def test_every_rule_has_a_sentence() -> None:
         assert reason(rule)
     with pytest.raises(KeyError):
         reason("no.such_rule")
+
+
+def test_numbers_of_neighbouring_columns_do_not_run_into_one() -> None:
+    """Building 1 and room 402 are 1-402; glued together they would be the room 1402."""
+    estate = load_all(SYSTEMS)["property_mgmt"]
+    columns = estate.dataset("houses").columns
+    parts = [
+        ("紫阳花园", "1", "402室"),
+        ("紫阳花园", "1栋", "402"),
+        ("紫阳花园2", None, "402"),
+        ("紫阳花园", "A", None),
+    ]
+    rows = {c: pa.nulls(len(parts), pa.string()) for c in columns} | {
+        "houseGuid": pa.array([f"g{n}" for n in range(len(parts))]),
+        PLACE: pa.array([f"row {n}" for n in range(len(parts))]),
+        **{c: pa.array([p[n] for p in parts]) for n, c in enumerate(("estateName", "buildingNo", "roomNo"))},
+    }
+    decoded = decode(pa.table(rows), estate, "houses", PULLED)
+    assert decoded.tables["house"]["address"].to_pylist() == [
+        "紫阳花园1-402室", "紫阳花园1栋402", "紫阳花园2-402", "紫阳花园A",
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ def relations(left: list[str], right: list[str]) -> list[str]:
 
 
 def test_there_are_enough_labelled_pairs() -> None:
-    assert len(ROWS) >= 150
+    assert len(ROWS) >= 390
     assert {row["relation"] for row in ROWS} == {"same", "contains", "different", "unsure"}
     assert len({(row["left"], row["right"]) for row in ROWS}) == len(ROWS)
 
@@ -101,6 +102,39 @@ def test_one_number_apart_is_never_the_same(
     assert relations([texts[0]] * 2, [texts[1], dashed])[0] in {"different", "unsure"}
     assert relations([texts[0]], [dashed])[0] in {"different", "unsure"}
     assert relations([texts[1]], [dashed]) == ["same"]
+
+
+NUMBER_WORDS = "栋幢座号楼单层室户组巷弄段期区门"
+
+
+def renumbered() -> list[tuple[str, str]]:
+    """Every labelled address beside itself with one number before its word, or at its end, raised by one."""
+    pairs: list[tuple[str, str]] = []
+    for text in TEXTS:
+        for match in re.finditer(f"[0-9]+(?=[{NUMBER_WORDS}]|$)|[一二三四五六七八](?=[{NUMBER_WORDS}])", text):
+            said = match[0]
+            other = str(int(said) + 1) if said.isdigit() else "二三四五六七八九"["一二三四五六七八".index(said)]
+            pairs += [(text, text[: match.start()] + other + text[match.end() :])]
+    return pairs
+
+
+def test_no_number_of_an_address_can_change_and_it_stays_the_same_place() -> None:
+    pairs = renumbered()
+    assert len(pairs) > 800
+    found = relations([a for a, _ in pairs], [b for _, b in pairs])
+    wrong = [pair for pair, relation in zip(pairs, found, strict=True) if relation in {"same", "contains"}]
+    assert not wrong
+
+
+def test_numbers_that_the_parse_cannot_place_keep_neighbours_apart() -> None:
+    left = ["锦江小区东区8-3排3单元", "清华园(2号院3排)", "东风新村13排", "东风新村服务部13936953700"]
+    right = ["锦江小区东区8-3排4单元", "清华园(2号院4排)", "东风新村14排", "东风新村服务部13936953701"]
+    assert relations(left, right) == ["different", "unsure", "different", "same"]
+
+
+def test_a_township_that_lies_in_the_other_county_or_not() -> None:
+    weight = compare(["大王镇苏刘村", "符离镇苏刘村"], ["埇桥区苏刘村"] * 2)["weight"].to_pylist()
+    assert weight[1] > 0 > weight[0]
 
 
 def test_any_kind_of_column_is_taken() -> None:

@@ -11,12 +11,17 @@ import pyarrow as pa
 import pytest
 
 from connectors.mapping.cross import cross_check
+from linkage.address.occupants import settle
+from linkage.address.places import resolve_new
+from linkage.comparable import SPECS
+from linkage.model import shipped
 from linkage.names import standardise
 from linkage.resolve import resolve
+from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse.addresses import parse_new
-from warehouse.duck import open_warehouse
+from warehouse.duck import RECORD_ID, SOURCE_ID, open_warehouse
 from warehouse.names import standardise_new
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "linkage"
@@ -37,6 +42,22 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
     con.close()
 
 
+def link(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
+    """Link by weights where the entity has a model, else by keys; as the consolidation does, but from nothing."""
+    if entity_type not in SPECS:
+        resolve(con, entity_type, records=f"std_{entity_type}", addresses="address_text", names="name_form")
+        return
+    con.execute("DROP TABLE IF EXISTS link_state")
+    key = "system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR"
+    sides = ", ".join(f"{s}_{c} VARCHAR" for s in ("left", "right") for c in ("system", "key", "role"))
+    con.execute(f"CREATE OR REPLACE TEMP TABLE decision_now ({key}, master_id UUID)")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE former_now ({key}, master_id UUID)")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE judgement_now (entity_type VARCHAR, {sides}, judgement VARCHAR)")
+    begin_telling(con)
+    load_rarity(con, Models.shipped())
+    link_entity(con, entity_type, shipped(entity_type))
+
+
 def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[dict[str, str]]) -> set[frozenset[str]]:
     names = [n for n in ENTITIES[entity_type].names if any(n == TITLES.get(c, c) for c in rows[0])]
     column = {TITLES.get(c, c): c for c in rows[0]}
@@ -49,13 +70,19 @@ def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[d
         table = pa.table({**dict(zip(table.column_names, table.columns, strict=True)), **cross_check(columns).columns})
     con.execute(f"DELETE FROM std_{entity_type}")
     con.register("_rows", table)
-    con.execute(f"INSERT INTO std_{entity_type} BY NAME SELECT * FROM _rows")
+    con.execute(f"INSERT INTO std_{entity_type} BY NAME SELECT *, {RECORD_ID} AS rid, {SOURCE_ID} AS sid FROM _rows")
+    con.execute("INSERT INTO touched_record SELECT system_id, record_key, sid FROM (SELECT *, "
+                f"{SOURCE_ID} AS sid FROM _rows)")  # fmt: skip
     con.unregister("_rows")
     parse_new(con)
     standardise_new(con, standardise)
-    resolve(con, entity_type, records=f"std_{entity_type}", addresses="address_text", names="name_form")
-    found: dict[int, set[str]] = {}
-    for label, record in con.execute(f"SELECT label, record_key FROM grouped_{entity_type}").fetchall():
+    resolve_new(con)
+    settle(con)
+    link(con, entity_type)
+    found: dict[object, set[str]] = {}
+    group = "master_id" if entity_type in SPECS else "label"
+    table_of = f"linked_{entity_type}" if entity_type in SPECS else f"grouped_{entity_type}"
+    for label, record in con.execute(f"SELECT {group}, record_key FROM {table_of}").fetchall():
         found.setdefault(label, set()).add(record)
     return {frozenset(g) for g in found.values()}
 

@@ -118,16 +118,19 @@ def test_syllables_are_folded_as_the_south_types_them(syllable: str, folded: str
 def test_the_warehouse_keeps_the_forms_of_each_name_once(tmp_path: Path) -> None:
     con: duckdb.DuckDBPyConnection = open_warehouse(tmp_path / "warehouse.duckdb", threads=1, memory="300MB")
     try:
-        con.execute("INSERT INTO std_person (name, used_name) VALUES ('張偉', NULL), ('王喆', '張偉')")
-        con.execute("INSERT INTO std_organisation (legal_representative) VALUES ('李丽')")
+        con.execute("INSERT INTO touched_record (sid) VALUES (1)")
+        con.execute("INSERT INTO std_person (name, used_name, sid) VALUES ('張偉', NULL, 1), ('王喆', '張偉', 1)")
+        con.execute("INSERT INTO std_organisation (legal_representative, sid) VALUES ('李丽', 1)")
         assert standardise_new(con, standardise) == 3
-        con.execute("INSERT INTO std_person (name) VALUES ('張偉'), ('赵军')")
+        con.execute(
+            "INSERT INTO std_person (name, sid) VALUES ('張偉', 1), ('赵军', 1), ('别人', 2)"
+        )  # 2 is not touched
         assert standardise_new(con, standardise) == 1
         assert con.execute("SELECT * FROM name_form ORDER BY pinyin").fetchall() == [
-            ("李丽", "李丽", "li li", "li li"),
-            ("王喆", "王哲", "wang zhe", "wan ze"),
-            ("張偉", "张伟", "zhang wei", "zan wei"),
-            ("赵军", "赵军", "zhao jun", "zao jun"),
+            ("李丽", "李丽", "李", "li li", "li li"),
+            ("王喆", "王哲", "王", "wang zhe", "wan ze"),
+            ("張偉", "张伟", "张", "zhang wei", "zan wei"),
+            ("赵军", "赵军", "赵", "zhao jun", "zao jun"),
         ]
     finally:
         con.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from road_support import Town, citizen, flat, row
 
-from onefact import consolidate, enter, pull
+from onefact import consolidate, enter, linking, pull
 from warehouse import working_copy
 from warehouse.publish import Publisher
 
@@ -27,7 +27,7 @@ class PowerCut(BaseException):
 def fail_at(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the consolidation die when it comes to a step."""
     places = {
-        "while linking": (consolidate, "assign"),
+        "while linking": (linking, "assign"),
         "before the master is asked": (consolidate, "_publish"),
         "with golden records sent": (Publisher, "crosswalk"),
         "with the outbox sent": (Publisher, "run"),

@@ -88,6 +88,11 @@ class Workbench:
         key = "system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR"
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE decision_now ({key}, master_id UUID)")
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE pushed_now ({key}, field VARCHAR, value VARCHAR)")
+        sides = ", ".join(f"{s}_{c} VARCHAR" for s in ("left", "right") for c in ("system", "key", "role"))
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE judgement_now (entity_type VARCHAR, {sides}, judgement VARCHAR)"
+        )
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE former_now ({key}, master_id UUID)")
         for table, rows, marks in (("decision_now", self.decided, 5), ("pushed_now", self.pushed, 6)):
             for row in rows:
                 self.con.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * marks)})", list(row))

@@ -103,6 +103,37 @@ def test_mixups_take_the_fact_of_the_right_person(town: Town) -> None:
     assert signs == [town.tables["organisation"]["sign_name"][5].as_py(), None]
 
 
+def test_mixups_of_births_places_and_firms(town: Town) -> None:
+    rng = np.random.default_rng(3)
+    people, firms = np.arange(town.count("person")), np.arange(town.count("organisation"))
+    born = town.tables["person"]["birth_date"].to_pylist()
+    swapped = MIXUPS["birth_date.day_and_month_swapped"][2](town, people, rng).to_pylist()
+    assert all(
+        s is None or (s[:4], s[5:7], s[8:]) == (b[:4], b[8:], b[5:7]) for s, b in zip(swapped, born, strict=True)
+    )
+    assert 0.2 < sum(s is not None for s in swapped) / len(swapped) < 0.5
+    assert set(MIXUPS["birth_date.first_of_january"][2](town, people, rng).to_pylist()) == {
+        b[:4] + "-01-01" for b in born
+    }
+    homes = town.tables["person"]["residence_address"].to_pylist()
+    other = MIXUPS["address.home_by_second_name"][2](town, people, rng).to_pylist()
+    for before, after in zip(homes, other, strict=True):
+        found = [e for e in town.second_names if e in (before or "")]
+        assert (after is None) == (not found)
+        assert after is None or any(before.replace(e, town.second_names[e]) == after for e in found)
+    names = town.tables["organisation"]["name"].to_pylist()
+    short = MIXUPS["organisation.without_region"][2](town, firms, rng).to_pylist()
+    assert all(s is None or (n.endswith(s) and not s.startswith("武汉市")) for s, n in zip(short, names, strict=True))
+    formed = MIXUPS["organisation.another_form"][2](town, firms, rng).to_pylist()
+    assert any("有限责任公司" in f for f in formed)
+    assert all(f.replace("有限责任公司", "有限公司") == n for f, n in zip(formed, names, strict=True))
+
+
+def test_what_was_not_collected_is_absent(views: dict[str, SystemView]) -> None:
+    missing = views["health_file"].rows["archives"]["id_card_no"]
+    assert 0.02 < missing.null_count / len(missing) < 0.2
+
+
 def test_the_same_seed_gives_the_same_view(town: Town, views: dict[str, SystemView]) -> None:
     again = view(make_town(2000, 1), MANIFESTS["sg_etong"], lens_for("sg_etong"), 1)
     assert all(again.rows[name].equals(rows) for name, rows in views["sg_etong"].rows.items())

@@ -213,6 +213,50 @@ def test_chains_share_a_stem_but_not_a_code(town: Town) -> None:
     assert len({o["uscc"] for o in firms}) == len(firms)
 
 
+def test_a_chain_has_a_head_office_and_shares_its_people_and_hotline() -> None:
+    town = make_town(10_000, 3)
+    firms = town.tables["organisation"].to_pylist()
+    for chain in reference.rows("chains"):
+        units = [o for o in firms if o["name"].startswith(chain["head"])]
+        assert sum(o["name"] == chain["head"] for o in units) <= 1
+        assert len({o["name"] for o in units}) == len(units) == len({o["uscc"] for o in units})
+    branches = [o for o in firms if any(o["name"].startswith(c["head"]) for c in reference.rows("chains"))]
+    for field in ("legal_id_number", "phone"):
+        commonest = Counter(o[field] for o in branches).most_common(len(reference.rows("chains")))
+        assert sum(n for _, n in commonest) > 0.3 * len(branches), field
+
+
+def test_families_share_characters_and_nobody_has_the_name_of_a_brother() -> None:
+    town = make_town(20_000, 5)
+    homes: dict[str, list[dict[str, str]]] = {}
+    for p in town.tables["person"].to_pylist():
+        if p["household_no"] and (p["household_relation"] or "")[0] in "23":
+            homes.setdefault(p["household_no"], []).append(p)
+    pairs = [tuple(children) for children in homes.values() if len(children) == 2]
+    twins = [(a, b) for a, b in pairs if a["birth_date"] == b["birth_date"]]
+    assert len(twins) > 20
+    assert sum(a["name"][1] == b["name"][1] for a, b in twins) > 0.6 * len(twins)
+    siblings = [(a["name"], b["name"]) for a, b in pairs if a["birth_date"] != b["birth_date"]]
+    assert 0.25 < sum(a[1] == b[1] for a, b in siblings) / len(siblings) < 0.6
+    assert sum(a == b for a, b in siblings) < 0.01 * len(siblings)
+
+
+def test_some_numbers_are_given_out_again(town: Town) -> None:
+    """The former number of one person is today's of another."""
+    change = make_town(10_000, 3).history["person", "phone"]
+    today = set(make_town(10_000, 3).tables["person"]["phone"].drop_null().to_pylist())
+    former = [o for o, d in zip(change.old.to_pylist(), change.day, strict=True) if d >= 0]
+    assert 0.02 < sum(number in today for number in former) / len(former) < 0.08
+
+
+def test_some_estates_have_a_second_name(town: Town) -> None:
+    estates = {a for a in column(town, "address", "compound") if a}
+    assert set(town.second_names) < estates
+    assert town.second_names
+    assert not set(town.second_names.values()) & estates
+    assert len(set(town.second_names.values())) == len(town.second_names)
+
+
 def test_origins_are_divisions_that_exist() -> None:
     path = Path(regions.__file__).parent / "data" / "regions.csv"
     with path.open(encoding="utf-8", newline="") as file:

@@ -4,7 +4,7 @@ CASE WHEN g."id_number" IS NOT NULL THEN {'field': 'id_number', 'old': NULL::VAR
 CASE WHEN g."phone" IS NOT NULL THEN {'field': 'phone', 'old': NULL::VARCHAR, 'new': g."phone"} END,
 CASE WHEN g."residence_address" IS NOT NULL THEN {'field': 'residence_address', 'old': NULL::VARCHAR, 'new': g."residence_address"} END,
 CASE WHEN f_ethnicity.held IS NOT NULL THEN {'field': 'ethnicity', 'old': NULL::VARCHAR, 'new': f_ethnicity.held} END], lambda c: c IS NOT NULL) AS changes
-FROM golden_now_person g
+FROM fresh_person g
 JOIN touched t ON t.entity_type = 'person' AND t.master_id = g.master_id
 LEFT
 JOIN fold f_ethnicity ON f_ethnicity.field = 'ethnicity' AND f_ethnicity.golden = g."ethnicity"

@@ -12,7 +12,7 @@ FROM f_ethnicity.held AND (NOT coalesce(list_contains(o.fields, 'ethnicity'), fa
 FROM std_person s
 JOIN crosswalk_now x ON x.entity_type = 'person' AND x.system_id = s.system_id AND x.record_key = s.record_key AND x.role = s.role
 JOIN touched t ON t.entity_type = 'person' AND t.master_id = x.master_id
-JOIN golden_now_person g ON g.master_id = x.master_id
+JOIN fresh_person g ON g.master_id = x.master_id
 LEFT
 JOIN foreign_person o ON o.system_id = s.system_id AND o.record_key = s.record_key AND o.role = s.role
 LEFT

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from sandbox.lens.dirt import addresses, codes, dates, id_numbers, names, phones, relations
+from sandbox.lens.dirt import addresses, codes, dates, id_numbers, names, phones, relations, spell
 from sandbox.lens.dirt.relations import Mixup
 from sandbox.lens.dirt.spell import Dirty
 from schemas.model import EntityType
@@ -24,26 +24,36 @@ class Class:
         change: the function.
         channels: integration kinds where it can happen, None = everywhere (a typed date column refuses 90.1.1).
         canonical: True when it rewrites the canonical value and not the system's spelling (dates).
+        removes: True when nothing is left; `change` then gives NULL for every value.
     """
 
     kinds: frozenset[str]
     change: Dirty
     channels: frozenset[str] | None = None
     canonical: bool = False
+    removes: bool = False
 
 
 def _classes(
-    kinds: str, *functions: Dirty, channels: frozenset[str] | None = None, canonical: bool = False
+    kinds: str,
+    *functions: Dirty,
+    channels: frozenset[str] | None = None,
+    canonical: bool = False,
+    removes: bool = False,
 ) -> dict[str, Class]:
     prefix = kinds.split(maxsplit=1)[0]
-    return {f"{prefix}.{f.__name__}": Class(frozenset(kinds.split()), f, channels, canonical) for f in functions}
+    return {
+        f"{prefix}.{f.__name__}": Class(frozenset(kinds.split()), f, channels, canonical, removes) for f in functions
+    }
 
 
 _UNLISTED: Final = frozenset({"rest", "frontdb", "form", "queue", "webhook", "files"})
 """Channels where a code can be typed past the list; a template's drop-down and a checked file import let none through."""
 
 CLASSES: Final = MappingProxyType(
-    _classes("id_number", id_numbers.fifteen_digits, id_numbers.lower_case_x, id_numbers.masked)
+    _classes("id_number", spell.not_collected, removes=True)
+    | _classes("phone", spell.not_collected, removes=True)
+    | _classes("id_number", id_numbers.fifteen_digits, id_numbers.lower_case_x, id_numbers.masked)
     | _classes("id_number uscc", id_numbers.full_width_digits, id_numbers.one_digit_wrong, id_numbers.two_digits_swapped)
     | _classes("id_number uscc", id_numbers.grouped_by_spaces)
     | _classes(
@@ -51,7 +61,8 @@ CLASSES: Final = MappingProxyType(
     )
     | _classes(
         "name", names.middle_dot_variant, names.space_in_short_name, names.traditional_form, names.homophone,
-        names.rare_character_lost, names.head_of_household_note,
+        names.rare_character_lost, names.head_of_household_note, names.similar_shape, names.character_left_out,
+        names.parts_swapped,
     )
     | _classes("date", dates.other_separator, dates.without_zeros, dates.default_date, channels=_LOOSE, canonical=True)
     | _classes("date", dates.two_digit_year, dates.excel_serial, dates.chinese_numerals, channels=_SHEETS, canonical=True)
@@ -75,7 +86,15 @@ MIXUPS: Final = MappingProxyType[str, tuple[EntityType, str, Mixup]](
         "phone.childs_phone": ("person", "phone", relations.childs_phone),
         "phone.guardians_phone": ("person", "phone", relations.guardians_phone),
         "phone.recycled_phone": ("person", "phone", relations.recycled_phone),
+        "birth_date.day_and_month_swapped": ("person", "birth_date", relations.swapped_birth),
+        "birth_date.first_of_january": ("person", "birth_date", relations.first_of_january),
+        "address.home_by_second_name": ("person", "residence_address", relations.home_by_second_name),
+        "address.house_by_second_name": ("house", "address", relations.house_by_second_name),
+        "address.place_by_second_name": ("address", "full_text", relations.place_by_second_name),
         "address.shop_sign": ("organisation", "address", relations.shop_sign),
+        "organisation.without_region": ("organisation", "name", relations.firm_without_region),
+        "organisation.another_form": ("organisation", "name", relations.firm_of_another_form),
+        "organisation.by_its_sign": ("organisation", "name", relations.firm_by_its_sign),
     }
 )
 """Name -> (entity, field, function) of the mistakes that need another person's facts."""

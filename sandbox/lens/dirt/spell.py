@@ -24,6 +24,11 @@ def by_distinct(values: Text, change: Callable[[str], str]) -> Text:
     return pa.array(changed, pa.string()).take(coded.indices)
 
 
+def not_collected(values: Text, rng: Rng) -> Text:  # noqa: ARG001
+    """Nobody asked, or nobody typed it: the cell is empty."""
+    return pa.nulls(len(values), pa.string())
+
+
 def table(pairs: str) -> dict[int, str]:
     """Read a character table written as `张張 刘劉`: from, to."""
     return {ord(pair[0]): pair[1] for pair in pairs.split()}

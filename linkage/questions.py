@@ -1,0 +1,72 @@
+"""What linking tells of its reasons: the evidence that holds records together, and the questions for a person (复核).
+
+Of the many weighed pairs one per record is told, the heaviest that ties it to its cluster: it says why the record is
+there. A question is a pair that may be one and is not joined: uncertain, or stopped by a constraint; one for each two
+clusters, the heaviest.
+"""
+
+from __future__ import annotations
+
+from linkage.engine import DuckEngine
+from linkage.model import Model
+from linkage.state import State
+
+
+def tell_evidence(engine: DuckEngine, names: State) -> None:
+    """Make `evidence_fresh` (l, r, weight, rule) and `evidence_gone` (l, r) of the affected records, and remember.
+
+    Reads `affected` (rid) and the state. Records with one valid identifier need no evidence: the crosswalk says it.
+    """
+    near = "l IN (SELECT rid FROM affected) OR r IN (SELECT rid FROM affected)"
+    engine.table("near_edge", f"SELECT l, r, weight FROM {names.edge} WHERE {near}")
+    engine.table(
+        "evidence_now",
+        "SELECT DISTINCT least(mine, other) AS l, greatest(mine, other) AS r, weight, 'match' AS rule FROM ("
+        "SELECT e.mine, e.other, e.weight, row_number() OVER (PARTITION BY e.mine ORDER BY e.weight DESC, e.other) AS place "
+        "FROM (SELECT l AS mine, r AS other, weight FROM near_edge UNION ALL SELECT r, l, weight FROM near_edge) e "
+        f"JOIN {names.cluster} a ON a.rid = e.mine AND a.rule = 'match' JOIN {names.cluster} b ON b.rid = e.other "
+        "WHERE a.cluster = b.cluster AND e.mine IN (SELECT rid FROM affected)) WHERE place = 1",
+    )
+    told = f"SELECT * FROM {names.evidence} WHERE l IN (SELECT rid FROM affected) OR r IN (SELECT rid FROM affected)"
+    engine.table("evidence_fresh", f"SELECT * FROM evidence_now EXCEPT ({told})")
+    engine.table(
+        "evidence_gone", f"SELECT t.l, t.r FROM ({told}) t ANTI JOIN evidence_now n ON n.l = t.l AND n.r = t.r"
+    )
+    engine.con.execute(
+        f"DELETE FROM {names.evidence} WHERE (l, r) IN (SELECT l, r FROM evidence_gone UNION SELECT l, r FROM evidence_fresh)"
+    )
+    engine.con.execute(f"INSERT INTO {names.evidence} SELECT * FROM evidence_fresh")
+    engine.drop("evidence_now", "near_edge")
+
+
+def ask(engine: DuckEngine, model: Model, names: State) -> None:
+    """Make `question` (l, r, weight, reason, gain): one pair of records for each two clusters that may be one.
+
+    `gain` is what an answer is expected to change: the records of the smaller cluster times the odds that they move. Reads
+    `affected` and `stopped` (pairs of nodes).
+    """
+    near = "l IN (SELECT rid FROM affected) OR r IN (SELECT rid FROM affected)"
+    engine.table("near_edge", f"SELECT l, r, weight FROM {names.edge} WHERE {near}")
+    engine.table(
+        "open_edge",
+        "SELECT e.l, e.r, e.weight, a.cluster AS one, b.cluster AS other, coalesce(s.reason, 'uncertain') AS reason "
+        f"FROM near_edge e JOIN {names.record} x ON x.rid = e.l JOIN {names.record} y ON y.rid = e.r "
+        f"JOIN {names.cluster} a ON a.rid = e.l JOIN {names.cluster} b ON b.rid = e.r "
+        "LEFT JOIN stopped s ON s.l = least(coalesce(x.label, x.rid), coalesce(y.label, y.rid)) "
+        "AND s.r = greatest(coalesce(x.label, x.rid), coalesce(y.label, y.rid)) "
+        "WHERE a.cluster <> b.cluster "
+        # What could be joined and was not, without a constraint in the way, lost to a better partner.
+        f"AND (s.reason IS NOT NULL OR e.weight < {model.thresholds.link})",
+    )
+    engine.table(
+        "cluster_size",
+        f"SELECT cluster, count(*) AS n FROM {names.cluster} WHERE cluster IN (SELECT one FROM open_edge UNION SELECT other FROM open_edge) "
+        "GROUP BY cluster",
+    )
+    engine.table(
+        "question",
+        "SELECT q.l, q.r, q.weight, q.reason, least(a.n, b.n) / (1 + pow(2, -q.weight)) AS gain FROM ("
+        "SELECT *, row_number() OVER (PARTITION BY least(one, other), greatest(one, other) ORDER BY weight DESC, l, r) AS place "
+        "FROM open_edge) q JOIN cluster_size a ON a.cluster = q.one JOIN cluster_size b ON b.cluster = q.other WHERE q.place = 1",
+    )
+    engine.drop("near_edge", "open_edge", "cluster_size")

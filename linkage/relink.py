@@ -1,0 +1,338 @@
+"""Linking what changed (增量链接): a delta touches only the components that it hits, and gives what linking all would give.
+
+1. Which records must be looked at again: those that changed, and those whose meaning changed with them (a vote on a number
+   turned, a phone became an office's, a blocking key became a hub, a person decided).
+2. Their pairs with all records are weighed; pairs of records that did not change keep their weight.
+3. The components they were in, and those they are in now, are clustered again; the rest stays as it is.
+
+Clusters are a function of a component's records and edges alone, so this equals a full run (tests/linkage).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from linkage import state as remembered
+from linkage.comparable import RECORD, Inputs, Spec, build, finish, judge, read
+from linkage.compare_pairs import score_all, score_listed
+from linkage.engine import DuckEngine
+from linkage.model import Model
+from linkage.pipeline import group, guarded
+from linkage.state import State, fill
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened since the last run.
+
+    Attributes:
+        touched: relation (rid) of records that came, changed or went.
+        texts: relation (text) of address texts whose place changed; None = none.
+        judgements: relation (left_system, left_key, left_role, right_system, right_key, right_role, judgement) of what
+            persons decided, all of it.
+        together: relation (rid, master_id) of records that follow a master id by decision.
+        known: relation (rid, master_id) with the last crosswalk of this entity.
+    """
+
+    touched: str
+    judgements: str
+    together: str
+    known: str
+    texts: str | None = None
+
+
+def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inputs, changes: Changes) -> bool:
+    """Bring the state up to date; make `affected` (rid) and `clustered`, `stopped` of the affected records.
+
+    Returns True when everything was linked anew (no state, or that of another model).
+    """
+    engine, names = DuckEngine(con), State(spec.entity_type)
+    engine.table("judged", _judged_sql(changes))
+    everything = not remembered.current(con, spec, model)
+    if everything:
+        _link_all(engine, spec, model, inputs, names)
+    else:
+        _link_changed(engine, spec, model, inputs, changes, names)
+    fill(con, names.judged, "SELECT * FROM judged")
+    whole = names.record if everything else "affected_record"
+    pairs = names.edge if everything else "affected_edge"
+    if not everything:
+        kept = ", ".join(("rid", "label", *guarded(model)))
+        engine.table("affected_record", f"SELECT {kept} FROM {names.record} WHERE rid IN (SELECT rid FROM affected)")
+        engine.table("affected_edge", f"SELECT * FROM {names.edge} WHERE l IN (SELECT rid FROM affected)")
+    group(engine, model, records=whole, edges=pairs, judged="judged")
+    if everything:
+        fill(con, names.cluster, "SELECT * FROM clustered")
+        remembered.mark(con, spec, model)
+    else:
+        con.execute(f"DELETE FROM {names.cluster} WHERE rid IN (SELECT rid FROM affected)")
+        con.execute(f"INSERT INTO {names.cluster} SELECT * FROM clustered")
+    engine.drop(
+        "affected_edge", "delta", "was", "said", "moved_record", "moved", "scored", "hub", "pair", "partner", "block"
+    )
+    return everything
+
+
+def _judged_sql(changes: Changes) -> str:
+    """The judgements by the numbers of the records."""
+    sides = (f"hash(j.{s}_system, j.{s}_key, j.{s}_role)" for s in ("left", "right"))
+    left, right = sides
+    return f"SELECT {left} AS l, {right} AS r, j.judgement FROM {changes.judgements} j"
+
+
+def _link_all(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names: State) -> None:
+    build(engine, spec, model, inputs, into="comparable")
+    _detach(engine, "comparable", "comparable")
+    fill(engine.con, names.record, "SELECT * FROM comparable")
+    fill(
+        engine.con,
+        names.foreign,
+        "SELECT rid FROM foreign_rid" if spec.vote else "SELECT 0::UBIGINT AS rid WHERE false",
+    )
+    engine.drop("comparable")
+    score_all(engine, model, records=names.record)
+    fill(engine.con, names.edge, "SELECT l, r, weight FROM scored")
+    fill(engine.con, names.evidence, "SELECT l, r, weight, '' AS rule FROM scored WHERE false")
+    engine.table("affected", f"SELECT rid FROM {names.record}")
+
+
+def _detach(engine: DuckEngine, records: str, among: str) -> None:
+    """Take the label off records that a person kept apart from others of the same number.
+
+    Of the two it is the one that was kept apart from more rows of the number, else the one whose name fewer of its rows
+    have, else the one that comes second.
+    """
+    pairs = engine.arrow(
+        f"SELECT a.rid AS l, b.rid AS r, a.number, a.name AS l_name, b.name AS r_name FROM judged j "
+        f"JOIN {among} a ON a.rid = j.l JOIN {among} b ON b.rid = j.r WHERE j.judgement = 'negative' AND a.number = b.number"
+    )
+    if not pairs.num_rows:
+        return
+    engine.put("split_number", pairs)
+    engine.con.execute(
+        f"UPDATE {records} SET label = NULL WHERE rid IN ("
+        "WITH times AS (SELECT rid, count(*) AS n FROM (SELECT l AS rid FROM split_number UNION ALL SELECT r FROM split_number) GROUP BY rid), "
+        "rows_of AS (SELECT p.l, p.r, count(*) FILTER (WHERE c.name = p.l_name) AS l_rows, "
+        f"count(*) FILTER (WHERE c.name = p.r_name) AS r_rows FROM split_number p JOIN {among} c ON c.number = p.number GROUP BY p.l, p.r) "
+        "SELECT CASE WHEN a.n > b.n OR (a.n = b.n AND s.l_rows < s.r_rows) THEN s.l ELSE s.r END "
+        "FROM rows_of s JOIN times a ON a.rid = s.l JOIN times b ON b.rid = s.r)"
+    )
+    engine.drop("split_number")
+
+
+def _link_changed(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, changes: Changes, names: State) -> None:
+    con = engine.con
+    engine.table("moved", _moved_sql(spec, inputs, changes, names))
+    while True:
+        _rebuild(engine, spec, model, inputs, names)
+        _hit_blocks(engine, model, names)
+        before = _count(con, "moved")
+        engine.table("moved", f"SELECT rid FROM moved UNION {_turned_sql(spec, names)}")
+        if _count(con, "moved") == before:
+            break
+    engine.table("hit", f"SELECT component FROM {names.cluster} WHERE rid IN (SELECT rid FROM moved)")
+    con.execute(f"DELETE FROM {names.record} WHERE rid IN (SELECT rid FROM moved)")
+    con.execute(f"INSERT INTO {names.record} SELECT * FROM delta")
+    con.execute(f"DELETE FROM {names.edge} WHERE l IN (SELECT rid FROM moved) OR r IN (SELECT rid FROM moved)")
+    if spec.vote:
+        con.execute(f"DELETE FROM {names.foreign} WHERE rid IN (SELECT rid FROM moved)")
+        con.execute(f"INSERT INTO {names.foreign} SELECT rid FROM foreign_rid WHERE rid IN (SELECT rid FROM moved)")
+    _score(engine, model, names)
+    con.execute(f"INSERT INTO {names.edge} SELECT l, r, weight FROM scored")
+    _affected(engine, model, changes, names)
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+
+
+def _moved_sql(spec: Spec, inputs: Inputs, changes: Changes, names: State) -> str:
+    """Records that changed or went, whose judgements changed, or whose place changed."""
+    differ = (
+        f"(SELECT * FROM judged EXCEPT SELECT * FROM {names.judged}) "
+        f"UNION (SELECT * FROM {names.judged} EXCEPT SELECT * FROM judged)"
+    )
+    same_number = (
+        f"SELECT unnest([j.l, j.r]) FROM judged j JOIN {names.record} a ON a.rid = j.l JOIN {names.record} b ON b.rid = j.r "
+        "WHERE j.judgement = 'negative' AND a.number = b.number"
+    )
+    parts = [
+        f"SELECT rid FROM {changes.touched}",
+        f"SELECT unnest([l, r]) AS rid FROM ({differ})",
+        # Which of the two loses the number depends on the other rows of the number: decided anew in each run.
+        same_number,
+    ]
+    if changes.texts and spec.places:
+        fields = " OR ".join(f"s.{f} IN (SELECT text FROM {changes.texts})" for f in spec.places)
+        parts.append(f"SELECT {inputs.rid} AS rid FROM {inputs.records} s WHERE {fields}")
+    return " UNION ".join(parts)
+
+
+def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names: State) -> None:
+    """Make `delta`, the comparable records of those that moved, judged among all that share a number or phone."""
+    own = ("number", *spec.phones, *(f"k_{rule.name}" for rule in model.blocking))
+    engine.table("was", f"SELECT rid, {', '.join(own)} FROM {names.record} WHERE rid IN (SELECT rid FROM moved)")
+    # The few records stand in a table of their own before anything is joined, so that the joins are planned for few.
+    engine.table(
+        "moved_record",
+        f"SELECT {inputs.rid} AS rid, {', '.join((*RECORD, *spec.fields))} FROM {inputs.records} s WHERE {inputs.rid} IN (SELECT rid FROM moved)",
+    )
+    near = {
+        relation: " UNION ".join(f"SELECT {f} FROM moved_record" for f in fields)
+        for relation, fields in ((inputs.names, spec.names), (inputs.places, spec.places))
+        if fields
+    }
+    for relation, texts in near.items():
+        engine.table(f"near_{relation}", f"SELECT * FROM {relation} WHERE text IN ({texts})")
+    few = replace(
+        inputs,
+        rid="s.rid",
+        **{part: f"near_{getattr(inputs, part)}" for part in ("names", "places") if getattr(inputs, part) in near},
+    )
+    read(engine, spec, model, few, records="moved_record", into="said")
+    columns = ", ".join(("rid", *RECORD, *(name for name, _ in spec.columns)))
+    engine.con.execute(
+        f"CREATE OR REPLACE TEMP VIEW present AS SELECT {columns} FROM {names.record} WHERE rid NOT IN (SELECT rid FROM moved) "
+        f"UNION ALL SELECT {columns} FROM said"
+    )
+    if spec.vote:
+        _numbers(engine, names)
+    for phone in spec.phones:
+        engine.table(
+            "moved_phone",
+            f"SELECT {phone} AS phone FROM was WHERE {phone} IS NOT NULL UNION SELECT {phone} FROM said WHERE {phone} IS NOT NULL",
+        )
+    judge(engine, spec, rows="present", numbers="moved_number" if spec.vote else None, phones="moved_phone")
+    finish(engine, spec, model, records="said", into="delta")
+    _detach(engine, "delta", "present")
+
+
+def _numbers(engine: DuckEngine, names: State) -> None:
+    """Make `moved_number` (number): numbers on which the vote may turn.
+
+    Those on records that moved, and those beside whose rows a name of the same sound stands with one of these at one
+    phone or home.
+    """
+    engine.table(
+        "own_number",
+        "SELECT number FROM was WHERE number IS NOT NULL UNION SELECT number FROM said WHERE number IS NOT NULL",
+    )
+    # Rows as they were count too: what they stood for falls with them.
+    used = "name_sound, phone, residence_flat, number"
+    rows = f"(SELECT {used} FROM {names.record} UNION ALL SELECT {used} FROM said)"
+    engine.table(
+        "named_home",
+        f"SELECT DISTINCT name_sound, phone, residence_flat FROM {rows} WHERE number IN (SELECT number FROM own_number)",
+    )
+    engine.table(
+        "moved_number",
+        "SELECT number FROM own_number UNION "
+        f"SELECT c.number FROM {rows} c JOIN named_home h ON h.name_sound = c.name_sound AND h.phone = c.phone "
+        f"WHERE c.number IS NOT NULL UNION SELECT c.number FROM {rows} c "
+        "JOIN named_home h ON h.name_sound = c.name_sound AND h.residence_flat = c.residence_flat WHERE c.number IS NOT NULL",
+    )
+
+
+def _hit_blocks(engine: DuckEngine, model: Model, names: State) -> None:
+    """Make `block` (rule, k, rid): all records that did not move in the blocks of those that did, and `crossed` (rule, k, hub).
+
+    `crossed` has the size of each such block before and after.
+    """
+    keys = {rule.name: f"k_{rule.name}" for rule in model.blocking}
+    engine.table(
+        "old_key",
+        " UNION ALL ".join(
+            f"SELECT '{n}' AS rule, {k} AS k, rid FROM was WHERE {k} IS NOT NULL" for n, k in keys.items()
+        ),
+    )
+    engine.table(
+        "new_key",
+        " UNION ALL ".join(
+            f"SELECT '{n}' AS rule, {k} AS k, rid FROM delta WHERE {k} IS NOT NULL" for n, k in keys.items()
+        ),
+    )
+    engine.table("moved_key", "SELECT rule, k FROM old_key UNION SELECT rule, k FROM new_key")
+    engine.table(
+        "block",
+        " UNION ALL ".join(
+            f"SELECT '{n}' AS rule, {k} AS k, rid FROM {names.record} WHERE {k} IN (SELECT k FROM moved_key WHERE rule = '{n}')"
+            for n, k in keys.items()
+        ),
+    )
+    engine.con.execute("DELETE FROM block WHERE rid IN (SELECT rid FROM moved)")
+    caps = ", ".join(f"('{rule.name}', {rule.cap})" for rule in model.blocking)
+    engine.table(
+        "crossed",
+        "SELECT rule, k, stay + old > cap AS was_hub, stay + new > cap AS is_hub FROM ("
+        "SELECT m.rule, m.k, c.cap, (SELECT count(*) FROM block b WHERE b.rule = m.rule AND b.k = m.k) AS stay, "
+        "(SELECT count(*) FROM old_key o WHERE o.rule = m.rule AND o.k = m.k) AS old, "
+        "(SELECT count(*) FROM new_key n WHERE n.rule = m.rule AND n.k = m.k) AS new "
+        f"FROM moved_key m JOIN (VALUES {caps}) c(rule, cap) ON c.rule = m.rule)",
+    )
+
+
+def _turned_sql(spec: Spec, names: State) -> str:
+    """Records that did not change but mean something else now: a vote turned, a phone or key crossed its bound."""
+    parts = [
+        "SELECT b.rid FROM block b JOIN crossed c ON c.rule = b.rule AND c.k = b.k WHERE c.was_hub <> c.is_hub",
+    ]
+    if spec.vote:
+        parts.append(
+            f"SELECT f.rid FROM {names.foreign} f JOIN {names.record} c ON c.rid = f.rid JOIN moved_number n ON n.number = c.number "
+            "WHERE f.rid NOT IN (SELECT rid FROM foreign_rid)"
+        )
+        parts.append(f"SELECT rid FROM foreign_rid WHERE rid NOT IN (SELECT rid FROM {names.foreign})")
+    parts += [
+        f"SELECT c.rid FROM {names.record} c JOIN moved_phone p ON p.phone = c.{phone} "
+        f"LEFT JOIN many_{phone} m ON m.phone = c.{phone} WHERE c.{phone}_shared <> (m.phone IS NOT NULL)"
+        for phone in spec.phones
+    ]
+    return " UNION ".join(parts)
+
+
+def _score(engine: DuckEngine, model: Model, names: State) -> None:
+    """Make `scored` of the pairs of the records that moved, with each other and with all others in their blocks."""
+    engine.table(
+        "pair",
+        "SELECT DISTINCT least(l, r) AS l, greatest(l, r) AS r FROM ("
+        "SELECT n.rid AS l, b.rid AS r FROM new_key n JOIN block b USING (rule, k) JOIN crossed c USING (rule, k) WHERE NOT c.is_hub "
+        "UNION ALL SELECT n.rid, o.rid FROM new_key n JOIN new_key o USING (rule, k) JOIN crossed c USING (rule, k) "
+        "WHERE NOT c.is_hub AND n.rid < o.rid)",
+    )
+    engine.table("partner", f"SELECT * FROM {names.record} WHERE rid IN (SELECT l FROM pair UNION SELECT r FROM pair)")
+    score_listed(engine, model, pairs="pair", records="partner")
+
+
+def _affected(engine: DuckEngine, model: Model, changes: Changes, names: State) -> None:
+    """Make `affected`: the records of every component that is hit, and those that moved.
+
+    A component is hit through a record that was in it, a new pair, an equal label, a judgement, or a record that follows
+    one of its entities by decision.
+    """
+    con = engine.con
+    con.execute(
+        f"INSERT INTO hit SELECT component FROM {names.cluster} WHERE rid IN (SELECT unnest([l, r]) FROM scored "
+        f"WHERE weight >= {model.thresholds.link} UNION SELECT unnest([l, r]) FROM judged "
+        f"WHERE l IN (SELECT rid FROM moved) OR r IN (SELECT rid FROM moved) UNION SELECT rid FROM {names.record} "
+        "WHERE label IN (SELECT label FROM delta WHERE label IS NOT NULL))"
+    )
+    while True:
+        engine.table(
+            "affected",
+            f"SELECT rid FROM {names.cluster} WHERE component IN (SELECT component FROM hit) UNION SELECT rid FROM moved",
+        )
+        if not _count(con, changes.together):
+            return
+        # Records that follow a master id by decision belong to the components that hold it.
+        follow, hold = changes.together, changes.known
+        engine.table(
+            "follower",
+            f"SELECT component FROM {names.cluster} WHERE component NOT IN (SELECT component FROM hit) AND rid IN ("
+            f"SELECT h.rid FROM {hold} h JOIN {follow} t USING (master_id) WHERE t.rid IN (SELECT rid FROM affected) "
+            f"UNION SELECT t.rid FROM {follow} t JOIN {hold} h USING (master_id) WHERE h.rid IN (SELECT rid FROM affected))",
+        )
+        if not _count(con, "follower"):
+            return
+        con.execute("INSERT INTO hit SELECT component FROM follower")
