@@ -15,7 +15,7 @@ from linkage.model import Comparison, Model
 from linkage.scoring import OPEN, weight_sql, worse_sql
 
 TOLD: Final = pa.schema([("one", pa.string()), ("other", pa.string()), ("level", pa.int32())])
-"""Distinct pairs of texts and the number of the textual level that they have."""
+"""Distinct pairs of texts, with the number of the textual level that they have."""
 
 
 def score_all(engine: Engine, model: Model, *, records: str) -> None:

@@ -46,7 +46,8 @@ def find_components(engine: Engine, *, edges: str, into: str) -> int:
             "UNION ALL SELECT node, root FROM lowest) e WHERE node <> root",
         )
     engine.table(
-        into, "SELECT node, root AS component FROM star UNION ALL SELECT DISTINCT root AS node, root AS component FROM star"
+        into,
+        "SELECT node, root AS component FROM star UNION ALL SELECT DISTINCT root AS node, root AS component FROM star",
     )
     engine.drop("star", "around", "lowest")
     return turn

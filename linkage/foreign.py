@@ -25,7 +25,8 @@ FROM_ID_NUMBER: Final = ("id_type", "id_number", "birth_date", "sex")
 MAJORITY: Final = 2
 """The commonest name of a number must have more than this many times the rows of a name that it outvotes."""
 
-STRANGER: Final = pa.schema([("name", pa.string()), ("top", pa.string())])
+STRANGER: Final = pa.schema([("name_text", pa.string()), ("top_text", pa.string())])
+"""Pairs of names of different people."""
 
 
 def find_foreign(engine: Engine, *, rows: str, numbers: str | None = None) -> None:
@@ -100,7 +101,7 @@ def _outvoted(engine: Engine) -> None:
         "ON b.number = a.number AND (b.phone = a.phone OR b.flat = a.flat) "
         "WHERE a.number = v.number AND a.name = v.name AND b.name = t.name))",
     )
-    engine.put("stranger", _strangers(engine.arrow("SELECT DISTINCT name_text, top_text FROM outvoted")))
+    engine.apply("stranger", "SELECT DISTINCT name_text, top_text FROM outvoted", _strangers, STRANGER)
 
 
 def _strangers(pairs: pa.Table) -> pa.Table:

@@ -5,18 +5,17 @@ Every step is SQL on an engine or a function on Arrow tables, so the same pipeli
 
 from __future__ import annotations
 
-import numpy as np
-import pyarrow as pa
-
-from linkage.clustering import Clusters, Graph, Guard, cluster, components
 from linkage.comparable import Inputs, Spec, build
 from linkage.compare_pairs import score_all
 from linkage.engine import Engine
-from linkage.graph import guard_columns
+from linkage.graph import guarded
 from linkage.model import Model
 
 NODE = "coalesce(label, rid)"
 """A node of the graph: all records of one valid identifier, or one record without."""
+
+NAME = "system_id || '/' || role || '/' || record_key"
+"""A record's name as one text: it orders records in the same way everywhere, which no code does."""
 
 
 def link(engine: Engine, spec: Spec, model: Model, inputs: Inputs) -> None:
@@ -32,12 +31,11 @@ def group(engine: Engine, model: Model, *, records: str, edges: str, judged: str
     Args:
         engine: where the tables are.
         model: whose thresholds and guards decide.
-        records: comparable records; whole components only.
+        records: comparable records with their names; whole components only.
         edges: weighed pairs (l, r, weight).
         judged: what persons decided (l, r, judgement), both records among `records`.
     """
     engine.table("node_edge", _node_edges(model, records, edges))
-    decided = pa.table({"l": [], "r": [], "judgement": []})
     ends = "SELECT l FROM node_edge UNION SELECT r FROM node_edge"
     if judged:
         engine.table(
@@ -45,19 +43,15 @@ def group(engine: Engine, model: Model, *, records: str, edges: str, judged: str
             f"SELECT coalesce(a.label, a.rid) AS l, coalesce(b.label, b.rid) AS r, j.judgement FROM {judged} j "
             f"JOIN {records} a ON a.rid = j.l JOIN {records} b ON b.rid = j.r",
         )
-        decided = engine.arrow("SELECT * FROM node_judged")
         ends += " UNION SELECT l FROM node_judged UNION SELECT r FROM node_judged"
     parts = "".join(f", min({column}) AS {column}" for column in guarded(model))
     engine.table(
         "node",
-        f"SELECT {NODE} AS node, count(*) AS size, max(CASE WHEN label IS NULL THEN 0 ELSE 1 END) AS labelled{parts} "
+        f"SELECT {NODE} AS node, min({NAME}) AS first, count(*) AS size, "
+        f"max(CASE WHEN label IS NULL THEN 0 ELSE 1 END) AS labelled{parts} "
         f"FROM {records} WHERE {NODE} IN ({ends}) GROUP BY {NODE}",
     )
-    nodes, pairs = engine.arrow("SELECT * FROM node ORDER BY node"), engine.arrow("SELECT * FROM node_edge")
-    graph = _graph(model, nodes, pairs, decided)
-    found = cluster(graph, model.thresholds)
-    engine.put("node_cluster", _named(nodes, graph, found))
-    engine.put("stopped", _stopped(pairs, found))
+    engine.clusters(model, judged=judged is not None)
     engine.table(
         "clustered",
         f"SELECT c.rid, coalesce(n.component, {NODE}) AS component, coalesce(n.cluster, {NODE}) AS cluster, "
@@ -67,11 +61,6 @@ def group(engine: Engine, model: Model, *, records: str, edges: str, judged: str
     engine.drop("node", "node_edge", "node_judged", "node_cluster")
 
 
-def guarded(model: Model) -> list[str]:
-    """Return the columns that a model's guards look at, each once."""
-    return list(dict.fromkeys(column for guard in model.guards for column in guard.on))
-
-
 def _node_edges(model: Model, records: str, edges: str) -> str:
     return (
         "SELECT least(l, r) AS l, greatest(l, r) AS r, max(weight) AS weight FROM ("
@@ -79,43 +68,3 @@ def _node_edges(model: Model, records: str, edges: str) -> str:
         f"JOIN {records} a ON a.rid = s.l JOIN {records} b ON b.rid = s.r WHERE s.weight >= {model.thresholds.link}) e "
         "WHERE l <> r GROUP BY least(l, r), greatest(l, r)"
     )
-
-
-def _graph(model: Model, nodes: pa.Table, edges: pa.Table, decided: pa.Table) -> Graph:
-    names = nodes["node"].to_numpy()
-    left, right = (np.searchsorted(names, edges[side].to_numpy()) for side in ("l", "r"))
-    guards = tuple(
-        Guard(np.column_stack([nodes[c].fill_null(-1).to_numpy().astype(np.int64) for c in g.on]), g.agree)
-        for g in model.guards
-    )
-    pairs: dict[str, list[tuple[int, int]]] = {"positive": [], "negative": []}
-    for row in decided.to_pylist():  # what persons decided, never many
-        if row["judgement"] in pairs and row["l"] != row["r"]:
-            ends = np.searchsorted(names, np.array([row["l"], row["r"]], dtype=names.dtype))
-            pairs[row["judgement"]].append((int(ends[0]), int(ends[1])))
-    return Graph(
-        size=nodes["size"].to_numpy().astype(np.int64),
-        labelled=nodes["labelled"].to_numpy() > 0,
-        left=left.astype(np.int64),
-        right=right.astype(np.int64),
-        weight=edges["weight"].to_numpy().astype(np.float64),
-        guards=guards,
-        joined=tuple(pairs["positive"]),
-        apart=tuple(pairs["negative"]),
-    )
-
-
-def _named(nodes: pa.Table, graph: Graph, found: Clusters) -> pa.Table:
-    """Name each cluster and component by its smallest node."""
-    names = nodes["node"].to_numpy()
-    joined = np.array(graph.joined, dtype=np.int64).reshape(-1, 2)
-    component = components(len(names), np.r_[graph.left, joined[:, 0]], np.r_[graph.right, joined[:, 1]])
-    several = np.bincount(found.of, minlength=len(names))[found.of] > 1
-    return pa.table({"node": names, "component": names[component], "cluster": names[found.of], "joined": several})
-
-
-def _stopped(edges: pa.Table, found: Clusters) -> pa.Table:
-    """The edges that wait for a person."""
-    reason = np.where(found.ambiguous, "ambiguous", "bridge")
-    table = edges.append_column("reason", pa.array(reason, pa.string()))
-    return table.filter(pa.array(found.ambiguous | found.bridge))

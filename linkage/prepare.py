@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pyarrow as pa
 
 from linkage import names
@@ -14,6 +16,12 @@ from schemas import address
 ELEMENTS = "coalesce(road || road_no, compound)"
 """A place by its own text alone: the door, or the estate. Where a working copy is at hand its places say more."""
 
+FORMS: Final = pa.schema([(n, pa.string()) for n in ("text", "folded", "surname", "pinyin", "pinyin_fuzzy")])
+ELEMENT: Final = pa.schema(
+    [(n, pa.string()) for n in ("text", "road", "road_no", "compound", "building", "room", "normal_key")]
+)
+"""What comparable records need of names (`linkage.names`) and of addresses (`schemas.address`)."""
+
 
 def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa.Table | None = None) -> Inputs:
     """Make `name_form`, `place` and `name_rarity` for `records`; every distinct text is worked once.
@@ -25,12 +33,8 @@ def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa
         records: relation of standardised records.
         known: how common names are (`linkage.model.frequencies`); as shipped with the model when None.
     """
-    texts = _distinct(engine, records, spec.names)
-    engine.put("name_form", names.standardise(texts).append_column("text", texts))
-    texts = _distinct(engine, records, spec.places)
-    parsed = address.parse(texts)
-    parsed = parsed.append_column("normal_key", address.normal_key(parsed)).append_column("text", texts)
-    engine.put("address_text", parsed)
+    engine.apply("name_form", _distinct(records, spec.names), _forms, FORMS)
+    engine.apply("address_text", _distinct(records, spec.places), _elements, ELEMENT)
     engine.table(
         "place",
         "SELECT text, CASE WHEN room IS NOT NULL AND normal_key IS NOT NULL THEN hash(normal_key) END AS flat, "
@@ -43,6 +47,22 @@ def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa
     return Inputs(records)
 
 
-def _distinct(engine: Engine, records: str, fields: tuple[str, ...]) -> pa.StringArray:
+def _distinct(records: str, fields: tuple[str, ...]) -> str:
+    """Return the SQL of the distinct texts of some fields."""
     union = " UNION ".join(f"SELECT {field} AS text FROM {records} WHERE {field} IS NOT NULL" for field in fields)
-    return engine.arrow(f"SELECT text FROM ({union}) t ORDER BY text")["text"].combine_chunks().cast(pa.string())
+    return f"SELECT DISTINCT text FROM ({union}) t"
+
+
+def _forms(rows: pa.Table) -> pa.Table:
+    texts = rows["text"].combine_chunks()
+    return names.standardise(texts).append_column("text", texts).select(FORMS.names)
+
+
+def _elements(rows: pa.Table) -> pa.Table:
+    texts = rows["text"].combine_chunks()
+    parsed = address.parse(texts)
+    return (
+        parsed.append_column("normal_key", address.normal_key(parsed))
+        .append_column("text", texts)
+        .select(ELEMENT.names)
+    )

@@ -18,8 +18,9 @@ from linkage import state as remembered
 from linkage.comparable import RECORD, Inputs, Spec, build, finish, judge, read
 from linkage.compare_pairs import score_all, score_listed
 from linkage.engine import DuckEngine
+from linkage.graph import guarded
 from linkage.model import Model
-from linkage.pipeline import group, guarded
+from linkage.pipeline import group
 from linkage.state import State, fill
 
 
@@ -59,7 +60,7 @@ def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inp
     whole = names.record if everything else "affected_record"
     pairs = names.edge if everything else "affected_edge"
     if not everything:
-        kept = ", ".join(("rid", "label", *guarded(model)))
+        kept = ", ".join(("rid", *RECORD, "label", *guarded(model)))
         engine.table("affected_record", f"SELECT {kept} FROM {names.record} WHERE rid IN (SELECT rid FROM affected)")
         engine.table("affected_edge", f"SELECT * FROM {names.edge} WHERE l IN (SELECT rid FROM affected)")
     group(engine, model, records=whole, edges=pairs, judged="judged")

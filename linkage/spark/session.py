@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 import linkage
 
@@ -54,7 +55,7 @@ def java() -> Path:
 
 @contextmanager
 def spark_engine(
-    master: str, scratch: Path, *, memory: str = "2g", partitions: int | None = None, checkpoints: str | None = None
+    master: str, scratch: Path, *, memory: str = "2g", partitions: int | None = None, shared: str | None = None
 ) -> Iterator[SparkEngine]:
     """Give an engine on a Spark session that ends with the block.
 
@@ -63,14 +64,16 @@ def spark_engine(
         scratch: folder for what Spark spills and keeps on this machine.
         memory: of the driver, which with `local` does all the work.
         partitions: parts into which joins spread; Spark's own number when None, twice the cores with `local`.
-        checkpoints: folder that all workers reach, for tables that survive a lost worker.
+        shared: folder that all workers reach, for the tables; with `local` it may be left out.
 
     Raises:
-        SparkMissing: PySpark or Java is missing.
+        SparkMissing: PySpark or Java is missing, or a cluster has no shared folder.
     """
     if find_spec("pyspark") is None:
         raise SparkMissing("PySpark, which is not installed", "Install it: pip install 'onefact[spark]'")
     java()
+    if shared is None and not master.startswith("local"):
+        raise SparkMissing("a folder that all workers reach", f"Name one for {master}: --shared hdfs:///tmp/onefact")
     # PySpark warns of pandas 3 whenever an Arrow function is made; nothing here ever is a pandas object.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     from pyspark.sql import SparkSession
@@ -86,9 +89,7 @@ def spark_engine(
     with _workers(master):
         session = builder.getOrCreate()
         try:
-            if checkpoints:
-                session.sparkContext.setCheckpointDir(checkpoints)
-            yield SparkEngine(session)
+            yield SparkEngine(session, f"{shared or scratch / 'tables'}/{uuid4()}")
         finally:
             session.stop()
 
