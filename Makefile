@@ -110,6 +110,7 @@ lock:
 	@command -v uv >/dev/null 2>&1 || { echo "make lock needs uv on PATH (pip install uv)." >&2; exit 1; }
 	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt
 	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-spark.in -o requirements-spark.txt
 
 stop:
 	@if [ -x $(BIN)/onefact ] && [ -d .onefact ]; then $(BIN)/onefact stop; else echo "Nothing to stop."; fi

@@ -7,6 +7,7 @@ part that sqlglot carries to Spark.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import duckdb
@@ -42,6 +43,14 @@ class Engine(Protocol):
         """Make (or replace) the temporary table `name` from an Arrow table."""
         ...
 
+    def read(self, name: str, path: str) -> None:
+        """Let `name` stand for a Parquet file or a folder of such."""
+        ...
+
+    def write(self, sql: str, path: str) -> None:
+        """Write the result of a query as Parquet: one file, or a folder of parts where many write."""
+        ...
+
     def drop(self, *names: str) -> None:
         """Forget temporary tables."""
         ...
@@ -74,6 +83,15 @@ class DuckEngine:
         self.con.register("_put", table)
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM _put")
         self.con.unregister("_put")
+
+    def read(self, name: str, path: str) -> None:
+        """Let `name` stand for a Parquet file or a folder of such."""
+        files = str(Path(path) / "*.parquet") if Path(path).is_dir() else path
+        self.con.read_parquet(files).create_view(name)
+
+    def write(self, sql: str, path: str) -> None:
+        """Write the result of a query as one Parquet file."""
+        self.con.sql(sql).write_parquet(path, compression="zstd")
 
     def drop(self, *names: str) -> None:
         """Forget temporary tables."""

@@ -5,7 +5,9 @@ For a trial of a model, or where the records outgrow one machine: the same pipel
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ import pyarrow.parquet as pq
 
 from linkage.comparable import RECORD, SPECS
 from linkage.engine import DuckEngine, Engine
-from linkage.pipeline import link
+from linkage.pipeline import NAME, link
 from linkage.prepare import prepare
 from onefact import models
 from onefact.home import Home
@@ -33,44 +35,56 @@ class RecordsUnusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """What a linkage came to."""
+    """What a linkage came to: the file (a folder of parts from Spark), what is in it, and how long linking took."""
 
     file: Path
     records: int
     clusters: int
+    seconds: float
 
 
-def run(home: Home, engine: EngineName, out: Path, *, records: Path | None = None, master: str = "local[2]") -> Linked:
+def run(
+    home: Home,
+    engine: EngineName,
+    out: Path,
+    *,
+    records: Path | None = None,
+    master: str = "local[2]",
+    shared: str | None = None,
+) -> Linked:
     """Link all persons and write `clusters.parquet` (system_id, record_key, role, cluster, rule) into a folder.
+
+    A cluster is named by its first record (system/role/key), so both engines write the same rows.
 
     Args:
         home: the installation; its model and, without `records`, its standardised records.
         engine: `duckdb` or `spark`.
-        out: folder to write to.
+        out: folder to write to; what stood there as `clusters.parquet` is replaced.
         records: Parquet file of standardised persons; missing columns are empty.
         master: Spark's master, e.g. `local[2]`.
+        shared: folder that all workers of a Spark cluster reach.
 
     Raises:
-        RecordsUnusable: the file lacks the columns that name a record.
-        SparkMissing: PySpark or Java is missing.
+        RecordsUnusable: the file is no Parquet, or lacks the columns that name a record.
+        SparkMissing: PySpark or Java is missing, or a cluster has no shared folder.
     """
+    began = time.monotonic()
     spec, model = SPECS["person"], models.current(home, "person")
     wanted = (*RECORD, *spec.fields)
-    table = _of_file(records, wanted) if records else _of_home(home, wanted)
-    with _engine(engine, master) as made:
-        made.put("std_person", table)
-        link(
-            made,
-            spec,
-            model,
-            prepare(made, spec, model, records="std_person", known=models.name_frequencies(home, "person")),
-        )
-        named = ", ".join(f"k.{c}" for c in RECORD)
-        found = made.arrow(f"SELECT {named}, c.cluster, c.rule FROM clustered c JOIN comparable k ON k.rid = c.rid")
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / "clusters.parquet"
-    pq.write_table(found, file, compression="zstd")
-    return Linked(file, found.num_rows, len(found["cluster"].unique()))
+    chosen = _of_file(records, wanted) if records else _of_home(home, wanted)
+    with _engine(engine, master, shared) as made:
+        if isinstance(chosen, str):
+            made.read("record_file", str(records))
+            made.table("std_person", chosen)
+        else:
+            made.put("std_person", chosen)
+        inputs = prepare(made, spec, model, records="std_person", known=models.name_frequencies(home, "person"))
+        link(made, spec, model, inputs)
+        file = _written(made, out)
+        totals = made.arrow(
+            "SELECT count(*) AS records, count(DISTINCT cluster) AS clusters FROM clustered"
+        ).to_pylist()
+    return Linked(file, totals[0]["records"], totals[0]["clusters"], round(time.monotonic() - began, 1))
 
 
 def _of_home(home: Home, wanted: tuple[str, ...]) -> pa.Table:
@@ -78,16 +92,37 @@ def _of_home(home: Home, wanted: tuple[str, ...]) -> pa.Table:
         return con.sql(f"SELECT {', '.join(wanted)} FROM {standardised_table('person')}").to_arrow_table()
 
 
-def _of_file(path: Path, wanted: tuple[str, ...]) -> pa.Table:
-    table = pq.read_table(path)
-    missing = [c for c in RECORD if c not in table.column_names]
+def _of_file(path: Path, wanted: tuple[str, ...]) -> str:
+    """Return the SQL of the wanted columns of the file, which the engine reads by itself as `record_file`."""
+    first = next(iter(sorted(path.glob("*.parquet"))), path) if path.is_dir() else path
+    try:
+        held = pq.read_schema(first).names
+    except (OSError, pa.ArrowInvalid) as problem:
+        raise RecordsUnusable(f"{path} is no Parquet file that can be read.") from problem
+    missing = [c for c in RECORD if c not in held]
     if missing:
         raise RecordsUnusable(f"{path.name} has no column {', '.join(missing)}: standardised records name each record.")
-    return pa.table({c: table[c] if c in table.column_names else pa.nulls(len(table), pa.string()) for c in wanted})
+    columns = ", ".join(f"{c if c in held else 'NULL'}::VARCHAR AS {c}" for c in wanted)
+    return f"SELECT {columns} FROM record_file"
+
+
+def _written(engine: Engine, out: Path) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "clusters.parquet"
+    if file.is_dir():
+        shutil.rmtree(file)
+    file.unlink(missing_ok=True)
+    named = ", ".join(f"k.{c}" for c in RECORD)
+    engine.write(
+        f"SELECT {', '.join(RECORD)}, min({NAME}) OVER (PARTITION BY code) AS cluster, rule FROM ("
+        f"SELECT {named}, c.cluster AS code, c.rule FROM clustered c JOIN comparable k ON k.rid = c.rid) n",
+        str(file),
+    )
+    return file
 
 
 @contextmanager
-def _engine(name: EngineName, master: str) -> Iterator[Engine]:
+def _engine(name: EngineName, master: str, shared: str | None) -> Iterator[Engine]:
     if name == "duckdb":
         with duckdb.connect() as con:
             con.execute("SET preserve_insertion_order = false")
@@ -95,5 +130,5 @@ def _engine(name: EngineName, master: str) -> Iterator[Engine]:
         return
     from linkage.spark.session import spark_engine
 
-    with tempfile.TemporaryDirectory() as scratch, spark_engine(master, Path(scratch)) as engine:
+    with tempfile.TemporaryDirectory() as scratch, spark_engine(master, Path(scratch), shared=shared) as engine:
         yield engine

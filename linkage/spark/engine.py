@@ -18,6 +18,7 @@ from linkage.spark.sql import spark_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 CODE: Final = pa.int64()
 """A hash code on Spark, which has no unsigned integers."""
@@ -107,6 +108,14 @@ class SparkEngine:
         """Make (or replace) the temporary table `name` from an Arrow table."""
         self._keep(name, self.session.createDataFrame(table))
 
+    def read(self, name: str, path: str) -> None:
+        """Let `name` stand for a Parquet file or a folder of such, read by the workers."""
+        self.session.read.parquet(path).createOrReplaceTempView(name)
+
+    def write(self, sql: str, path: str) -> None:
+        """Write the result of a query as a folder of Parquet files, each by the worker that holds its rows."""
+        self._frame(sql).write.mode("overwrite").parquet(path, compression="zstd")
+
     def drop(self, *names: str) -> None:
         """Forget temporary tables and delete their files, if these are on this machine."""
         for name in names:
@@ -125,7 +134,7 @@ class SparkEngine:
         self.session.read.schema(frame.schema).parquet(place).createOrReplaceTempView(name)
 
 
-def _spark_schema(schema: pa.Schema) -> object:
+def _spark_schema(schema: pa.Schema) -> StructType:
     from pyspark.sql.pandas.types import from_arrow_schema
 
     return from_arrow_schema(schema)

@@ -152,17 +152,22 @@ def link(
         ),
     ] = None,
     master: Annotated[str, typer.Option(help="Spark's master.")] = "local[2]",
+    shared: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder that all workers of a Spark cluster reach.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Link all persons anew and write the clusters as Parquet; the master is not touched (全量链接)."""
     from onefact import link as verb
 
     session = _session(context, as_json)
-    done = verb.run(session.home, engine, out, records=records, master=master)
+    done = verb.run(session.home, engine, out, records=records, master=master, shared=shared)
     if session.as_json:
-        session.emit({"file": str(done.file), "records": done.records, "clusters": done.clusters})
+        session.emit(
+            {"file": str(done.file), "records": done.records, "clusters": done.clusters, "seconds": done.seconds}
+        )
     else:
-        session.console.print(f"{done.records} records in {done.clusters} clusters: {done.file}")
+        session.console.print(f"{done.records} records in {done.clusters} clusters, {done.seconds} s: {done.file}")
 
 
 @app.command()
