@@ -15,7 +15,9 @@ ELEMENTS = "coalesce(road || road_no, compound)"
 """A place by its own text alone: the door, or the estate. Where a working copy is at hand its places say more."""
 
 
-def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa.Table | None = None) -> Inputs:
+def prepare(
+    engine: Engine, spec: Spec, model: Model, *, records: str, known: pa.Table | None = None, hints: str | None = None
+) -> Inputs:
     """Make `name_form`, `place` and `name_rarity` for `records`; every distinct text is worked once.
 
     Args:
@@ -23,6 +25,7 @@ def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa
         spec: which entity.
         model: whose name frequencies count.
         records: relation of standardised records.
+        hints: relation of what refused values still say (`schemas.records.HINT_SCHEMA`), if there are any.
         known: how common names are (`linkage.model.frequencies`); as shipped with the model when None.
     """
     texts = _distinct(engine, records, spec.names)
@@ -40,7 +43,7 @@ def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa
     if spec.frequencies:
         frequencies = name_frequencies.read(None, model.entity) if known is None else known
         engine.put("name_rarity", name_frequencies.rarity(model, model.comparison("name"), frequencies))
-    return Inputs(records)
+    return Inputs(records, hints=hints)
 
 
 def _distinct(engine: Engine, records: str, fields: tuple[str, ...]) -> pa.StringArray:
