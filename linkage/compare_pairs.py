@@ -77,7 +77,11 @@ def _look_at_texts(engine: Engine, model: Model, comparison: Comparison, records
         f"{worse_sql(comparison, 'a', 'b')} AS worse FROM scored p JOIN {records} a ON a.rid = p.l "
         f"JOIN {records} b ON b.rid = p.r WHERE p.g_{name} = {OPEN}",
     )
-    engine.put("told", _told(engine.arrow("SELECT DISTINCT one, other FROM open_pair"), kind))
+    pairs = engine.arrow("SELECT DISTINCT one, other FROM open_pair")
+    if not pairs.num_rows:
+        engine.drop("open_pair")
+        return
+    engine.put("told", _told(pairs, kind))
     engine.table(
         "told_pair",
         "SELECT o.l, o.r, CASE WHEN t.level IS NULL THEN o.worse ELSE t.level END AS level FROM open_pair o "

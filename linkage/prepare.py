@@ -25,8 +25,8 @@ def prepare(
         spec: which entity.
         model: whose name frequencies count.
         records: relation of standardised records.
-        hints: relation of what refused values still say (`schemas.records.HINT_SCHEMA`), if there are any.
         known: how common names are (`linkage.model.frequencies`); as shipped with the model when None.
+        hints: relation of what refused values still say (`schemas.records.HINT_SCHEMA`), if there are any.
     """
     texts = _distinct(engine, records, spec.names)
     engine.put("name_form", names.standardise(texts).append_column("text", texts))

@@ -47,7 +47,7 @@ def run(home: Home, engine: EngineName, out: Path, *, records: Path | None = Non
         home: the installation; its model and, without `records`, its standardised records.
         engine: `duckdb` or `spark`.
         out: folder to write to.
-        records: Parquet file of standardised persons; missing columns are empty.
+        records: Parquet file of standardised persons; missing columns are empty. It brings no hints of refused numbers.
         master: Spark's master, e.g. `local[2]`.
 
     Raises:
@@ -56,15 +56,14 @@ def run(home: Home, engine: EngineName, out: Path, *, records: Path | None = Non
     """
     spec, model = SPECS["person"], models.current(home, "person")
     wanted = (*RECORD, *spec.fields)
-    table = _of_file(records, wanted) if records else _of_home(home, wanted)
+    table, hints = (_of_file(records, wanted), None) if records else _of_home(home, wanted)
     with _engine(engine, master) as made:
         made.put("std_person", table)
-        link(
-            made,
-            spec,
-            model,
-            prepare(made, spec, model, records="std_person", known=models.name_frequencies(home, "person")),
-        )
+        if hints is not None:
+            made.put("std_hint", hints)
+        known = models.name_frequencies(home, "person")
+        told = None if hints is None else "std_hint"
+        link(made, spec, model, prepare(made, spec, model, records="std_person", known=known, hints=told))
         named = ", ".join(f"k.{c}" for c in RECORD)
         found = made.arrow(f"SELECT {named}, c.cluster, c.rule FROM clustered c JOIN comparable k ON k.rid = c.rid")
     out.mkdir(parents=True, exist_ok=True)
@@ -73,9 +72,11 @@ def run(home: Home, engine: EngineName, out: Path, *, records: Path | None = Non
     return Linked(file, found.num_rows, len(found["cluster"].unique()))
 
 
-def _of_home(home: Home, wanted: tuple[str, ...]) -> pa.Table:
+def _of_home(home: Home, wanted: tuple[str, ...]) -> tuple[pa.Table, pa.Table]:
+    """Return the standardised persons, and what their refused ID numbers still say."""
     with home.warehouse() as con:
-        return con.sql(f"SELECT {', '.join(wanted)} FROM {standardised_table('person')}").to_arrow_table()
+        persons = con.sql(f"SELECT {', '.join(wanted)} FROM {standardised_table('person')}").to_arrow_table()
+        return persons, con.sql("SELECT * FROM std_hint").to_arrow_table()
 
 
 def _of_file(path: Path, wanted: tuple[str, ...]) -> pa.Table:

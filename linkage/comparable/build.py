@@ -77,15 +77,22 @@ _BORN: Final = "^[0-9]{6}(18|19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01
 
 
 def hints_sql(inputs: Inputs, entity: str) -> str:
-    """Return the SQL of what refused ID numbers say, one row per record: its name, `value`, `born`.
+    """Return the SQL of what refused ID numbers say, one row per record: its name, `value`, `born`, `head`, `tail`.
 
     Of a number that fails its check any digit may be the wrong one, so no birth date is read out of it.
     """
-    born = "substr(value, 7, 4) || '-' || substr(value, 11, 2) || '-' || substr(value, 13, 2)"
+    named = ", ".join(RECORD)
+    born = "substr(said, 7, 4) || '-' || substr(said, 11, 2) || '-' || substr(said, 13, 2)"
+    head, tail = "substr(said, 1, 14)", "substr(said, length(said) - 3, 4)"
+    whole = "length(said) BETWEEN 17 AND 19"
     return (
-        f"SELECT {', '.join(RECORD)}, min(value) AS value, "
-        f"min(CASE WHEN kind <> 'typo' AND regexp_matches(value, '{_BORN}') THEN {born} END) AS born FROM {inputs.hints} "
-        f"WHERE entity_type = '{entity}' AND field = 'id_number' AND kind IN ({_NUMBER_HINTS}) GROUP BY {', '.join(RECORD)}"
+        f"SELECT {named}, said AS value, CASE WHEN how <> 'typo' AND regexp_matches(said, '{_BORN}') THEN {born} END AS born, "
+        f"CASE WHEN {whole} AND {head} NOT LIKE '%*%' THEN {head} END AS head, "
+        f"CASE WHEN {whole} AND {tail} NOT LIKE '%*%' THEN {tail} END AS tail "
+        # A record has one number; where a source gives two, neither is evidence. Names of their own: in HAVING, Spark
+        # takes `value` for the aggregate of that name.
+        f"FROM (SELECT {named}, min(value) AS said, min(kind) AS how FROM {inputs.hints} WHERE entity_type = '{entity}' "
+        f"AND field = 'id_number' AND kind IN ({_NUMBER_HINTS}) GROUP BY {named} HAVING min(value) = max(value)) g"
     )
 
 

@@ -2,7 +2,7 @@
 
 In the SQL, `s` is the standardised record, `n_<field>` the forms of a name field (`linkage.names`), `p_<field>` the place
 of an address field (`linkage.address.places`), `q` the frequency of the name, `h` what a refused ID number still says
-(`value`, and `born`, the birth date where it is visible).
+(`value`; its visible parts: `born`, the birth date, `head` and `tail`).
 """
 
 from __future__ import annotations
@@ -84,19 +84,19 @@ def number_columns(column: str, field: str) -> tuple[Column, ...]:
 
     A slip or a mask leaves one half whole: area and birth date (`_head`), or the last four characters (`_tail`).
     """
-    said = f"coalesce(s.{field}, h.value)"
+    number = f"s.{field}"
 
-    def half(part: str) -> str:
-        return f"CASE WHEN length({said}) BETWEEN 17 AND 19 AND {part} NOT LIKE '%*%' THEN hash({part}) END"
+    def half(start: int, size: int, hinted: str) -> str:
+        return code(f"coalesce(CASE WHEN length({number}) = 18 THEN substr({number}, {start}, {size}) END, {hinted})")
 
     return (
         (
             f"{column}_hint",
-            f"CAST(CASE WHEN s.{field} IS NOT NULL THEN 0 WHEN h.value IS NOT NULL THEN 1 END AS SMALLINT)",
+            f"CAST(CASE WHEN {number} IS NOT NULL THEN 0 WHEN h.value IS NOT NULL THEN 1 END AS SMALLINT)",
         ),
-        (f"{column}_text", said),
-        (f"{column}_head", half(f"substr({said}, 1, 14)")),
-        (f"{column}_tail", half(f"substr({said}, length({said}) - 3, 4)")),
+        (f"{column}_text", f"coalesce({number}, h.value)"),
+        (f"{column}_head", half(1, 14, "h.head")),
+        (f"{column}_tail", half(15, 4, "h.tail")),
     )
 
 

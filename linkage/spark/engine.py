@@ -35,7 +35,8 @@ class SparkEngine:
 
     def put(self, name: str, table: pa.Table) -> None:
         """Make (or replace) the temporary table `name` from an Arrow table."""
-        self._keep(name, self.session.createDataFrame(table))
+        # PySpark loses rows of a table that has an empty chunk among others, and says nothing.
+        self._keep(name, self.session.createDataFrame(table.combine_chunks()))
 
     def drop(self, *names: str) -> None:
         """Forget temporary tables; Spark frees their rows once nothing refers to them."""

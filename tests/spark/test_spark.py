@@ -24,7 +24,7 @@ from linkage.prepare import prepare
 from linkage.spark.session import spark_engine
 from onefact.home import Home
 from onefact.link import run
-from sandbox.standardised import standardised
+from sandbox.standardised import Seen, standardised
 from sandbox.town import make_town
 
 SYSTEMS = Path(__file__).parents[2] / "connectors" / "systems"
@@ -38,16 +38,22 @@ def spark(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def records() -> pa.Table:
-    persons = standardised(make_town(PEOPLE, SEED), load_all(SYSTEMS), SEED).tables["person"]
+def seen() -> Seen:
+    return standardised(make_town(PEOPLE, SEED), load_all(SYSTEMS), SEED)
+
+
+@pytest.fixture(scope="module")
+def records(seen: Seen) -> pa.Table:
+    persons = seen.tables["person"]
     spec = SPECS["person"]
     return persons.select(["system_id", "record_key", "role", *spec.fields])
 
 
-def partition(engine: Engine, records: pa.Table) -> set[frozenset[str]]:
+def partition(engine: Engine, records: pa.Table, hints: pa.Table) -> set[frozenset[str]]:
     model, spec = shipped("person"), SPECS["person"]
     engine.put("std_person", records)
-    link(engine, spec, model, prepare(engine, spec, model, records="std_person"))
+    engine.put("std_hint", hints)
+    link(engine, spec, model, prepare(engine, spec, model, records="std_person", hints="std_hint"))
     rows = engine.arrow(
         "SELECT c.cluster, k.system_id, k.record_key, k.role FROM clustered c JOIN comparable k ON k.rid = c.rid"
     ).to_pylist()
@@ -57,12 +63,18 @@ def partition(engine: Engine, records: pa.Table) -> set[frozenset[str]]:
     return {frozenset(g) for g in groups.values()}
 
 
-def test_the_same_links_on_the_synthetic_town(spark: Engine, records: pa.Table) -> None:
+def test_a_table_in_pieces_arrives_whole(spark: Engine) -> None:
+    piece = pa.table({"a": ["x", "y"]})
+    spark.put("pieces", pa.concat_tables([piece, piece.slice(0, 0), piece]))
+    assert spark.arrow("SELECT count(*) AS n FROM pieces").to_pylist() == [{"n": 4}]
+
+
+def test_the_same_links_on_the_synthetic_town(spark: Engine, seen: Seen, records: pa.Table) -> None:
     with duckdb.connect() as con:
-        expected = partition(DuckEngine(con), records)
+        expected = partition(DuckEngine(con), records, seen.hints)
     assert records.num_rows > 5000
     assert len(expected) < records.num_rows / 2, "the town must have something to link"
-    assert partition(spark, records) == expected
+    assert partition(spark, records, seen.hints) == expected
 
 
 def test_the_command_writes_the_same_clusters_on_both_engines(records: pa.Table, tmp_path: Path) -> None:
