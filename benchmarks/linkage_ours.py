@@ -29,6 +29,7 @@ from benchmarks.linkage_road import add, inputs
 from linkage.comparable import Inputs, Spec, build
 from linkage.comparable.specs import code, date_columns
 from linkage.compare_pairs import score_all
+from linkage.comparison import kind_of
 from linkage.engine import DuckEngine
 from linkage.model import Blocking, Model, load, save, shipped
 from linkage.model.estimate import Settings
@@ -59,7 +60,7 @@ SPEC: Final = Spec(
         *((column, code(f"s.{field}")) for column, field in _CODES.items()),
         ("name_used", "CAST(NULL AS UBIGINT)"),
         ("name_text", "s.name"),
-        *date_columns("birth", "birth_date"),
+        *date_columns("birth", "s.birth_date"),
         ("sex", "CAST(s.sex AS SMALLINT)"),
         ("phone_shared", "false"),
     ),
@@ -99,7 +100,7 @@ def _base(kind: str) -> Model:
     kept = tuple(
         replace(c, group=None, frequency=None, levels=tuple(replace(entry, at_home=None) for entry in c.levels))
         for c in model.comparisons
-        if c.name in columns or f"{c.name}_y" in columns or f"{c.name}_flat" in columns
+        if columns.issuperset(f"{c.name}{suffix}" for suffix in kind_of(c.kind).columns)
     )
     return replace(
         model, blocking=_rules(kind), guards=(), prior_at_home=None, discount=1.0, comparisons=kept, version="benchmark"

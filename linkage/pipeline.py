@@ -5,8 +5,11 @@ Every step is SQL on an engine or a function on Arrow tables, so the same pipeli
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from linkage.comparable import Inputs, Spec, build
 from linkage.compare_pairs import score_all
+from linkage.comparison import kind_of
 from linkage.engine import Engine
 from linkage.graph import guarded
 from linkage.model import Model
@@ -20,9 +23,22 @@ NAME = "system_id || '/' || role || '/' || record_key"
 
 def link(engine: Engine, spec: Spec, model: Model, inputs: Inputs) -> None:
     """Link all records of an entity: make `comparable`, `scored` and `clustered` (rid, component, cluster, rule)."""
+    if inputs.hints is None:
+        model = _without_hints(model)
     build(engine, spec, model, inputs, into="comparable")
     score_all(engine, model, records="comparable")
     group(engine, model, records="comparable", edges="scored")
+
+
+def _without_hints(model: Model) -> Model:
+    """The model without what only hints are compared with: no pair would have a level there."""
+    idle = [c for c in model.comparisons if c.kind == "number"]
+    columns = {f"{c.name}{suffix}" for c in idle for suffix in kind_of(c.kind).columns}
+    return replace(
+        model,
+        comparisons=tuple(c for c in model.comparisons if c not in idle),
+        blocking=tuple(rule for rule in model.blocking if columns.isdisjoint(rule.on)),
+    )
 
 
 def group(engine: Engine, model: Model, *, records: str, edges: str, judged: str | None = None) -> None:

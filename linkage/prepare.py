@@ -23,7 +23,9 @@ ELEMENT: Final = pa.schema(
 """What comparable records need of names (`linkage.names`) and of addresses (`schemas.address`)."""
 
 
-def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa.Table | None = None) -> Inputs:
+def prepare(
+    engine: Engine, spec: Spec, model: Model, *, records: str, known: pa.Table | None = None, hints: str | None = None
+) -> Inputs:
     """Make `name_form`, `place` and `name_rarity` for `records`; every distinct text is worked once.
 
     Args:
@@ -32,6 +34,7 @@ def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa
         model: whose name frequencies count.
         records: relation of standardised records.
         known: how common names are (`linkage.model.frequencies`); as shipped with the model when None.
+        hints: relation of what refused values still say (`schemas.records.HINT_SCHEMA`), if there are any.
     """
     engine.apply("name_form", _distinct(records, spec.names), _forms, FORMS)
     engine.apply("address_text", _distinct(records, spec.places), _elements, ELEMENT)
@@ -44,7 +47,7 @@ def prepare(engine: Engine, spec: Spec, model: Model, *, records: str, known: pa
     if spec.frequencies:
         frequencies = name_frequencies.read(None, model.entity) if known is None else known
         engine.put("name_rarity", name_frequencies.rarity(model, model.comparison("name"), frequencies))
-    return Inputs(records)
+    return Inputs(records, hints=hints)
 
 
 def _distinct(records: str, fields: tuple[str, ...]) -> str:

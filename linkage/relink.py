@@ -171,6 +171,9 @@ def _moved_sql(spec: Spec, inputs: Inputs, changes: Changes, names: State) -> st
     return " UNION ".join(parts)
 
 
+_SAME_RECORD = " AND ".join(f"{{l}}.{c} = {{r}}.{c}" for c in RECORD)
+
+
 def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names: State) -> None:
     """Make `delta`, the comparable records of those that moved, judged among all that share a number or phone."""
     own = ("number", *spec.phones, *(f"k_{rule.name}" for rule in model.blocking))
@@ -187,9 +190,15 @@ def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names
     }
     for relation, texts in near.items():
         engine.table(f"near_{relation}", f"SELECT * FROM {relation} WHERE text IN ({texts})")
+    if inputs.hints:
+        engine.table(
+            "near_hint",
+            f"SELECT h.* FROM {inputs.hints} h SEMI JOIN moved_record m ON {_SAME_RECORD.format(l='m', r='h')}",
+        )
     few = replace(
         inputs,
         rid="s.rid",
+        hints="near_hint" if inputs.hints else None,
         **{part: f"near_{getattr(inputs, part)}" for part in ("names", "places") if getattr(inputs, part) in near},
     )
     read(engine, spec, model, few, records="moved_record", into="said")

@@ -60,7 +60,7 @@ def run(
         home: the installation; its model and, without `records`, its standardised records.
         engine: `duckdb` or `spark`.
         out: folder to write to; what stood there as `clusters.parquet` is replaced.
-        records: Parquet file of standardised persons; missing columns are empty.
+        records: Parquet file of standardised persons; missing columns are empty. It brings no hints of refused numbers.
         master: Spark's master, e.g. `local[2]`.
         shared: folder that all workers of a Spark cluster reach.
 
@@ -71,15 +71,18 @@ def run(
     began = time.monotonic()
     spec, model = SPECS["person"], models.current(home, "person")
     wanted = (*RECORD, *spec.fields)
-    chosen = _of_file(records, wanted) if records else _of_home(home, wanted)
     with _engine(engine, master, shared) as made:
-        if isinstance(chosen, str):
+        hints = None
+        if records:
             made.read("record_file", str(records))
-            made.table("std_person", chosen)
+            made.table("std_person", _of_file(records, wanted))
         else:
-            made.put("std_person", chosen)
-        inputs = prepare(made, spec, model, records="std_person", known=models.name_frequencies(home, "person"))
-        link(made, spec, model, inputs)
+            persons, told = _of_home(home, wanted)
+            made.put("std_person", persons)
+            made.put("std_hint", told)
+            hints = "std_hint"
+        known = models.name_frequencies(home, "person")
+        link(made, spec, model, prepare(made, spec, model, records="std_person", known=known, hints=hints))
         file = _written(made, out)
         totals = made.arrow(
             "SELECT count(*) AS records, count(DISTINCT cluster) AS clusters FROM clustered"
@@ -87,9 +90,11 @@ def run(
     return Linked(file, totals[0]["records"], totals[0]["clusters"], round(time.monotonic() - began, 1))
 
 
-def _of_home(home: Home, wanted: tuple[str, ...]) -> pa.Table:
+def _of_home(home: Home, wanted: tuple[str, ...]) -> tuple[pa.Table, pa.Table]:
+    """Return the standardised persons, and what their refused ID numbers still say."""
     with home.warehouse() as con:
-        return con.sql(f"SELECT {', '.join(wanted)} FROM {standardised_table('person')}").to_arrow_table()
+        persons = con.sql(f"SELECT {', '.join(wanted)} FROM {standardised_table('person')}").to_arrow_table()
+        return persons, con.sql("SELECT * FROM std_hint").to_arrow_table()
 
 
 def _of_file(path: Path, wanted: tuple[str, ...]) -> str:

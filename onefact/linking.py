@@ -60,7 +60,7 @@ def _of(con: duckdb.DuckDBPyConnection, relation: str, entity_type: EntityType) 
 
 def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model, decisions: str) -> bool:
     spec, names = SPECS[entity_type], State(entity_type)
-    inputs = Inputs(standardised_table(entity_type), rid="s.rid")
+    inputs = Inputs(standardised_table(entity_type), rid="s.rid", hints="std_hint")
     con.execute(
         f"CREATE OR REPLACE TEMP VIEW judged_now AS SELECT * FROM judgement_now WHERE entity_type = '{entity_type}'"
     )

@@ -22,7 +22,7 @@ from sandbox.town import Town
 from sandbox.town.draw import plain
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from schemas.records import PLACE, REJECT_SCHEMA, standardised_schema
+from schemas.records import HINT_SCHEMA, PLACE, REJECT_SCHEMA, standardised_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,14 @@ class Seen:
         tables: standardised records per entity (`schemas.records.standardised_schema`); closed and deleted rows are left out.
         truth: which entity each describes (`sandbox.lens.TRUTH`); holds the records of `tables` and those left out.
         rejects: values that were not taken (`schemas.records.REJECT_SCHEMA`).
+        hints: what such values still say (`schemas.records.HINT_SCHEMA`).
         rows: the raw rows per (system, dataset), to look rejected values up.
     """
 
     tables: Mapping[EntityType, pa.Table]
     truth: pa.Table
     rejects: pa.Table
+    hints: pa.Table
     rows: Mapping[tuple[str, str], pa.Table]
 
 
@@ -47,7 +49,7 @@ def standardised(town: Town, manifests: Mapping[str, Manifest], seed: int = 1) -
     tables: dict[EntityType, list[pa.Table]] = {
         entity: [standardised_schema(entity).empty_table()] for entity in ENTITIES
     }
-    truth, rejects, raw = [], [REJECT_SCHEMA.empty_table()], {}
+    truth, rejects, hints, raw = [], [REJECT_SCHEMA.empty_table()], [HINT_SCHEMA.empty_table()], {}
     for system, manifest in sorted(manifests.items()):
         if manifest.capabilities.read == "none":
             continue
@@ -58,10 +60,11 @@ def standardised(town: Town, manifests: Mapping[str, Manifest], seed: int = 1) -
             decoded = decode(placed, manifest, dataset, f"{town.today.isoformat()}T00:00:00")
             raw[system, dataset] = placed
             rejects.append(decoded.rejects)
+            hints.append(decoded.hints)
             for entity, table in decoded.tables.items():
                 tables[entity].append(table.filter(pc.invert(table["deleted"].fill_null(False))))
     whole = {entity: pa.concat_tables(parts) for entity, parts in tables.items()}
-    return Seen(whole, pa.concat_tables(truth), pa.concat_tables(rejects), raw)
+    return Seen(whole, pa.concat_tables(truth), pa.concat_tables(rejects), pa.concat_tables(hints), raw)
 
 
 def record_of(table: pa.Table) -> pa.ChunkedArray:

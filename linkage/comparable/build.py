@@ -6,6 +6,7 @@ whether its phone is shared by many.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +39,7 @@ class Inputs:
         places: place of every address text (text, flat, building, site).
         frequencies: how common full names are (folded, sex, decade, rarity); '' where sex or decade is any.
         rid: SQL of the number of a standardised record `s`.
+        hints: what refused values still say (`schemas.records.HINT_SCHEMA`); None = there are none.
     """
 
     records: str
@@ -45,6 +47,7 @@ class Inputs:
     places: str = "place"
     frequencies: str = "name_rarity"
     rid: str = record_id("s")
+    hints: str | None = None
 
 
 def build(engine: Engine, spec: Spec, model: Model, inputs: Inputs, *, into: str) -> None:
@@ -59,7 +62,8 @@ def read(engine: Engine, spec: Spec, model: Model, inputs: Inputs, *, records: s
     """Make the table `into` with what each of `records` says by itself: rid, its names, the columns of the spec."""
     rare = {f"{c.name}_rarity": rarest(c) for c in model.comparisons if c.frequency}
     columns = ", ".join(
-        f"{f'coalesce({sql}, {rare[name]})' if name in rare else sql} AS {name}" for name, sql in spec.columns
+        f"{f'coalesce({sql}, {rare[name]})' if name in rare else sql} AS {name}"
+        for name, sql in (spec.columns if inputs.hints else _without_hints(spec))
     )
     engine.table(
         into,
@@ -67,9 +71,46 @@ def read(engine: Engine, spec: Spec, model: Model, inputs: Inputs, *, records: s
     )
 
 
+_NUMBER_HINTS: Final = "'typo', 'masked', 'truncated'"
+_BORN: Final = "^[0-9]{6}(18|19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"
+"""The birth date of a number is visible."""
+
+
+def hints_sql(inputs: Inputs, entity: str) -> str:
+    """Return the SQL of what refused ID numbers say, one row per record: its name, `value`, `born`, `head`, `tail`.
+
+    Of a number that fails its check any digit may be the wrong one, so no birth date is read out of it.
+    """
+    named = ", ".join(RECORD)
+    born = "substr(said, 7, 4) || '-' || substr(said, 11, 2) || '-' || substr(said, 13, 2)"
+    head, tail = "substr(said, 1, 14)", "substr(said, length(said) - 3, 4)"
+    whole = "length(said) BETWEEN 17 AND 19"
+    return (
+        f"SELECT {named}, said AS value, CASE WHEN how <> 'typo' AND regexp_matches(said, '{_BORN}') THEN {born} END AS born, "
+        f"CASE WHEN {whole} AND {head} NOT LIKE '%*%' THEN {head} END AS head, "
+        f"CASE WHEN {whole} AND {tail} NOT LIKE '%*%' THEN {tail} END AS tail "
+        # A record has one number; where a source gives two, neither is evidence. Names of their own: in HAVING, Spark
+        # takes `value` for the aggregate of that name.
+        f"FROM (SELECT {named}, min(value) AS said, min(kind) AS how FROM {inputs.hints} WHERE entity_type = '{entity}' "
+        f"AND field = 'id_number' AND kind IN ({_NUMBER_HINTS}) GROUP BY {named} HAVING min(value) = max(value)) g"
+    )
+
+
+def _without_hints(spec: Spec) -> list[tuple[str, str]]:
+    """The columns where nothing was refused; what only hints are compared with is then not even kept."""
+    nothing = "CAST(NULL AS VARCHAR)"
+    return [
+        (name, re.sub(r"\b[hs]\.\w+" if name in spec.hinted else r"\bh\.\w+", nothing, sql))
+        for name, sql in spec.columns
+    ]
+
+
 def _joins(spec: Spec, inputs: Inputs) -> str:
     joins = [f"LEFT JOIN {inputs.names} n_{f} ON n_{f}.text = s.{f}" for f in spec.names]
     joins += [f"LEFT JOIN {inputs.places} p_{f} ON p_{f}.text = s.{f}" for f in spec.places]
+    if inputs.hints and spec.hinted:
+        same = " AND ".join(f"h.{c} = s.{c}" for c in RECORD)
+        joins.append(f"LEFT JOIN ({hints_sql(inputs, spec.entity_type)}) h ON {same}")
     if spec.frequencies:
         joins.append(
             f"LEFT JOIN {inputs.frequencies} q ON q.folded = n_name.folded "

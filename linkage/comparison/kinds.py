@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from linkage import names
-from linkage.comparison import texts
+from linkage.evidence import dates, numbers, texts
 
 Compare = Callable[[pa.Array, pa.Array], pa.Array]
 """From two columns of texts, pair by pair, to the level of each pair (NULL where a text says nothing)."""
@@ -97,25 +98,10 @@ _NAME = Kind(
     compare=names.compare,
 )
 
-_DATE_PARTS = ("_y", "_m", "_d")
 _DATE = Kind(
-    columns=_DATE_PARTS,
+    columns=("_y", "_m", "_d"),
     known=_both("_y"),
-    better=(
-        Coded("exact", _equal(*_DATE_PARTS)),
-        Coded("swapped", "{l}.{c}_y = {r}.{c}_y AND {l}.{c}_m = {r}.{c}_d AND {l}.{c}_d = {r}.{c}_m"),
-        # 1 January stands for "day unknown" in many registers, and says nothing against any other day of the year.
-        Coded(
-            "year_default",
-            "{l}.{c}_y = {r}.{c}_y AND (({l}.{c}_m = 1 AND {l}.{c}_d = 1) OR ({r}.{c}_m = 1 AND {r}.{c}_d = 1))",
-        ),
-        Coded(
-            "one_part",
-            "({l}.{c}_y = {r}.{c}_y AND ({l}.{c}_m = {r}.{c}_m OR {l}.{c}_d = {r}.{c}_d)) "
-            "OR ({l}.{c}_m = {r}.{c}_m AND {l}.{c}_d = {r}.{c}_d AND NOT ({l}.{c}_m = 1 AND {l}.{c}_d = 1))",
-        ),
-        Coded("year_only", _equal("_y")),
-    ),
+    better=tuple(Coded(level, sql) for level, sql in dates.conditions("{l}.{c}", "{r}.{c}")),
 )
 
 _CODE = Kind(columns=("",), known=_both(""), better=(Coded("exact", _equal("")),))
@@ -143,6 +129,23 @@ _TEXT = Kind(
     columns=("",), known=_both(""), better=(Coded("exact", _equal("")),), textual=texts.LEVELS, compare=texts.compare
 )
 
+UNCLEAR: Final = "unclear"
+"""The level of two numbers of which too little is visible, or that are documents of two kinds: it speaks for nothing."""
+
+
+def _near_numbers(left: pa.Array, right: pa.Array) -> pa.Array:
+    return pc.fill_null(numbers.compare(left, right), UNCLEAR)
+
+
+# Two valid numbers are decided before anything is weighed: only where one is a hint (`_hint` is 1, else 0) is it compared.
+_NUMBER = Kind(
+    columns=("_hint", "_head", "_tail"),
+    known="coalesce({l}.{c}_hint + {r}.{c}_hint, 0) > 0",
+    better=(),
+    textual=(*numbers.LEVELS[:-1], UNCLEAR),
+    compare=_near_numbers,
+)
+
 KINDS: Final[dict[str, Kind]] = {
     "name": _NAME,
     "date": _DATE,
@@ -150,6 +153,7 @@ KINDS: Final[dict[str, Kind]] = {
     "phone": _PHONE,
     "place": _PLACE,
     "text": _TEXT,
+    "number": _NUMBER,
 }
 """Every comparison kind by the name that models use."""
 

@@ -232,8 +232,14 @@ def by_maximisation(material: Material, start: Model, wanted: frozenset[str]) ->
     behind: dict[str, float] = {}
     warnings: list[str] = []
     sessions: list[Session] = []
+    kinds = {c.name: c.kind for c in material.model.comparisons}
     for entry in material.model.blocking:
-        teaches = wanted - words.used_up(material.model, entry.on)
+        used = words.used_up(material.model, entry.on)
+        if any(
+            kinds[name] == "number" for name in used
+        ):  # half a number says the birth date too: it would teach itself
+            continue
+        teaches = wanted - used
         condition = words.rule(material.model, entry.on) + undecided
         pairs = material.count(f"SELECT count(*) FROM train_m l JOIN train_m r ON {condition} WHERE l.rid < r.rid")
         if not teaches or pairs < material.settings.session:
@@ -250,7 +256,7 @@ def by_maximisation(material: Material, start: Model, wanted: frozenset[str]) ->
                 f"the session on {entry.name} did not converge in {material.settings.iterations} iterations"
             )
         true = pairs * float(session.core_model_settings.probability_two_random_records_match)
-        sessions.append(Session(entry.name, words.used_up(material.model, entry.on), true))
+        sessions.append(Session(entry.name, used, true))
         looked_at = min(1.0, material.settings.pairs / pairs)
         for name in teaches:
             share = material.known(material.model.comparison(name), "train_m")

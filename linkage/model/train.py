@@ -106,7 +106,7 @@ def train(
     comparisons: list[Comparison] = []
     more: list[str] = []
     for comparison in model.comparisons:
-        home, said = _home(material, comparison)
+        home, said = _home(material, comparison) if comparison.name in m else (None, ())
         more += said
         comparisons.append(_weighed(comparison, m.get(comparison.name), u[comparison.name], home))
     warnings = (*warnings, *more)

@@ -106,7 +106,8 @@ class SparkEngine:
 
     def put(self, name: str, table: pa.Table) -> None:
         """Make (or replace) the temporary table `name` from an Arrow table."""
-        self._keep(name, self.session.createDataFrame(table))
+        # PySpark loses rows of a table that has an empty chunk among others, and says nothing.
+        self._keep(name, self.session.createDataFrame(table.combine_chunks()))
 
     def read(self, name: str, path: str) -> None:
         """Let `name` stand for a Parquet file or a folder of such, read by the workers."""

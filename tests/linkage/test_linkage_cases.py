@@ -20,6 +20,7 @@ from linkage.resolve import resolve
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
+from schemas.values import hints, normalise
 from warehouse.addresses import parse_new
 from warehouse.duck import RECORD_ID, SOURCE_ID, open_warehouse
 from warehouse.names import standardise_new
@@ -58,6 +59,16 @@ def link(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
     link_entity(con, entity_type, shipped(entity_type))
 
 
+def put_hints(con: duckdb.DuckDBPyConnection, rows: list[dict[str, str]], raw: pa.StringArray, read: pa.Table) -> None:
+    """Leave what refused numbers still say, as decoding does."""
+    found = hints("id_number", raw, {n: read[n].combine_chunks() for n in ("value", "issue", "warning")})
+    con.execute("DELETE FROM std_hint")
+    con.executemany(
+        "INSERT INTO std_hint VALUES ('test', ?, 'person', 'person', 'id_number', ?, ?)",
+        [[rows[h["at"]]["record"], h["kind"], h["value"]] for h in found.to_pylist()] or [["none", "masked", ""]],
+    )
+
+
 def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[dict[str, str]]) -> set[frozenset[str]]:
     names = [n for n in ENTITIES[entity_type].names if any(n == TITLES.get(c, c) for c in rows[0])]
     column = {TITLES.get(c, c): c for c in rows[0]}
@@ -67,6 +78,9 @@ def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[d
     })  # fmt: skip
     if entity_type == "person":  # decoding fills in what a citizen number says
         columns = {n: table[n].combine_chunks() for n in names}
+        read = normalise("id_number", columns["id_number"])
+        put_hints(con, rows, columns["id_number"], read)
+        columns["id_number"] = read["value"].combine_chunks()
         table = pa.table({**dict(zip(table.column_names, table.columns, strict=True)), **cross_check(columns).columns})
     con.execute(f"DELETE FROM std_{entity_type}")
     con.register("_rows", table)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.comparison.texts import LEVELS, compare
+from linkage.evidence.texts import LEVELS, compare
 
 WORDS = st.one_of(st.none(), st.text("abcdé 12", max_size=8))
 
@@ -44,5 +44,5 @@ def test_levels_do_not_depend_on_the_side_or_the_company(pairs: list[tuple[str |
 
 
 def test_columns_of_different_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="1 texts cannot be compared with 2"):
+    with pytest.raises(ValueError, match="1 values cannot be compared with 2"):
         compare(pa.array(["a"]), pa.array(["a", "b"]))

@@ -17,6 +17,14 @@ from warehouse.golden import Authority
 
 NAMES = ("王伟", "李娜", "张敏")
 PEOPLE = tuple(citizen(n, f"19{80 + n}0101") for n in range(1, 6))
+HINTS = tuple(
+    hint
+    for n in PEOPLE[:2]
+    for hint in (
+        ("typo", n[:15] + str((int(n[15]) + 1) % 10) + n[16:]), ("masked", f"{n[:10]}****{n[14:]}"),
+        ("masked", f"{n[:6]}********{n[14:]}"),
+    )
+)  # fmt: skip
 FEW = settings(
     max_examples=4,
     deadline=None,
@@ -30,11 +38,13 @@ RANKS = [Authority("a", "person", "person", "name", 90), Authority("b", "person"
 def a_record(draw: st.DrawFn) -> Record:
     """A person as a careless system has it: few names, few phones, few homes, so that everything may meet."""
     maybe = lambda values: draw(st.none() | st.sampled_from(values))  # noqa: E731
+    number = maybe(PEOPLE)
     return person(
         draw(st.sampled_from("abc")),
         f"k{draw(st.integers(0, 7))}",
         f"2026-10-{draw(st.integers(1, 28)):02d}T00:00:00",
-        id_number=maybe(PEOPLE),
+        id_number=number,
+        hint=None if number else maybe(HINTS),
         name=maybe(NAMES),
         phone=maybe(("13900000001", "13900000002", "13900000003")),
         residence_address=maybe((flat(1), "武珞路1号3幢2单元501", flat(2))),
@@ -137,6 +147,17 @@ def test_a_complete_reading_retracts_a_few_but_not_many(
         counts = bench.load(everyone[:after], complete=True)[0]
         assert (counts.removed, counts.withheld_removals, counts.taken) == (removed, withheld, 0)
         assert counts.balanced
+
+
+def test_a_hint_that_changes_moves_its_record(folders: Iterator[Path]) -> None:
+    """Nothing else of the record changes: the fields it holds are the same before and after."""
+    one, other = (n[:15] + str((int(n[15]) + 1) % 10) + n[16:] for n in PEOPLE[:2])
+    with Workbench(next(folders)) as bench:
+        bench.load([person("a", str(i), id_number=n, name="王伟") for i, n in enumerate(PEOPLE[:2])])
+        for hint, partner in ((one, "a/0"), (other, "a/1"), (None, None)):
+            bench.load([person("b", "1", name="王伟", hint=("typo", hint) if hint else None)])
+            bench.run()
+            assert {"b/1", partner} - {None} in bench.partition()
 
 
 def test_an_empty_source_never_deletes(folders: Iterator[Path]) -> None:

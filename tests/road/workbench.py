@@ -12,7 +12,7 @@ import pyarrow as pa
 from onefact.consolidate import derive
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from schemas.records import REJECT_SCHEMA, standardised_schema
+from schemas.records import HINT_SCHEMA, REJECT_SCHEMA, standardised_schema
 from warehouse import golden, working_copy
 from warehouse.duck import open_warehouse
 from warehouse.golden import Authority
@@ -23,7 +23,7 @@ LINKS = pa.schema(
 )
 
 Record = Mapping[str, Any]
-"""Master fields plus `system`, `key`, `at` (observed), `deleted`."""
+"""Master fields plus `system`, `key`, `at` (observed), `deleted`, and `hint`: (kind, value) of a refused ID number."""
 
 Partition = frozenset[frozenset[str]]
 
@@ -77,7 +77,21 @@ class Workbench:
                 ],
                 schema=standardised_schema(entity_type),
             )  # fmt: skip
-            stage.add({entity_type: table}, LINKS.empty_table(), REJECT_SCHEMA.empty_table())
+            hints = pa.Table.from_pylist(
+                [
+                    dict(
+                        zip(
+                            HINT_SCHEMA.names,
+                            (system, r["key"], entity_type, entity_type, "id_number", *r["hint"]),
+                            strict=True,
+                        )
+                    )
+                    for r in newest.values()
+                    if r.get("hint") and not r["deleted"]
+                ],
+                schema=HINT_SCHEMA,
+            )
+            stage.add({entity_type: table}, LINKS.empty_table(), REJECT_SCHEMA.empty_table(), hints)
         counts = Counts(received=len(rows), taken=len(rows) - twice, duplicates=twice)
         return stage.merge(counts, {"all": complete})
 

@@ -26,7 +26,7 @@ from linkage.prepare import prepare
 from linkage.spark.session import SparkMissing, java, spark_engine
 from onefact.home import Home
 from onefact.link import RecordsUnusable, run
-from sandbox.standardised import standardised
+from sandbox.standardised import Seen, standardised
 from sandbox.town import make_town
 
 ROOT = Path(__file__).parents[2]
@@ -41,9 +41,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def town() -> pa.Table:
-    persons = standardised(make_town(PEOPLE, SEED), load_all(ROOT / "connectors" / "systems"), SEED).tables["person"]
-    return persons.select([*RECORD, *SPEC.fields])
+def seen() -> Seen:
+    return standardised(make_town(PEOPLE, SEED), load_all(ROOT / "connectors" / "systems"), SEED)
+
+
+@pytest.fixture(scope="module")
+def town(seen: Seen) -> pa.Table:
+    return seen.tables["person"].select([*RECORD, *SPEC.fields])
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,12 @@ def hard(town: pa.Table) -> pa.Table:
         ).to_arrow_table()
 
 
+def test_a_table_in_pieces_arrives_whole(spark: Engine) -> None:
+    piece = pa.table({"a": ["x", "y"]})
+    spark.put("pieces", pa.concat_tables([piece, piece.slice(0, 0), piece]))
+    assert spark.arrow("SELECT count(*) AS n FROM pieces").to_pylist() == [{"n": 4}]
+
+
 def cases() -> pa.Table:
     """The cases of tests/fixtures/linkage/people.csv, all together."""
     rows = list(csv.DictReader((ROOT / "tests/fixtures/linkage/people.csv").open(encoding="utf-8")))
@@ -70,11 +80,14 @@ def cases() -> pa.Table:
     return pa.table({**names, "role": ["person"] * len(rows), **{f: checked[f] for f in SPEC.fields}})
 
 
-def linked(engine: Engine, records: pa.Table) -> dict[str, list[tuple[object, ...]]]:
+def linked(engine: Engine, records: pa.Table, hints: pa.Table | None) -> dict[str, list[tuple[object, ...]]]:
     """What linking comes to, in names of records, so that it does not depend on an engine's codes."""
     model = shipped("person")
     engine.put("std_person", records)
-    link(engine, SPEC, model, prepare(engine, SPEC, model, records="std_person"))
+    if hints is not None:
+        engine.put("std_hint", hints)
+    told = None if hints is None else "std_hint"
+    link(engine, SPEC, model, prepare(engine, SPEC, model, records="std_person", hints=told))
     queries = {
         "clusters": f"SELECT c.rule, {named('k')} AS record, min({named('k')}) OVER (PARTITION BY c.cluster) AS cluster "
         "FROM clustered c JOIN comparable k ON k.rid = c.rid",
@@ -91,11 +104,12 @@ def named(alias: str) -> str:
 
 
 @pytest.mark.parametrize("records", ["town", "hard", "cases"])
-def test_spark_links_as_duckdb_does(spark: Engine, records: str, request: pytest.FixtureRequest) -> None:
+def test_spark_links_as_duckdb_does(spark: Engine, seen: Seen, records: str, request: pytest.FixtureRequest) -> None:
     table = cases() if records == "cases" else request.getfixturevalue(records)
+    hints = None if records == "cases" else seen.hints
     with duckdb.connect() as con:
-        expected = linked(DuckEngine(con), table)
-    found = linked(spark, table)
+        expected = linked(DuckEngine(con), table, hints)
+    found = linked(spark, table, hints)
     for what, rows in expected.items():
         assert found[what] == rows, what
     assert len({cluster for *_, cluster in expected["clusters"]}) < table.num_rows
