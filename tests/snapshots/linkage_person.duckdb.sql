@@ -60,10 +60,13 @@ SELECT
   CASE WHEN NOT n_name.surname IS NULL THEN HASH(n_name.surname) END AS name_surname,
   CASE WHEN NOT n_used_name.folded IS NULL THEN HASH(n_used_name.folded) END AS name_used,
   s.name AS name_text,
-  CASE WHEN NOT s.birth_date IS NULL THEN HASH(s.birth_date) END AS birth,
-  CAST(SUBSTRING(s.birth_date, 1, 4) AS SMALLINT) AS birth_y,
-  CAST(SUBSTRING(s.birth_date, 6, 2) AS SMALLINT) AS birth_m,
-  CAST(SUBSTRING(s.birth_date, 9, 2) AS SMALLINT) AS birth_d,
+  CASE
+    WHEN NOT COALESCE(s.birth_date, CAST(NULL AS TEXT)) IS NULL
+    THEN HASH(COALESCE(s.birth_date, CAST(NULL AS TEXT)))
+  END AS birth,
+  CAST(SUBSTRING(COALESCE(s.birth_date, CAST(NULL AS TEXT)), 1, 4) AS SMALLINT) AS birth_y,
+  CAST(SUBSTRING(COALESCE(s.birth_date, CAST(NULL AS TEXT)), 6, 2) AS SMALLINT) AS birth_m,
+  CAST(SUBSTRING(COALESCE(s.birth_date, CAST(NULL AS TEXT)), 9, 2) AS SMALLINT) AS birth_d,
   CASE WHEN s.sex IN ('1', '2') THEN CAST(s.sex AS SMALLINT) END AS sex,
   CASE WHEN NOT s.phone IS NULL THEN HASH(s.phone) END AS phone,
   p_residence_address.flat AS residence_flat,
@@ -73,7 +76,50 @@ SELECT
   p_registered_address.building AS registered_building,
   p_registered_address.site AS registered_site,
   CASE WHEN NOT s.household_no IS NULL THEN HASH(s.household_no) END AS household,
-  COALESCE(q.rarity, 2.0) AS name_rarity
+  COALESCE(q.rarity, 2.0) AS name_rarity,
+  CAST(CASE
+    WHEN NOT CAST(NULL AS TEXT) IS NULL
+    THEN 0
+    WHEN NOT CAST(NULL AS TEXT) IS NULL
+    THEN 1
+  END AS SMALLINT) AS number_hint,
+  COALESCE(CAST(NULL AS TEXT), CAST(NULL AS TEXT)) AS number_text,
+  CASE
+    WHEN NOT COALESCE(
+      CASE
+        WHEN LENGTH(CAST(NULL AS TEXT)) = 18
+        THEN SUBSTRING(CAST(NULL AS TEXT), 1, 14)
+      END,
+      CAST(NULL AS TEXT)
+    ) IS NULL
+    THEN HASH(
+      COALESCE(
+        CASE
+          WHEN LENGTH(CAST(NULL AS TEXT)) = 18
+          THEN SUBSTRING(CAST(NULL AS TEXT), 1, 14)
+        END,
+        CAST(NULL AS TEXT)
+      )
+    )
+  END AS number_head,
+  CASE
+    WHEN NOT COALESCE(
+      CASE
+        WHEN LENGTH(CAST(NULL AS TEXT)) = 18
+        THEN SUBSTRING(CAST(NULL AS TEXT), 15, 4)
+      END,
+      CAST(NULL AS TEXT)
+    ) IS NULL
+    THEN HASH(
+      COALESCE(
+        CASE
+          WHEN LENGTH(CAST(NULL AS TEXT)) = 18
+          THEN SUBSTRING(CAST(NULL AS TEXT), 15, 4)
+        END,
+        CAST(NULL AS TEXT)
+      )
+    )
+  END AS number_tail
 FROM std_person AS s
 LEFT JOIN name_form AS n_name
   ON n_name.text = s.name
@@ -312,6 +358,10 @@ FROM (
     r.registered_site,
     r.household,
     r.name_rarity,
+    CASE WHEN f.rid IS NULL THEN r.number_hint END AS number_hint,
+    CASE WHEN f.rid IS NULL THEN r.number_text END AS number_text,
+    CASE WHEN f.rid IS NULL THEN r.number_head END AS number_head,
+    CASE WHEN f.rid IS NULL THEN r.number_tail END AS number_tail,
     CASE WHEN f.rid IS NULL THEN r.number END AS label,
     NOT m_phone.phone IS NULL AS phone_shared
   FROM said AS r
