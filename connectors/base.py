@@ -101,6 +101,8 @@ class Context:
     Attributes:
         home: the working folder (`--home`), for spools and known hosts.
         folder: folder of the manifest file, base of relative paths.
+        at: told the name of each step just before it happens (`send`, `sent`, `read_back` ...); does nothing. Crash tests
+            put a power cut here.
     """
 
     home: Path
@@ -108,6 +110,7 @@ class Context:
     variables: Variables
     now: Callable[[], datetime] = datetime.now
     sleep: Callable[[float], None] = time.sleep
+    at: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,11 +100,21 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field that a system lacks: its value there (`old`), the golden value (`new`), both canonical."""
+    """One field that a system lacks: its value there (`old`), the golden value (`new`), both canonical.
+
+    Attributes:
+        pushed: the value that we ourselves wrote there last (the shadow, 影子), None when we never did. A record may show
+            it before the next pull tells: then it is no foreign edit.
+    """
 
     field: str
     old: str | None
     new: str | None
+    pushed: str | None = None
+
+    def foreign(self, held: str | None) -> bool:
+        """Return whether a value found at the target was put there by somebody else since we last knew it."""
+        return held not in {self.old, self.new} and (self.pushed is None or held != self.pushed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,10 @@ class Outcome:
         receipt: the target's own receipt number where it gives one.
         record_key: the key that the target gave to a created record.
         detail: for assisted entry: the prefilled values in the form's own order and wording.
+        held: for a conflict: field -> canonical value that the target holds now, for the merge by authority.
+        near: fields that the target re-wrote (trimmed, padded, re-formatted) so that only the canonical values are equal.
+        raw: the target's own answer as received, kept apart from the outcome under its hash as evidence.
+        due: when an answer that comes later is expected (ISO, with offset); after it the change is overdue.
     """
 
     change_id: str
@@ -155,3 +169,7 @@ class Outcome:
     receipt: str | None = None
     record_key: str | None = None
     detail: Sequence[tuple[str, str]] = ()
+    held: Mapping[str, str | None] = field(default_factory=dict)
+    near: Sequence[str] = ()
+    raw: bytes | None = None
+    due: str | None = None

@@ -1,0 +1,31 @@
+"""The PostgreSQL master: every table, by what it is about."""
+
+from __future__ import annotations
+
+from warehouse.tables.address import ADDRESS_NODE, ADDRESS_POINT
+from warehouse.tables.create import create_all, default_of
+from warehouse.tables.delivery import OUTBOX, PUSHED
+from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, EDGE, PAIR, REDIRECT, REVIEW
+from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
+from warehouse.tables.metadata import METADATA
+
+__all__ = [
+    "ADDRESS_NODE",
+    "ADDRESS_POINT",
+    "BATCH",
+    "CROSSWALK",
+    "CROSSWALK_HISTORY",
+    "CURSOR",
+    "DECISION",
+    "EDGE",
+    "ENTRY",
+    "METADATA",
+    "OUTBOX",
+    "PAIR",
+    "PUSHED",
+    "REDIRECT",
+    "REVIEW",
+    "RUN",
+    "create_all",
+    "default_of",
+]

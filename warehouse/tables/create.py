@@ -1,0 +1,50 @@
+"""Creating the tables, and adding columns that an older onefact lacked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from warehouse.tables.metadata import METADATA
+
+CREATING = 420199
+"""Number of the advisory lock under which tables are created."""
+
+
+def create_all(engine: sa.Engine) -> None:
+    """Create the tables and columns that are missing; of several first commands at once the others wait."""
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATING)))
+        METADATA.create_all(connection)
+        _add_columns(connection)
+
+
+def _add_columns(connection: sa.Connection) -> None:
+    """Add columns that a table of an older onefact lacks; its rows hold NULL there, new ones the default.
+
+    Only missing ones are altered: ALTER TABLE waits for every reader, even where it has nothing to do.
+    """
+    query = sa.text(
+        "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+        "WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"
+    )
+    present = {(table, column) for table, column in connection.execute(query)}
+    for table in METADATA.tables.values():
+        for column in table.columns:
+            if (table.name, column.name) in present:
+                continue
+            kind, named = column.type.compile(dialect=connection.dialect), f'"{column.name}"'
+            connection.execute(sa.text(f'ALTER TABLE "{table.name}" ADD COLUMN IF NOT EXISTS {named} {kind}'))
+            connection.execute(
+                sa.text(f'ALTER TABLE "{table.name}" ALTER COLUMN {named} SET DEFAULT {default_of(column)}')
+            )
+
+
+def default_of(column: sa.Column[Any]) -> str:
+    """Return the SQL of a column's declared default, NULL when it has none."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return (
+        dialect.ddl_compiler(dialect, sa.schema.CreateTable(column.table)).get_column_default_string(column) or "NULL"
+    )

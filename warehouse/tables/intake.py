@@ -1,0 +1,60 @@
+"""What came in (归集): runs, batches, cursors, portal entries."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from warehouse.tables.metadata import METADATA
+
+RUN = sa.Table(
+    "run",
+    METADATA,
+    sa.Column("run_id", sa.String(40), primary_key=True),
+    sa.Column("verb", sa.String(20), nullable=False),
+    sa.Column("started_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("summary", JSONB, nullable=False, server_default="{}"),
+    comment="运行记录",
+)
+
+BATCH = sa.Table(
+    "batch",
+    METADATA,
+    sa.Column("batch_id", sa.String(60), primary_key=True),
+    sa.Column("system_id", sa.String(60), nullable=False, index=True),
+    sa.Column("pulled_at", sa.String(30), nullable=False),
+    sa.Column("folder", sa.Text, comment="landing folder below the home, NULL when nothing was received"),
+    sa.Column("sha256", sa.String(64)),
+    *(
+        sa.Column(name, sa.Integer, nullable=False, server_default="0")
+        for name in (
+            "received", "taken", "unchanged", "rejected", "duplicates", "removed", "withheld_removals", "rejected_values",
+        )
+    ),
+    sa.Column("error", sa.Text, comment="plain sentence when the system could not be read"),
+    sa.Column("snapshots", JSONB, nullable=False, server_default="[]", comment="datasets that were read completely"),
+    comment="批次登记",
+)  # fmt: skip
+
+CURSOR = sa.Table(
+    "source_cursor",
+    METADATA,
+    sa.Column("system_id", sa.String(60), primary_key=True),
+    sa.Column("dataset", sa.String(60), primary_key=True),
+    sa.Column("cursor", sa.Text),
+    sa.Column("batch_id", sa.String(60), nullable=False),
+    comment="增量游标: stored only after the batch is landed and merged",
+)
+
+ENTRY = sa.Table(
+    "entry",
+    METADATA,
+    sa.Column("entry_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("entity_type", sa.String(20), nullable=False),
+    sa.Column("master_id", UUID(as_uuid=False), nullable=False),
+    sa.Column("field", sa.String(60), nullable=False),
+    sa.Column("value", sa.Text),
+    sa.Column("actor", sa.String(60), nullable=False),
+    sa.Column("entered_at", sa.String(30), nullable=False),
+    comment="录入: each entry is a record of the system `entry`, a fact typed once",
+)
