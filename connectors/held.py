@@ -7,7 +7,7 @@ conflict for a person, and only the rest is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import pyarrow as pa
@@ -18,13 +18,16 @@ from schemas.records import Change, Outcome
 
 Standing = Literal["due", "already", "changed", "absent"]
 """due = to be written; already = all fields hold the new value; changed = somebody else changed a field since it was
-last read; absent = the system shows no such record."""
+last read or written by us; absent = the system shows no such record."""
+
+Held = Mapping[str, str | None]
+"""Field -> the canonical value that the system holds."""
 
 
 def standings(
     manifest: Manifest, dataset: str, changes: Sequence[Change], rows: pa.Table
-) -> dict[str, tuple[Standing, list[str]]]:
-    """Return change_id -> (standing, names of the fields that somebody else changed).
+) -> dict[str, tuple[Standing, Held]]:
+    """Return change_id -> (standing, what the system holds in the fields of the change).
 
     Args:
         manifest: the system's manifest.
@@ -34,30 +37,38 @@ def standings(
     """
     held = records(manifest, dataset, rows)
     fields = {entity.role: entity.fields for entity in manifest.dataset(dataset).entities}
-    answer: dict[str, tuple[Standing, list[str]]] = {}
+    answer: dict[str, tuple[Standing, Held]] = {}
     for change in changes:
         now = held.get((change.record_key or "", change.role))
         if now is None:
-            answer[change.change_id] = ("absent", [])
+            answer[change.change_id] = ("absent", {})
             continue
         mapped = fields[change.role]
         written = [c for c in change.changes if c.field in mapped and mapped[c.field].writable]
         differing = [c for c in written if now[c.field] != c.new]
-        foreign = [c.field for c in differing if now[c.field] != c.old]
+        foreign = any(c.foreign(now[c.field]) for c in differing)
         standing: Standing = "changed" if foreign else "due" if differing or not written else "already"
-        answer[change.change_id] = (standing, foreign)
+        answer[change.change_id] = (standing, {c.field: now[c.field] for c in written})
     return answer
 
 
-def settled(change: Change, standing: tuple[Standing, list[str]] | None) -> Outcome | None:
+def settled(change: Change, standing: tuple[Standing, Held] | None) -> Outcome | None:
     """Return the outcome of a change that needs no write or must not be written; None where it is due."""
     match standing:
         case ("already", _):
             return Outcome(change.change_id, "verified", "already", "系统中已是该值", record_key=change.record_key)
-        case ("changed", fields):
-            message = f"系统中的值已被他人修改：{'、'.join(fields)}"
-            return Outcome(change.change_id, "conflict", "changed_there", message, record_key=change.record_key)
+        case ("changed", held):
+            return changed_there(change, held)
     return None
+
+
+def changed_there(change: Change, held: Held) -> Outcome:
+    """Return the conflict of a change whose record somebody else changed; it carries what the system holds now."""
+    fields = "、".join(c.field for c in change.changes if c.field in held and c.foreign(held[c.field]))
+    message = f"系统中的值已被他人修改：{fields}"
+    return Outcome(
+        change.change_id, "conflict", "changed_there", message, record_key=change.record_key, held=dict(held)
+    )
 
 
 def verdict(

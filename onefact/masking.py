@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from schemas.model import Field
 
@@ -29,6 +31,17 @@ def mask(field: Field, value: str) -> str:
 def mask_key(key: str) -> str:
     """Return a record key as it may be shown: some systems number their records by citizen number (公民身份号码)."""
     return re.sub(r"(?<!\d)(\d{6})\d{8}(\d{3}[\dXx])", r"\1********\2", key)
+
+
+def mask_keys(document: Any) -> Any:
+    """Return a document for machines with every record key in it as it may be shown, however deep it stands."""
+    if isinstance(document, Mapping):
+        return {
+            k: mask_key(v) if k == "record_key" and isinstance(v, str) else mask_keys(v) for k, v in document.items()
+        }
+    if isinstance(document, (list, tuple)):
+        return [mask_keys(part) for part in document]
+    return document
 
 
 def _middle(value: str, head: int, tail: int) -> str:

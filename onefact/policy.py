@@ -13,7 +13,7 @@ from connectors.base import NotAllowed
 from connectors.manifest import Manifest
 from connectors.manifest.model import Condition, Dataset, EntityMap, FieldMap
 from schemas.entities import ENTITIES
-from schemas.model import Field
+from schemas.model import EntityType, Field
 from warehouse.golden import Authority
 from warehouse.planning import Target, age_condition
 
@@ -44,6 +44,11 @@ def authorities(manifests: Iterable[Manifest]) -> list[Authority]:
     # Two datasets may have the same role: one of them may speak for a field that the other only shows.
     ranked = sorted(rows, key=lambda a: a.rank)
     return list({(a.system_id, a.entity_type, a.role, a.field): a for a in ranked}.values())
+
+
+def ranks(manifests: Iterable[Manifest]) -> dict[tuple[str, EntityType, str, str], int]:
+    """Return (system, entity, role, field) -> rank, as `authorities`, for single questions."""
+    return {(a.system_id, a.entity_type, a.role, a.field): a.rank for a in authorities(manifests)}
 
 
 def _rank(manifest: Manifest, entity: EntityMap, name: str, field_map: FieldMap) -> int:

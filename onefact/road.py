@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from onefact.consolidate import Consolidated, consolidate
+from onefact.delivery.pusher import Pushed
 from onefact.home import Home
 from onefact.pull import Pulled, pull
-from onefact.push import Pushed, push
+from onefact.push import push
 
 Progress = Callable[[str, str, int], None]
 """Called with (step, system id, count so far)."""

@@ -143,8 +143,11 @@ class Change:
     current: Mapping[str, str] = field(default_factory=dict)
 
 
-OutcomeState = Literal["planned", "verified", "sent", "awaiting_person", "rejected", "conflict", "no_answer"]
-"""planned = nothing was sent (the system is in trouble), it waits for the next push; verified = read back equal; sent = accepted, the receipt or read-back is still due; awaiting_person = 待人工录入."""
+OutcomeState = Literal[
+    "planned", "verified", "sent", "awaiting_person", "rejected", "conflict", "no_answer", "dead"
+]  # fmt: skip
+"""planned = nothing was sent (the system is in trouble), it waits for the next push; verified = read back equal; sent = accepted, the receipt or read-back is still due;
+awaiting_person = 待人工录入; dead = given up for good (no connector says this)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,15 @@ from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType, Field
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
+from warehouse.tables import WAKE
 from warehouse.transfer import DIALECT
 
-OPEN_STATES = "('planned', 'awaiting_person', 'no_answer', 'conflict')"
-"""States of an outbox row that a newer plan replaces; a `pending` one is in a pusher's hands and will be settled."""
+REPLACED = (
+    "(state IN ('planned', 'awaiting_person', 'conflict') OR (state = 'no_answer' AND operation = 'create')) "
+    "AND leased_by IS NULL"
+)
+"""Changes that a newer plan replaces. One under way is settled first, and an update of which nobody knows whether it was
+written is read back first; a record that was perhaps created is found by the next reading, which then plans an update."""
 
 PLAN_TYPES = {"master_id": "uuid", "changes": "jsonb"}
 
@@ -143,6 +148,7 @@ class Publisher(Ledger):
 
     def confirm(self, confirmed: str) -> int:
         """Settle assisted entries that a person has typed: the system's own reading shows the values; return how many."""
+        self._run_named()
         self._send("confirmed_change", "change_id bigint", f"SELECT change_id FROM {confirmed}")
         return self._execute(
             "UPDATE outbox o SET state = 'verified', code = 'typed_by_person', settled_at = now() "
@@ -158,23 +164,31 @@ class Publisher(Ledger):
         """
         columns = "system_id, dataset, entity_type, role, master_id, record_key, operation, changes, base_version, idempotency_key"
         types = ", ".join(f"{c} {PLAN_TYPES.get(c, 'varchar')}" for c in columns.split(", "))
+        self._run_named()
         self._send("fresh_plan", types, f"SELECT {columns} FROM {plan}")
         superseded = 0
         if not self._empty("outbox"):
             self._send("touched_master", "id uuid", f"SELECT DISTINCT master_id AS id FROM {touched}")
             superseded = self._execute(
-                f"UPDATE outbox o SET state = 'dead', code = 'superseded', settled_at = now() WHERE state IN {OPEN_STATES} "
+                f"UPDATE outbox o SET state = 'dead', code = 'superseded', settled_at = now() WHERE {REPLACED} "
                 "AND master_id IN (SELECT id FROM touched_master) "
                 "AND NOT EXISTS (SELECT 1 FROM fresh_plan p WHERE p.idempotency_key = o.idempotency_key)"
             )
         planned = self._execute(
             f"INSERT INTO outbox (run_id, {columns}) SELECT '{self._run}', {columns} FROM fresh_plan "
             "ORDER BY system_id, dataset, record_key ON CONFLICT (idempotency_key) DO UPDATE SET state = 'planned', "
-            "code = NULL, message = NULL, detail = NULL, settled_at = NULL, run_id = excluded.run_id, changes = excluded.changes "
+            "code = NULL, message = NULL, detail = NULL, settled_at = NULL, run_id = excluded.run_id, changes = excluded.changes, "
+            "attempts = 0, next_try_at = NULL "
             "WHERE (outbox.state = 'dead' AND outbox.code = 'superseded') OR (outbox.changes <> excluded.changes "
             "AND outbox.state IN ('planned', 'awaiting_person', 'rejected'))"
         )
+        if planned:
+            self._execute(f"SELECT pg_notify('{WAKE}', '')")  # told when the transaction commits
         return planned, superseded
+
+    def _run_named(self) -> None:
+        """Let the steps that the outbox's triggers write down carry this run."""
+        self._pg.execute("SELECT set_config('onefact.run', %s, true)", (self._run,))
 
     def run(self, verb: str, summary: Mapping[str, Any]) -> None:
         """Register the run in the same transaction, so that working copies can tell whether they are current."""

@@ -22,6 +22,7 @@ from sqlalchemy import exc
 
 from connectors import raw
 from connectors.base import Check, Context
+from connectors.held import settled, standings
 from connectors.kinds.frontdb_check import check_columns
 from connectors.kinds.frontdb_tables import FRONT, Staging, StagingDatabase
 from connectors.manifest.model import Manifest
@@ -218,6 +219,10 @@ class FrontdbConnector:
             yield Outcome(change_id, "no_answer", "receipt_unknown", "入库表中已没有这一行", receipt)
 
     def _push(self, name: str, ready: Sequence[Outgoing]) -> Iterator[Outcome]:
+        ready, unfit = self._due(name, ready)
+        yield from unfit
+        if not ready:
+            return
         before = self._last_sequence(name)
         guids = {one.change.change_id: guid_of(one.change.key) for one in ready}
         self._insert(name, ready, guids)
@@ -239,6 +244,21 @@ class FrontdbConnector:
             by_role.setdefault(one.change.role, []).append(replace(one.change, record_key=key))
         for role, accepted in by_role.items():
             yield from self._verify(name, role, accepted, guids, before)
+
+    def _due(self, name: str, ready: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Outcome]]:
+        """Compare with what the out table shows: there already, changed by others, or to be written.
+
+        A row that went in before is not judged again: the out table may show its effect, or not yet.
+        """
+        before = self._answers(name, [guid_of(one.change.key) for one in ready])
+        updates = [one.change for one in ready if one.change.record_key and guid_of(one.change.key) not in before]
+        if not updates or self.manifest.capabilities.read == "none":
+            return list(ready), []
+        rows = self.read_back(name, [change.record_key or "" for change in updates])
+        states = standings(self.manifest, name, updates, rows)
+        found = {c.change_id: settled(c, states[c.change_id]) for c in updates}
+        due = [one for one in ready if found.get(one.change.change_id) is None]
+        return due, [outcome for outcome in found.values() if outcome is not None]
 
     def _verify(
         self, name: str, role: str, accepted: Sequence[Change], guids: Mapping[str, str], before: int

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.base import ConnectorError
+from connectors.held import changed_there
 from connectors.http import Unanswered, dig, malformed, scrub
 from connectors.kinds.rest_listing import Listing
 from connectors.kinds.rest_session import BusinessError, Session
@@ -90,10 +91,8 @@ class BatchWriter:
         mine = [c for c in change.changes if c.field in fields and fields[c.field].writable]
         if all(now.get(c.field) == c.new for c in mine):
             return Outcome(change.change_id, "verified", record_key=change.record_key)
-        moved = [c.field for c in mine if fields[c.field].readable and now.get(c.field) not in {c.old, c.new}]
-        if moved:
-            words = f"目标系统已有新值，未覆盖：{'、'.join(moved)}"
-            return Outcome(change.change_id, "conflict", "changed_at_target", words)
+        if any(fields[c.field].readable and c.foreign(now.get(c.field)) for c in mine):
+            return changed_there(change, {c.field: now.get(c.field) for c in mine if fields[c.field].readable})
         return None
 
     def _send(self, batch: Sequence[Outgoing], held: Held) -> list[Claim]:

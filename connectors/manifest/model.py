@@ -321,6 +321,9 @@ class Capabilities(Block):
     create: bool = False
     delete: bool = False
     receipt: Literal["immediate", "later", "none"] = "immediate"
+    idempotent: bool = True
+    """False where the system does not recognise a repeated idempotency key: a creation that nobody answered is then not
+    repeated, but waits until a reading shows the record."""
 
 
 def _claim_refused(claim: str, at: Location) -> list[Refused]:

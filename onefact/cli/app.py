@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli import errors, identity_app
+from onefact.cli import delivery_app, errors, identity_app
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
 
@@ -32,6 +32,7 @@ app.add_typer(systems_app, name="systems")
 app.add_typer(export_app, name="export")
 app.add_typer(schema_app, name="schema")
 identity_app.add_to(app)
+delivery_app.add_to(app)
 
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
@@ -87,12 +88,15 @@ def push(
         bool, typer.Option("--dry-run", help="Show what would change, field by field; write nothing.")
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="With --dry-run: values in full, not masked.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until interrupted: push whenever changes are planned or due.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write waiting changes to the systems and read them back (回写)."""
     from onefact.cli import verbs
 
-    verbs.push(_session(context, as_json), system, dry_run, full)
+    verbs.push(_session(context, as_json), system, dry_run, full, follow)
 
 
 @app.command()

@@ -39,6 +39,11 @@ class Session:
         """Print the JSON document of a verb."""
         self.console.file.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
 
+    def line(self, document: Any) -> None:
+        """Print one JSON document on a line of its own, at once: for verbs that go on (JSON Lines)."""
+        self.console.file.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+        self.console.file.flush()
+
     def fail(self) -> None:
         """Remember that part of the work failed: the exit code will not be 0."""
         self.failed = True

@@ -15,8 +15,8 @@ from onefact.masking import mask
 from schemas.entities import ENTITIES
 
 if TYPE_CHECKING:
+    from onefact.delivery.pusher import Pushed
     from onefact.pull import Pulled
-    from onefact.push import Pushed
     from onefact.status import Status
     from onefact.trace import Trace
     from schemas.records import Change

@@ -41,10 +41,13 @@ def consolidate(session: Session) -> None:
     session.console.print("Master: " + ", ".join(f"{n} {e}" for e, n in done.entities.items()))
 
 
-def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: bool) -> None:
-    """Push, or show what a push would write."""
+def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: bool, follow: bool = False) -> None:
+    """Push, or show what a push would write, or go on pushing whenever there is something to push."""
     from onefact import push as verb
 
+    if follow:
+        _follow(session, systems)
+        return
     if dry_run:
         changes = verb.preview(session.home, systems)
         if session.as_json:
@@ -59,6 +62,18 @@ def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: b
     else:
         show.pushed(session.console, results)
     _fail_if(any(r.error for r in results))
+
+
+def _follow(session: Session, systems: Sequence[str] | None) -> None:
+    from onefact.delivery import follow
+
+    if not session.as_json:
+        session.console.print("Waiting for changes; interrupt with Ctrl-C (持续回写).")
+    for results in follow.follow(session.home, systems):
+        if session.as_json:
+            session.line([{"system": r.system_id, "states": dict(r.states), "error": r.error} for r in results])
+        else:
+            show.pushed(session.console, results)
 
 
 def _change(change: object) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from warehouse.tables.address import ADDRESS_NODE, ADDRESS_POINT
 from warehouse.tables.create import create_all, default_of
-from warehouse.tables.delivery import OUTBOX, PUSHED
+from warehouse.tables.delivery import DELIVERY, OUTBOX, PUSHED, TARGET, WAKE
 from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, EDGE, PAIR, REDIRECT, REVIEW
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
 from warehouse.tables.metadata import METADATA
@@ -17,6 +17,7 @@ __all__ = [
     "CROSSWALK_HISTORY",
     "CURSOR",
     "DECISION",
+    "DELIVERY",
     "EDGE",
     "ENTRY",
     "METADATA",
@@ -26,6 +27,8 @@ __all__ = [
     "REDIRECT",
     "REVIEW",
     "RUN",
+    "TARGET",
+    "WAKE",
     "create_all",
     "default_of",
 ]

@@ -7,10 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from warehouse.tables.delivery import keep_honest
 from warehouse.tables.metadata import METADATA
 
 CREATING = 420199
 """Number of the advisory lock under which tables are created."""
+
+
+STEPPED = "SELECT count(*) = 2 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relname = 'outbox' AND t.tgname LIKE 'outbox\\_%' AND c.relnamespace = current_schema()::regnamespace"
+"""Whether the outbox has its triggers."""
 
 
 def create_all(engine: sa.Engine) -> None:
@@ -19,6 +24,8 @@ def create_all(engine: sa.Engine) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATING)))
         METADATA.create_all(connection)
         _add_columns(connection)
+        if not connection.execute(sa.text(STEPPED)).scalar():
+            keep_honest(connection)
 
 
 def _add_columns(connection: sa.Connection) -> None:

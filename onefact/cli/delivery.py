@@ -1,0 +1,198 @@
+"""Showing deliveries, and what people decide about them, on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from onefact.cli import show
+from onefact.cli.session import Session
+from onefact.masking import mask, mask_key, mask_keys
+from schemas.entities import ENTITIES
+
+if TYPE_CHECKING:
+    from onefact.outbox import Decided
+    from warehouse.outbox import Row
+
+CN = {
+    "planned": "待发", "pending": "在途", "sent": "已发待回执", "verified": "已核实", "rejected": "被拒", "conflict": "冲突",
+    "no_answer": "无应答", "awaiting_person": "待人工录入", "dead": "终止", "superseded": "已被新计划取代",
+    "closed": "正常", "open": "熔断", "held": "已暂停",
+}  # fmt: skip
+"""States in the words of the people who read them."""
+
+
+def list_(
+    session: Session,
+    systems: Sequence[str] | None,
+    states: Sequence[str] | None,
+    run: str | None,
+    limit: int,
+    full: bool,
+) -> None:
+    """List changes, and the counts of all."""
+    from warehouse import outbox
+
+    counts = outbox.of_run(session.home.engine, run) if run else outbox.states(session.home.engine)
+    named = [m.id for m in session.home.chosen(systems)] if systems else None
+    rows = [] if run else outbox.rows(session.home.engine, named, states, limit)
+    if session.as_json:
+        session.emit({"counts": counts, "changes": [_document(r, full) for r in rows]})
+        return
+    lines = [
+        (c["system_id"], _cn(c["state"]), c["code"], c["n"]) for c in counts if not named or c["system_id"] in named
+    ]
+    session.console.print(show.table("发件箱统计 (counts)", ["系统", "状态", "代码", "条数"], lines, numeric=["条数"]))
+    if not run:
+        session.console.print(_table(f"最近 {limit} 条 (latest)", rows, full))
+
+
+def _table(title: str, rows: Sequence[Row], full: bool) -> Any:
+    headers = ["编号", "系统", "记录", "操作", "字段", "状态", "代码", "次数", "说明", "回执"]
+    lines = [
+        (
+            r.change_id, r.system_id, _key(r.record_key, full), "新增" if r.operation == "create" else "修改",
+            "、".join(ENTITIES[r.entity_type].field(f).cn for f in r.fields[:6]) + ("…" if len(r.fields) > 6 else ""),
+            _cn(r.state), r.code, r.attempts, r.message, r.receipt,
+        )
+        for r in rows
+    ]  # fmt: skip
+    return show.table(title, headers, lines, numeric=["编号", "次数"])
+
+
+def _cn(state: str) -> str:
+    return CN.get(state, state)
+
+
+def _key(key: str | None, full: bool) -> str:
+    return "" if key is None else key if full else mask_key(key)
+
+
+def _document(row: Row, full: bool) -> Any:
+    document = asdict(row)
+    if full:
+        return document
+    document["changes"] = [_masked(row, dict(c)) for c in row.changes]
+    document["detail"] = len(row.detail)
+    return mask_keys(document)
+
+
+def _masked(row: Row, change: dict[str, Any]) -> dict[str, Any]:
+    field = ENTITIES[row.entity_type].field(change["field"])
+    return {"field": field.name, "old": mask(field, change["old"]), "new": mask(field, change["new"])}
+
+
+def show_one(session: Session, change_id: int, full: bool) -> None:
+    """Show a change with its fields and steps."""
+    from onefact import outbox as verb
+
+    row, steps = verb.show(session.home, change_id)
+    if session.as_json:
+        session.emit({**_document(row, full), "steps": [asdict(s) for s in steps]})
+        return
+    entity = ENTITIES[row.entity_type]
+    session.console.print(
+        f"{row.change_id}  {row.system_id}  {_key(row.record_key, full)}  {_cn(row.state)}  {row.message or ''}",
+        highlight=False,
+    )
+    shown = [dict(c) if full else _masked(row, dict(c)) for c in row.changes]
+    fields = [(f"{entity.field(str(c['field'])).cn} ({c['field']})", c["old"], c["new"]) for c in shown]
+    session.console.print(show.table("改动 (changes)", ["字段", "原值", "新值"], fields))
+    lines = [
+        (f"{s.at.astimezone():%Y-%m-%d %H:%M:%S}", s.attempt, _cn(s.before or ""), _cn(s.state), s.code, s.message, s.receipt,
+         s.actor or s.run_id, (s.answer_sha256 or "")[:12])
+        for s in steps
+    ]  # fmt: skip
+    headers = ["时间", "次数", "之前", "之后", "代码", "说明", "回执", "由谁", "应答摘要"]
+    session.console.print(show.table("投递流水 (steps)", headers, lines, numeric=["次数"]))
+
+
+def overdue(session: Session, full: bool) -> None:
+    """List sent changes whose answer is overdue."""
+    from warehouse import outbox
+
+    rows = outbox.overdue(session.home.engine, session.home.now().astimezone())
+    if session.as_json:
+        session.emit([_document(r, full) for r in rows])
+    else:
+        session.console.print(_table("逾期未回执 (overdue)", rows, full))
+
+
+def retry(
+    session: Session,
+    ids: Sequence[int] | None,
+    systems: Sequence[str] | None,
+    states: Sequence[str] | None,
+    actor: str,
+    dry_run: bool,
+) -> None:
+    """Let changes be tried again."""
+    from onefact import outbox as verb
+
+    done = verb.retry(session.home, ids or (), systems or (), states or (), actor, dry_run=dry_run)
+    _told(session, done, "将重试" if dry_run else "已排队重试，下次回写时处理", dry_run)
+
+
+def cancel(
+    session: Session,
+    ids: Sequence[int] | None,
+    systems: Sequence[str] | None,
+    states: Sequence[str] | None,
+    actor: str,
+    reason: str | None,
+    dry_run: bool,
+) -> None:
+    """Call changes off."""
+    from onefact import outbox as verb
+
+    done = verb.cancel(session.home, ids or (), systems or (), states or (), actor, reason, dry_run=dry_run)
+    _told(session, done, "将撤销" if dry_run else "已撤销", dry_run)
+
+
+def _told(session: Session, done: Decided, what: str, dry_run: bool) -> None:
+    if session.as_json:
+        session.emit({**asdict(done), "dry_run": dry_run})
+        return
+    session.console.print(f"{what}：{len(done.done)} 条 {' '.join(map(str, done.done[:20]))}", highlight=False)
+    if done.left:
+        session.console.print(f"未处理（状态不允许）：{' '.join(map(str, done.left[:20]))}", highlight=False)
+
+
+def targets_list(session: Session) -> None:
+    """List the systems that were in trouble."""
+    from warehouse.outbox import targets
+
+    found = list(targets.standings(session.home.engine).values())
+    if session.as_json:
+        session.emit([asdict(s) for s in found])
+        return
+    lines = [
+        (s.holder, _cn(s.state), s.failures, f"{s.until.astimezone():%m-%d %H:%M:%S}" if s.until else "", s.reason)
+        for s in found
+    ]
+    session.console.print(
+        show.table("熔断与暂停 (targets)", ["系统", "状态", "连续失败", "到", "原因"], lines, numeric=["连续失败"])
+    )
+
+
+def hold(session: Session, system: str, reason: str) -> None:
+    """Stop a system."""
+    from onefact import outbox as verb
+
+    verb.hold(session.home, system, reason)
+    if session.as_json:
+        session.emit({"system": system, "state": "held", "reason": reason})
+    else:
+        session.console.print(f"已暂停回写：{system}。放行：onefact target release {system}", highlight=False)
+
+
+def release(session: Session, system: str, actor: str) -> None:
+    """Let a system go on."""
+    from onefact import outbox as verb
+
+    done = verb.release(session.home, system, actor)
+    if session.as_json:
+        session.emit({"system": system, "released": done})
+    else:
+        session.console.print(f"{'已放行' if done else '没有暂停'}：{system}", highlight=False)

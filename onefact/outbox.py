@@ -1,0 +1,98 @@
+"""What people may ask and decide about deliveries: the outbox, dead letters, stopped systems.
+
+A dead letter is replayed through today's rules, not sent blindly: what the newest plan no longer wants stays dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onefact.home import Home
+from warehouse import outbox
+from warehouse.outbox import Row, Step, targets
+from warehouse.outbox.decide import CANCELLED, RETRIED
+
+
+class NoSuchChange(Exception):
+    """The outbox has no change of this number."""
+
+    def __init__(self, change_id: int) -> None:
+        self.change_id = change_id
+        super().__init__(f"The outbox has no change {change_id}. `onefact outbox list` shows the numbers.")
+
+
+class NothingChosen(Exception):
+    """A decision about many changes needs to be told which."""
+
+    def __init__(self) -> None:
+        super().__init__("Name changes by number, or choose them with --system or --state.")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a decision did: the changes it concerned, and those that could not follow (they are in another state)."""
+
+    done: tuple[int, ...]
+    left: tuple[int, ...] = ()
+
+
+def show(home: Home, change_id: int) -> tuple[Row, list[Step]]:
+    """Return a change and its steps; raises `NoSuchChange`."""
+    row = outbox.find(home.engine, change_id)
+    if row is None:
+        raise NoSuchChange(change_id)
+    return row, outbox.steps(home.engine, change_id)
+
+
+def retry(
+    home: Home, ids: Sequence[int], systems: Sequence[str], states: Sequence[str], actor: str, *, dry_run: bool = False
+) -> Decided:
+    """Let changes be tried again; the next push takes them up."""
+    chosen = _chosen(home, ids, systems, states or RETRIED, RETRIED)
+    return _decided(chosen, list(chosen) if dry_run else outbox.retry(home.engine, chosen, actor))
+
+
+def cancel(
+    home: Home,
+    ids: Sequence[int],
+    systems: Sequence[str],
+    states: Sequence[str],
+    actor: str,
+    reason: str | None = None,
+    *,
+    dry_run: bool = False,
+) -> Decided:
+    """Call changes off."""
+    chosen = _chosen(home, ids, systems, states or CANCELLED, CANCELLED)
+    return _decided(chosen, list(chosen) if dry_run else outbox.cancel(home.engine, chosen, actor, reason))
+
+
+def release(home: Home, system: str, actor: str) -> bool:
+    """Let a stopped system go on; what is planned for it now may be written. False when it was not stopped."""
+    [manifest] = home.chosen([system])
+    planned = len(outbox.peek(home.engine, [manifest.id]))
+    return targets.release(home.engine, manifest.id, actor, allowed=planned)
+
+
+def hold(home: Home, system: str, reason: str) -> None:
+    """Stop writing to a system until it is released."""
+    [manifest] = home.chosen([system])
+    targets.hold(home.engine, manifest.id, reason)
+
+
+def _chosen(
+    home: Home, ids: Sequence[int], systems: Sequence[str], states: Sequence[str], possible: Sequence[str]
+) -> list[int]:
+    if ids:
+        for change_id in ids:
+            show(home, change_id)
+        return list(ids)
+    if not systems and tuple(states) == tuple(possible):
+        raise NothingChosen
+    named = [m.id for m in home.chosen(systems)] if systems else None
+    return [r.change_id for r in outbox.rows(home.engine, named, states, limit=1_000_000)]
+
+
+def _decided(chosen: Sequence[int], done: Sequence[int]) -> Decided:
+    return Decided(tuple(done), tuple(c for c in chosen if c not in set(done)))

@@ -1,0 +1,111 @@
+"""Whether a system may be written now (熔断与暂停): the breaker of a system in trouble, and the hold of a guard that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from warehouse.tables import TARGET, WAKE
+
+FAILURES = 3
+"""Failures of a system in a row that open its breaker."""
+
+FIRST_PAUSE = 60.0
+LONGEST_PAUSE = 3600.0
+"""Seconds for which an opened breaker stays so; twice as long after each trial that fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a system stands.
+
+    Attributes:
+        state: `closed` (current flows), `open` (in trouble, nothing is sent until `until`), `held` (a guard asks a person).
+        trial: the pause is over: one small batch goes through and decides.
+        allowed: how many changes a person let through when it was held.
+    """
+
+    holder: str
+    state: str
+    failures: int = 0
+    until: datetime | None = None
+    reason: str | None = None
+    trial: bool = False
+    allowed: int | None = None
+    since: datetime | None = None
+
+
+def standings(engine: sa.Engine) -> Mapping[str, Standing]:
+    """Return the systems that are or were in trouble."""
+    query = sa.select(TARGET, (TARGET.c.until <= sa.func.now()).label("over")).order_by(TARGET.c.holder)
+    with engine.connect() as connection:
+        return {
+            r["holder"]: Standing(
+                r["holder"], r["state"], r["failures"], r["until"], r["reason"],
+                trial=r["state"] == "open" and bool(r["over"]), allowed=r["allowed"], since=r["since"],
+            )
+            for r in connection.execute(query).mappings()
+        }  # fmt: skip
+
+
+def failed(engine: sa.Engine, holder: str, reason: str) -> None:
+    """Count a failure of the whole system; from the third in a row its breaker is open."""
+    count = TARGET.c.failures + 1
+    pause = sa.func.least(FIRST_PAUSE * sa.func.power(2, sa.func.least(count - FAILURES, 20)), LONGEST_PAUSE)
+    opened = count >= FAILURES
+    statement = insert(TARGET).values(holder=holder, state="closed", failures=1, reason=reason)
+    statement = statement.on_conflict_do_update(
+        index_elements=[TARGET.c.holder],
+        where=TARGET.c.state != "held",
+        set_={
+            "failures": count,
+            "reason": reason,
+            "state": sa.case((opened, "open"), else_="closed"),
+            "until": sa.case((opened, sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, pause)), else_=None),
+            "since": sa.func.now(),
+        },
+    )
+    with engine.begin() as connection:
+        connection.execute(statement)
+
+
+def worked(engine: sa.Engine, holder: str) -> None:
+    """The system answered: its breaker closes."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(TARGET)
+            .where(TARGET.c.holder == holder, TARGET.c.state != "held", TARGET.c.failures > 0)
+            .values(state="closed", failures=0, until=None, reason=None, since=sa.func.now())
+        )
+
+
+def hold(engine: sa.Engine, holder: str, reason: str) -> None:
+    """Stop a system until a person lets it go on."""
+    values = {"state": "held", "reason": reason, "until": None, "since": sa.func.now(), "allowed": None}
+    statement = insert(TARGET).values(holder=holder, **values)
+    with engine.begin() as connection:
+        connection.execute(statement.on_conflict_do_update(index_elements=[TARGET.c.holder], set_=values))
+
+
+def release(engine: sa.Engine, holder: str, actor: str, allowed: int | None = None) -> bool:
+    """Let a system go on: close its breaker, or lift the hold for `allowed` changes. False when it was not stopped."""
+    values = {
+        "state": "closed", "failures": 0, "until": None, "reason": None, "actor": actor, "allowed": allowed,
+        "since": sa.func.now(),
+    }  # fmt: skip
+    with engine.begin() as connection:
+        done = connection.execute(
+            sa.update(TARGET).where(TARGET.c.holder == holder, TARGET.c.state != "closed").values(values)
+        )
+        connection.execute(sa.select(sa.func.pg_notify(WAKE, "")))
+    return bool(done.rowcount)
+
+
+def used(engine: sa.Engine, holder: str) -> None:
+    """The allowance of a released system is used up: the guard judges anew."""
+    with engine.begin() as connection:
+        connection.execute(sa.update(TARGET).where(TARGET.c.holder == holder).values(allowed=None))
