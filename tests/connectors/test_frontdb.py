@@ -16,8 +16,9 @@ from support import change_of, context_of, manifest_of, seed
 from connectors.base import Context, LoginRefused, Malformed, NotAllowed, Unreachable
 from connectors.kinds.frontdb import FrontdbConnector, guid_of
 from connectors.manifest.model import Manifest
+from connectors.readback import records
 from sandbox.servers.frontdb import FrontdbServer
-from schemas.records import Change, Outcome, Page
+from schemas.records import Change, FieldChange, Outcome, Page
 from warehouse import postgres
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "connectors"
@@ -42,6 +43,12 @@ class Station:
     def edit(self, dataset: str, key: str, **columns: str | None) -> None:
         asyncio.run(self.server.edit("testdb", dataset, key, columns))
         time.sleep(0.4)  # the gatekeeper looks ten times a second
+
+    def known(self, key: str, fields: dict[str, tuple[None, str]], number: str = "1") -> Change:
+        """A change by somebody who knows what the system holds now."""
+        held = records(self.manifest, "persons", self.connector.read_back("persons", [key]))
+        now = held.get((key, "person"), {})
+        return change_of(self.manifest, key, {f: (now.get(f), new) for f, (_, new) in fields.items()}, number=number)
 
     def push(self, *changes: Change) -> dict[str, Outcome]:
         outcomes = list(self.connector.push(changes))
@@ -213,9 +220,9 @@ def test_a_key_of_two_columns(station: Station) -> None:
 
 
 def test_refusals_are_per_row_with_the_systems_own_words(station: Station) -> None:
-    good = change_of(station.manifest, "persons/R1", {"phone": (None, "13911112222")}, number="1")
-    long = change_of(station.manifest, "persons/R2", {"name": (None, "长" * 81)}, number="2")
-    unknown = change_of(station.manifest, "persons/R77", {"phone": (None, "13911112222")}, number="3")
+    good = station.known("persons/R1", {"phone": (None, "13911112222")}, number="1")
+    long = station.known("persons/R2", {"name": (None, "长" * 81)}, number="2")
+    unknown = station.known("persons/R77", {"phone": (None, "13911112222")}, number="3")
     code = change_of(station.manifest, "persons/R3", {"sex": ("1", "9")}, number="4")
     outcomes = station.push(good, long, unknown, code)
     assert [outcomes[n].state for n in "1234"] == ["verified", "rejected", "rejected", "rejected"]
@@ -233,10 +240,26 @@ def test_a_system_that_only_sends_refuses_every_change(station: Station) -> None
 
 
 def test_pushing_the_same_change_again_writes_nothing_twice(station: Station) -> None:
-    change = change_of(station.manifest, "persons/R1", {"phone": (None, "13911112222")})
+    change = station.known("persons/R1", {"phone": (None, "13911112222")})
     first, second = station.push(change)["1"], station.push(change)["1"]
     assert first == second
     assert station.sql('SELECT count(*) FROM "RY_IN"') == [(1,)]
+
+
+def test_what_somebody_changed_there_meanwhile_is_a_conflict_and_stays(station: Station) -> None:
+    change = station.known("persons/R1", {"phone": (None, "13911112222")})
+    station.edit("persons", "R1", LXDH="13977778888")
+    outcome = station.push(change)["1"]
+    assert (outcome.state, outcome.held) == ("conflict", {"phone": "13977778888"})
+    assert station.sql('SELECT count(*) FROM "RY_IN"') == [(0,)]
+
+
+def test_what_we_wrote_ourselves_since_the_last_reading_is_no_foreign_edit(station: Station) -> None:
+    first = station.known("persons/R1", {"phone": (None, "13911112222")})
+    assert station.push(first)["1"].state == "verified"
+    [was] = first.changes
+    stale = replace(first, change_id="2", key="2", changes=(FieldChange("phone", was.old, "13911113333", was.new),))
+    assert station.push(stale)["2"].state == "verified"
 
 
 def test_a_value_that_the_system_changes_on_its_way_in_is_not_called_verified(station: Station) -> None:
@@ -244,7 +267,7 @@ def test_a_value_that_the_system_changes_on_its_way_in_is_not_called_verified(st
         """CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW."XZZ" = left(NEW."XZZ", 5); RETURN NEW; END $$;
            CREATE TRIGGER cut BEFORE INSERT ON "RY_OUT" FOR EACH ROW EXECUTE FUNCTION cut()"""
     )
-    change = change_of(station.manifest, "persons/R1", {"residence_address": (None, "粮道街得胜桥15号3栋502室")})
+    change = station.known("persons/R1", {"residence_address": (None, "粮道街得胜桥15号3栋502室")})
     outcome = station.push(change)["1"]
     assert (outcome.state, outcome.code) == ("rejected", "readback_differs")
     assert "residence_address" in outcome.message
@@ -257,8 +280,8 @@ def test_a_slow_gatekeeper_answers_at_the_follow_up(home: Path) -> None:
     station = start(home, delay=1.0)
     try:
         station.connector = FrontdbConnector(station.manifest, station.context, wait_seconds=0.1)
-        good = change_of(station.manifest, "persons/R1", {"phone": (None, "13911112222")}, number="1")
-        bad = change_of(station.manifest, "persons/R77", {"phone": (None, "13911112222")}, number="2")
+        good = station.known("persons/R1", {"phone": (None, "13911112222")}, number="1")
+        bad = station.known("persons/R77", {"phone": (None, "13911112222")}, number="2")
         sent = station.push(good, bad)
         assert {o.state for o in sent.values()} == {"sent"}
         receipts = [(n, sent[n].receipt or "") for n in "12"]
@@ -272,13 +295,13 @@ def test_a_slow_gatekeeper_answers_at_the_follow_up(home: Path) -> None:
 
 
 def test_the_stand_in_keeps_its_state_over_a_restart(station: Station) -> None:
-    station.push(change_of(station.manifest, "persons/R1", {"phone": (None, "13911112222")}))
+    station.push(station.known("persons/R1", {"phone": (None, "13911112222")}))
     count = station.sql('SELECT count(*) FROM "RY_OUT"')
     asyncio.run(station.server.stop())
     station.server = FrontdbServer([station.manifest], station.home)
     asyncio.run(station.server.start())
     assert station.sql('SELECT count(*) FROM "RY_OUT"') == count
-    again = station.push(change_of(station.manifest, "persons/R2", {"phone": (None, "13911113333")}, number="2"))
+    again = station.push(station.known("persons/R2", {"phone": (None, "13911113333")}, number="2"))
     assert again["2"].state == "verified"
 
 

@@ -354,7 +354,7 @@ def test_a_value_that_changed_there_is_a_conflict_and_stays(station: Station, sy
     key = "p1" if system == "t_token" else "v1"
     station.edit(system, key, **{"contact.lxdh": "13700000001"})
     outcome = push(station.connector(system), station.phone(system, key, "13800000001", "13900000001"))["1"]
-    assert (outcome.state, outcome.code) == ("conflict", "changed_at_target")
+    assert (outcome.state, outcome.code) == ("conflict", "changed_there")
     assert station.row(system, key)["contact.lxdh"] == "13700000001"
 
 
