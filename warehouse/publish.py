@@ -147,12 +147,13 @@ class Publisher(Ledger):
         return rows
 
     def confirm(self, confirmed: str) -> int:
-        """Settle assisted entries that a person has typed: the system's own reading shows the values; return how many."""
+        """Settle what only a reading can confirm, since the system's own reading shows the values; return how many."""
         self._run_named()
         self._send("confirmed_change", "change_id bigint", f"SELECT change_id FROM {confirmed}")
         return self._execute(
-            "UPDATE outbox o SET state = 'verified', code = 'typed_by_person', settled_at = now() "
-            "FROM confirmed_change c WHERE c.change_id = o.change_id AND o.state = 'awaiting_person'"
+            "UPDATE outbox o SET state = 'verified', settled_at = now(), "
+            "code = CASE o.state WHEN 'sent' THEN 'shown' ELSE 'typed_by_person' END "
+            "FROM confirmed_change c WHERE c.change_id = o.change_id AND o.state IN ('awaiting_person', 'sent')"
         )
 
     def outbox(self, plan: str, touched: str) -> tuple[int, int]:

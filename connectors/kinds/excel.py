@@ -154,7 +154,9 @@ class ExcelConnector:
             table, numbers = whole_rows(part, held, list(columns))
             file = f"OF_{dataset.name}_{batch_of(part)}.xlsx"
             self._sent.save(dataset.name, file, table, self.context.now())
+            self.context.at("send")
             self._fill(dataset, table.drop_columns([CHANGED]), columns, self._in / file)
+            self.context.at("sent")
             for change_id, number in numbers.items():
                 yield Outcome(change_id, "sent", message="已按模板填好并送达，等待回执", receipt=f"{file}#{number}")
 

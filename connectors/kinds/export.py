@@ -121,12 +121,14 @@ class ExportConnector:
             "key_id": key_id(self._key), "sha256": digest,
         }  # fmt: skip
         sealed = seal(plain, header, self._key, secrets.token_bytes(NONCE_BYTES))
+        self.context.at("send")
         try:
             path = _put(self._folder, source.file, now, sealed)
         except OSError as error:
             remedy = "Make the folder writable and free some space; nothing was exported."
             what = f"the export cannot be written ({error.strerror})"
             raise Unreachable(self.manifest.id, self._connection.out_dir, what, remedy) from error
+        self.context.at("sent")
         return f"{path.name}#{digest[:16]}"
 
 

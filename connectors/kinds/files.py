@@ -173,9 +173,11 @@ class FilesConnector:
             else:
                 sent.append(one)
         if sent:
+            self.context.at("send")
             name = self._publish(dataset, b"".join(lines))
+            self.context.at("sent")
             for one in sent:
-                yield Outcome(one.change.change_id, "sent", message=f"已写入文件 {name}")
+                yield Outcome(one.change.change_id, "sent", "no_receipt", f"已写入文件 {name}", receipt=name)
 
     def _publish(self, dataset: Dataset, content: bytes) -> str:
         """Write under another name, rename, then mark as whole: a reader never meets half a file."""

@@ -222,10 +222,12 @@ class FormConnector:
             return Outcome(change.change_id, "rejected", "no_option", f"表单没有这个选项：{missing.label}")
         except NoControl as missing:
             return Outcome(change.change_id, "rejected", "no_control", f"表单没有这一项：{missing.column}")
+        self.context.at("send")
         try:
             answer = self._site.post(self._site.below(path, form.action or path), fields)
         except Unanswered:
             return self._read_again(change, answered=False)
+        self.context.at("sent")
         return self._judged(one, answer)
 
     def _judged(self, one: Outgoing, answer: WebPage) -> Outcome:
@@ -244,6 +246,7 @@ class FormConnector:
         silent = Outcome(change.change_id, "no_answer", "no_answer", "系统没有回应，是否写入尚不清楚")
         if change.record_key is None:
             return silent
+        self.context.at("read_back")
         rows = self.read_back(change.dataset, [change.record_key])
         result = compare(self.manifest, change.dataset, change.role, [change], rows)[change.change_id]
         if not (answered or result[0]):

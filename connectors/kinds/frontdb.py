@@ -225,7 +225,9 @@ class FrontdbConnector:
             return
         before = self._last_sequence(name)
         guids = {one.change.change_id: guid_of(one.change.key) for one in ready}
+        self.context.at("send")
         self._insert(name, ready, guids)
+        self.context.at("sent")
         waited = 0.0
         while True:
             answers = self._answers(name, list(guids.values()))
@@ -242,6 +244,7 @@ class FrontdbConnector:
                 continue
             key = record_key(self.manifest, name, answer.key)
             by_role.setdefault(one.change.role, []).append(replace(one.change, record_key=key))
+        self.context.at("read_back")
         for role, accepted in by_role.items():
             yield from self._verify(name, role, accepted, guids, before)
 

@@ -187,7 +187,9 @@ class QueueConnector:
         source = self._sources[name]
         messages = [self._command(source, one, versions) for one in due]
         answers = [f"{source.acks}.{token(one.change.key)}" for one in due]
+        self.context.at("send")
         sent = self._broker.send(messages, answers, f"{source.acks}.*", self._wait)
+        self.context.at("sent")
         accepted: dict[str, tuple[Change, int | None]] = {}
         for one, subject in zip(due, answers, strict=True):
             ack = _ack(sent.answers.get(subject))
@@ -197,6 +199,7 @@ class QueueConnector:
             elif ack is not None:
                 key = record_key(self.manifest, name, [ack.key]) if ack.key else one.change.record_key
                 accepted[one.change.change_id] = (replace(one.change, record_key=key), ack.version)
+        self.context.at("read_back")
         yield from self._verify(name, accepted)
 
     def _command(self, source: QueueSource, one: Outgoing, versions: dict[str, int]) -> Sending:

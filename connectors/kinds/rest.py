@@ -31,7 +31,7 @@ class RestConnector:
     """One system behind a REST interface."""
 
     def __init__(self, manifest: Manifest, context: Context) -> None:
-        self.manifest = manifest
+        self.manifest, self.context = manifest, context
         self._session = Session(manifest, context)
         self._listings: dict[str, Listing] = {}
         for dataset in manifest.datasets:
@@ -87,7 +87,7 @@ class RestConnector:
         )
         yield from refused
         for name, listing in self._listings.items():
-            writer = BatchWriter(self.manifest, listing, self._session, self.read_back)
+            writer = BatchWriter(self.manifest, listing, self._session, self.read_back, self.context.at)
             mine = [one for one in ready if one.change.dataset == name]
             for batch in waves(mine, listing.source.batch_size):
                 yield from writer.write(batch)

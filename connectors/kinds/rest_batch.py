@@ -58,7 +58,9 @@ class BatchWriter:
         listing: Listing,
         session: Session,
         read_back: Callable[[str, Sequence[str]], pa.Table],
+        at: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._at = at
         self._manifest, self._listing, self._session, self._read_back = manifest, listing, session, read_back
         self._dataset, self._source = listing.dataset, listing.source
         self._reads = manifest.capabilities.read != "none"
@@ -98,6 +100,7 @@ class BatchWriter:
     def _send(self, batch: Sequence[Outgoing], held: Held) -> list[Claim]:
         path = self._source.batch_path or ""
         payload = {self._source.batch_items: [self._payload(one, held) for one in batch]}
+        self._at("send")
         try:
             answer = self._session.write(path, payload)
         except Unanswered as error:
@@ -106,6 +109,7 @@ class BatchWriter:
         except BusinessError as error:
             said = Outcome("", "rejected", error.code, error.said)
             return [Claim(one, replace(said, change_id=one.change.change_id)) for one in batch]
+        self._at("sent")
         found = dig(answer.body, self._source.batch_results)
         if not isinstance(found, list):
             raise malformed(self._manifest.id, path, f"the answer has no list at {self._source.batch_results}")
@@ -145,6 +149,7 @@ class BatchWriter:
         unsure = [c for c in claims if c.outcome.state != "conflict" and c.sent.change.record_key]
         held: Held | None = None
         if unsure and self._reads:
+            self._at("read_back")
             try:
                 held = self._held([c.sent.change.record_key for c in unsure])
             except ConnectorError:

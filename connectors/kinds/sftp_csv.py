@@ -147,8 +147,11 @@ class SftpCsvConnector:
             yield from self._send_without_foreign(dataset, wanted, held, source.encoding)
             return
         self._sent.save(dataset.name, file, table, self.context.now())
+        self.context.at("send")
         self._session.put(f"{source.in_dir}/{file}", content)
+        self.context.at("mark")
         self._session.put(f"{source.in_dir}/{file}{MARKER}", hashlib.sha256(content).hexdigest().encode())
+        self.context.at("sent")
         for change_id, number in numbers.items():
             yield Outcome(change_id, "sent", message="文件已送达，等待回执", receipt=f"{file}#{number}")
 

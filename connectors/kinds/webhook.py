@@ -184,6 +184,7 @@ class WebhookConnector:
             if outcome is None:
                 # A second command for the same record follows our own first one: it has no version to insist on.
                 posted = self._posted(one, versions.pop(one.change.record_key or "", None))
+                self.context.at("sent")
                 if isinstance(posted, _Sent):
                     sent.append(posted)
                     continue
@@ -203,6 +204,7 @@ class WebhookConnector:
         return _Sent(replace(change, record_key=key), answered=True)
 
     def _verified(self, name: str, sent: Sequence[_Sent]) -> Iterator[Outcome]:
+        self.context.at("read_back")
         rows, _ = self._held(name, [one.change.record_key for one in sent if one.change.record_key])
         changes = [one.change for one in sent]
         result: dict[str, tuple[bool, list[str]]] = {}
@@ -224,6 +226,7 @@ class WebhookConnector:
         body = json.dumps(command, ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json", "Idempotency-Key": quote(change.key, safe=":|")}
         path = self._sources[change.dataset].command_path
+        self.context.at("send")
         response = self._http.send(self._signed(Request("POST", path, body=body, headers=headers, repeatable=False)))
         if response.status_code == 401:
             self._accepted(response, path)

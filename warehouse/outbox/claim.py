@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from schemas.records import Change
 from warehouse.outbox.changes import change_of, golden_of, shadow_of
 from warehouse.tables import OUTBOX
-from warehouse.tables.steps import EXPORTED
+from warehouse.tables.steps import UNANSWERED
 
 LEASE_SECONDS = 300.0
 """How long a batch may take; a pusher that takes longer finds that another has looked after its changes."""
@@ -53,7 +53,7 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
         older.c.change_id < OUTBOX.c.change_id,
         sa.or_(
             older.c.state.in_(("pending", "no_answer")),
-            sa.and_(older.c.state == "sent", older.c.code.is_distinct_from(EXPORTED)),
+            sa.and_(older.c.state == "sent", sa.func.coalesce(older.c.code, "").not_in(UNANSWERED)),
             sa.and_(older.c.state == "planned", older.c.next_try_at > sa.func.now()),
         ),
     )

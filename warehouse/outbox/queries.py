@@ -13,7 +13,7 @@ from schemas.model import EntityType
 from schemas.records import Change
 from warehouse.outbox.changes import change_of
 from warehouse.tables import DELIVERY, OUTBOX
-from warehouse.tables.steps import EXPORTED
+from warehouse.tables.steps import UNANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def unanswered(engine: sa.Engine) -> dict[str, int]:
     """Return how many changes of each system were accepted and are not verified yet."""
     query = (
         sa.select(OUTBOX.c.system_id, sa.func.count())
-        .where(OUTBOX.c.state == "sent", OUTBOX.c.code.is_distinct_from(EXPORTED))
+        .where(OUTBOX.c.state == "sent", sa.func.coalesce(OUTBOX.c.code, "").not_in(UNANSWERED))
         .group_by(OUTBOX.c.system_id)
     )
     with engine.connect() as connection:
@@ -135,7 +135,7 @@ def overdue(engine: sa.Engine, now: datetime) -> list[Row]:
     """Return sent changes whose answer should have come by now, longest overdue first."""
     query = (
         sa.select(OUTBOX)
-        .where(OUTBOX.c.state == "sent", OUTBOX.c.code.is_distinct_from(EXPORTED), OUTBOX.c.due_at < now)
+        .where(OUTBOX.c.state == "sent", sa.func.coalesce(OUTBOX.c.code, "").not_in(UNANSWERED), OUTBOX.c.due_at < now)
         .order_by(OUTBOX.c.due_at)
     )
     with engine.connect() as connection:

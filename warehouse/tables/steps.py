@@ -30,5 +30,5 @@ TRANSITIONS: Final[dict[str, tuple[str, ...]]] = {
 OPEN: Final = ("planned", "pending", "sent", "no_answer", "awaiting_person")
 """States in which something is still to come without a decision."""
 
-EXPORTED: Final = "exported"
-"""Code of a `sent` change of a one-way export: no answer will ever come, and none is waited for."""
+UNANSWERED: Final = ("exported", "no_receipt")
+"""Codes of `sent` changes to which no answer will ever come: a one-way export, a folder without receipts."""
