@@ -43,11 +43,22 @@ def settle(con: duckdb.DuckDBPyConnection, *, records: str = "std_{}", names: st
         records: pattern of the relations with standardised records, `{}` for the entity.
         names: relation with the forms of names (text, folded).
     """
+    if not con.execute("SELECT 1 FROM place_option LIMIT 1").fetchall():
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE place_settled (system_id VARCHAR, record_key VARCHAR, text VARCHAR, flat UBIGINT, "
+            "score HUGEINT, second HUGEINT)"
+        )
+        return 0
     con.execute(f"CREATE OR REPLACE TEMP TABLE place_asking AS {_undecided(records)}")
+    # The texts of the few flats in question come first: who lives anywhere else is not asked.
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE place_of_candidate AS SELECT text, flat FROM place WHERE flat IN (SELECT flat FROM place_option)"
+    )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_known AS SELECT DISTINCT p.flat, f.kind, f.fact FROM "
-        f"({_facts_at(records, names)}) f JOIN place p USING (text) WHERE p.flat IN (SELECT flat FROM place_candidate)"
+        f"({_facts_at(records, names)}) f JOIN place_of_candidate p USING (text)"
     )
+    con.execute("DROP TABLE place_of_candidate")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_settled AS WITH own AS (SELECT DISTINCT a.system_id, a.record_key, a.text, f.kind, f.fact "
         f"FROM place_asking a JOIN ({_facts_of(records, names)}) f USING (system_id, record_key)), "

@@ -27,10 +27,14 @@ _NUMBER: Final = "TRY_CAST(regexp_extract(room, '[0-9]+') AS INTEGER)"
 def fill_flats(con: duckdb.DuckDBPyConnection) -> None:
     """Fill building, staircase and room of `place_row` where the site leaves no choice; `decided` says whether it did."""
     _facts(con)
-    _fill_building(con)
-    _facts(con)
+    if _fill_building(con):
+        _facts(con)
     _fill_unit(con)
     _fill_side(con)
+
+
+def _any(con: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    return bool(con.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchall())
 
 
 def _facts(con: duckdb.DuckDBPyConnection) -> None:
@@ -41,18 +45,21 @@ def _facts(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _fill_building(con: duckdb.DuckDBPyConnection) -> None:
-    """A compound of one building needs no number for it, if that building has the room."""
+def _fill_building(con: duckdb.DuckDBPyConnection) -> bool:
+    """A compound of one building needs no number for it, if that building has the room; return whether any was filled in."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_filled AS WITH alone AS (SELECT site, min(building) AS building FROM place_row "
         "WHERE sure AND building IS NOT NULL GROUP BY site HAVING min(building) = max(building)) "
         "SELECT DISTINCT f.site, f.room, a.building FROM place_fact f JOIN alone a USING (site) WHERE f.building = a.building"
     )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_row AS SELECT r.* REPLACE (coalesce(r.building, f.building) AS building) "
-        "FROM place_row r LEFT JOIN place_filled f ON f.site = r.site AND f.room = r.room AND r.building IS NULL"
-    )
+    filled = _any(con, "place_row r JOIN place_filled f USING (site, room) WHERE r.building IS NULL")
+    if filled:
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE place_row AS SELECT r.* REPLACE (coalesce(r.building, f.building) AS building) "
+            "FROM place_row r LEFT JOIN place_filled f ON f.site = r.site AND f.room = r.room AND r.building IS NULL"
+        )
     con.execute("DROP TABLE place_filled")
+    return filled
 
 
 def _fill_unit(con: duckdb.DuckDBPyConnection) -> None:
@@ -100,6 +107,9 @@ def _fill_unit(con: duckdb.DuckDBPyConnection) -> None:
 
 def _fill_side(con: duckdb.DuckDBPyConnection) -> None:
     """五楼左 under its number, where that floor of the staircase is known to have the rooms 01 and 02 at most."""
+    # The table is wide: it is not written again for nothing.
+    if not _any(con, "place_row WHERE room IN ('左', '右')"):
+        return
     floor = "f.site = r.site AND f.building = coalesce(r.building, '') AND f.unit IS NOT DISTINCT FROM r.unit"
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_side AS SELECT r.saying, min(r.floor || '0' || v.door) AS room FROM place_row r "

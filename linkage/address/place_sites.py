@@ -39,7 +39,8 @@ def find_sites(con: duckdb.DuckDBPyConnection) -> None:
     )
     _zone(con)
     _join_doors(con)
-    con.execute("CREATE OR REPLACE TEMP TABLE place_sited AS SELECT * FROM place_row")
+    con.execute("DROP TABLE IF EXISTS temp.place_sited")
+    con.execute("ALTER TABLE place_row RENAME TO place_sited")
     _by_name(con)
     # Names that no plate is known for: the name is the place.
     con.execute(

@@ -62,6 +62,16 @@ def test_texts_are_at_the_place_the_case_says(case: str) -> None:
     assert len(set().union(*by_place.values())) == len(by_place)
 
 
+def test_texts_that_differ_in_two_digits_are_two_flats() -> None:
+    """Their elements joined to one text have one hash in DuckDB 2.0."""
+    texts = [f"湖北省武汉市武昌区铭新街401号{flat}室" for flat in ("9栋1单元301", "6栋1单元302")]
+    with empty() as con:
+        say(con, texts)
+        resolve_all(con)
+        assert len({flat for _, _, flat in codes(con).values()}) == len(texts)
+        assert con.execute("SELECT count(DISTINCT saying) FROM place_said").fetchall() == [(len(texts),)]
+
+
 def test_an_undecided_text_keeps_the_flats_it_could_be() -> None:
     texts = [f"武珞路8号东亭花园5栋{u}单元{f}0{d}室" for u in (1, 2) for f in (1, 2, 3) for d in (1, 2)]
     with empty() as con:
