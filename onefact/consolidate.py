@@ -19,6 +19,7 @@ from linkage.comparable import SPECS
 from linkage.names import standardise
 from onefact import models, policy
 from onefact.home import Home
+from onefact.law import register, tickets
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
@@ -60,6 +61,7 @@ class Consolidated:
 def consolidate(home: Home) -> Consolidated:
     """Bring golden records, crosswalk and outbox up to date with the standardised records and entries."""
     run_id = home.new_run("consolidate")
+    lines, today = register.load(home), home.now().date()
     with home.warehouse() as con:
         _stage_entries(home, con)  # first: a rebuilt copy has to hold them when it is compared with the master
         working_copy.refresh(con, home.database.dsn())
@@ -72,11 +74,12 @@ def consolidate(home: Home) -> Consolidated:
         working_copy.find_confirmed(con)
         plan(
             con,
-            list(policy.targets(home.manifests.values(), home.now().date())),
+            list(policy.targets(home.manifests.values(), today, lambda *f: lines.holds((*f, "out"), today))),
             touched="touched",
             crosswalk="crosswalk_now",
         )
         result = _publish(home, con, run_id, texts)
+        tickets.settle(home, run_id)
         working_copy.commit(con, run_id)
         judgements.applied(con)
         return replace(result, entities=_totals(con))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from onefact.home import Home
+from onefact.law.tickets import open_ticket
 from onefact.policy import ENTRY
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
@@ -37,6 +38,8 @@ class Entered:
     field: Field
     counts: bool
     """True when a grid worker may decide this field (DESIGN.md, rule 3); else it is a candidate for the authority."""
+    ticket: int | None = None
+    """The correction ticket to the authority, where the value does not count by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,8 @@ def enter(home: Home, wanted: str, field_name: str, value: str, *, actor: str = 
         )  # fmt: skip
         decision = insert(DECISION).values(**base, master_id=match.master_id, reason="entry")
         connection.execute(decision.on_conflict_do_nothing())
-    return Entered(match.entity_type, match.master_id, field, field.worker)
+        ticket = open_ticket(connection, home, match.entity_type, match.master_id, field, canonical, actor)
+    return Entered(match.entity_type, match.master_id, field, field.worker, ticket)
 
 
 def _nobody(home: Home, wanted: str, field_name: str) -> str:

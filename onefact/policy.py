@@ -6,12 +6,13 @@ is not the system's, a system that may not be written (DESIGN.md, facts that mus
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 from connectors.base import NotAllowed
 from connectors.manifest import Manifest
 from connectors.manifest.model import Condition, Dataset, EntityMap, FieldMap
+from onefact.law.rules import forbids_field
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
 from warehouse.golden import Authority
@@ -68,28 +69,41 @@ def permitted(manifest: Manifest, today: date) -> None:
         )
 
 
-def may_write(manifest: Manifest, field: Field) -> bool:
+def may_write(manifest: Manifest, entity_type: EntityType, field: Field) -> bool:
     """True when the law and the compartments allow this fact to be written to this system."""
-    if not field.propagate or field.sensitivity == 4:
-        return False
-    return field.compartment in {"base", manifest.compartment}
+    return forbids_field(manifest, entity_type, field) is None
 
 
-def targets(manifests: Iterable[Manifest], today: date) -> Iterator[Target]:
-    """Yield every dataset role that may be written, with its fields, code folds and scope."""
+def targets(
+    manifests: Iterable[Manifest], today: date, authorised: Callable[[str, EntityType, str], bool] = lambda *_: True
+) -> Iterator[Target]:
+    """Yield every dataset role that may be written, with its fields, code folds and scope.
+
+    Args:
+        manifests: the systems.
+        today: for conditions on age.
+        authorised: (system, entity, field) -> whether the register allows writing it today.
+    """
     for manifest in manifests:
         if not (manifest.capabilities.update or manifest.capabilities.create):
             continue
         for dataset in manifest.datasets:
             for entity in dataset.entities:
-                yield _target(manifest, dataset, entity, today)
+                yield _target(manifest, dataset, entity, today, authorised)
 
 
-def _target(manifest: Manifest, dataset: Dataset, entity: EntityMap, today: date) -> Target:
+def _target(
+    manifest: Manifest,
+    dataset: Dataset,
+    entity: EntityMap,
+    today: date,
+    authorised: Callable[[str, EntityType, str], bool],
+) -> Target:
     allowed = {
         name: field_map
         for name, field_map in entity.fields.items()
-        if may_write(manifest, ENTITIES[entity.type].field(name))
+        if may_write(manifest, entity.type, ENTITIES[entity.type].field(name))
+        and authorised(manifest.id, entity.type, name)
     }
     writable = tuple(n for n, f in allowed.items() if f.writable) if manifest.capabilities.update else ()
     folds = {}

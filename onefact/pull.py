@@ -25,7 +25,10 @@ from connectors.manifest import Manifest
 from connectors.mapping import Decoded, MappingError, decode
 from connectors.registry import connect
 from onefact.home import Home
+from onefact.law import register
+from onefact.law.reading import Authorised, may_read, without_unauthorised
 from onefact.policy import permitted
+from schemas.model import EntityType
 from schemas.records import Page
 from warehouse.landing import Landed, LandingWriter
 from warehouse.standardised import Counts, Stage
@@ -70,7 +73,11 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
     """Pull the given systems (all readable ones when None) and return one result per system."""
     manifests = [m for m in home.chosen(systems) if m.capabilities.read != "none"]
     cursors = _cursors(home)
-    pulled_at = home.stamp()
+    pulled_at, today, lines = home.stamp(), home.now().date(), register.load(home)
+
+    def authorised(system: str, entity_type: EntityType, name: str) -> bool:
+        return lines.holds((system, entity_type, name, "in"), today)
+
     stop = threading.Event()
     # More pages decoded at the same time than there are cores would only get in each other's way.
     decoding = threading.BoundedSemaphore(os.cpu_count() or 2)
@@ -79,7 +86,18 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
     with home.warehouse() as con, ThreadPoolExecutor(READERS) as pool:
         batches = {m.id: f"{home.now():%Y%m%dT%H%M%S%f}-{m.id}" for m in manifests}
         for m in manifests:
-            pool.submit(_read, home, m, batches[m.id], cursors.get(m.id, {}), pulled_at, queues[m.id], stop, decoding)
+            pool.submit(
+                _read,
+                home,
+                m,
+                batches[m.id],
+                cursors.get(m.id, {}),
+                pulled_at,
+                queues[m.id],
+                stop,
+                decoding,
+                authorised,
+            )
         try:
             results.extend(_store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress) for m in manifests)
         except BaseException:
@@ -112,13 +130,15 @@ def _read(
     queue: Queue[_Item | _End],
     stop: threading.Event,
     decoding: threading.BoundedSemaphore,
+    authorised: Authorised,
 ) -> None:
     """Read one system into its queue (runs in a reader thread); always ends the queue with an `_End`."""
     landed, error = None, None
     try:
         permitted(manifest, home.now().date())
+        may_read(manifest, authorised)
         with LandingWriter(home.landing, manifest.id, batch_id) as writer:
-            for page, decoded in _pages(home, manifest, cursors, pulled_at, decoding):
+            for page, decoded in _pages(home, manifest, cursors, pulled_at, decoding, authorised):
                 if stop.is_set():
                     return
                 writer.write(page)
@@ -140,6 +160,7 @@ def _pages(
     cursors: Mapping[str, str],
     pulled_at: str,
     decoding: threading.BoundedSemaphore,
+    authorised: Authorised,
 ) -> Iterator[tuple[Page, Decoded]]:
     connector = connect(manifest, home.context(manifest))
     try:
@@ -147,7 +168,7 @@ def _pages(
             for page in connector.pull(dataset.name, cursors.get(dataset.name)):
                 with decoding:
                     decoded = decode(page.rows, manifest, dataset.name, pulled_at)
-                yield page, decoded
+                yield page, without_unauthorised(manifest, decoded, authorised)
     finally:
         connector.close()
 

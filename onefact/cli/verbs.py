@@ -137,7 +137,7 @@ def enter(session: Session, entity: str, field: str, value: str, actor: str) -> 
     if session.as_json:
         session.emit({
             "master_id": entered.master_id, "entity_type": entered.entity_type, "field": entered.field.name,
-            "counts": entered.counts, "systems": going,
+            "counts": entered.counts, "ticket": entered.ticket, "systems": going,
         })  # fmt: skip
         return
     session.console.print(
@@ -145,7 +145,8 @@ def enter(session: Session, entity: str, field: str, value: str, actor: str) -> 
     )
     if not entered.counts:
         session.console.print(
-            f"The authority for this field is {entered.field.authority}; the entry waits as a candidate and changes nothing until then."
+            f"The authority for this field is {entered.field.authority}; the entry waits as a candidate and changes nothing until then. "
+            f"Correction ticket {entered.ticket} asks for it (`onefact ticket show {entered.ticket}`)."
         )
     elif going:
         session.console.print(f"It will be written to {len(going)} systems by `onefact push`: {', '.join(going)}")

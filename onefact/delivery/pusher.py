@@ -21,8 +21,9 @@ from onefact.delivery.gate import Passage
 from onefact.delivery.merge import Rank, merge
 from onefact.delivery.recover import recover
 from onefact.home import Home
-from onefact.policy import may_write, ranks
-from schemas.entities import ENTITIES
+from onefact.law import check
+from onefact.law.register import Register
+from onefact.policy import ranks
 from schemas.records import Change, FieldChange, Outcome
 from warehouse import outbox
 from warehouse.outbox import Claimed, Pause, targets
@@ -36,6 +37,8 @@ SETTLE_SECONDS = 20.0
 
 POLL_SECONDS = 0.2
 """Pause between two questions about late receipts."""
+
+LAW = "依规定不得送往该系统"
 
 MERGES = 2
 """How often a change is written on a new base in one push; who edits faster than that is met at the next."""
@@ -75,8 +78,8 @@ class Settings:
 class Pusher:
     """Pushes one system."""
 
-    def __init__(self, home: Home, manifest: Manifest, settings: Settings) -> None:
-        self._home, self._manifest, self._settings = home, manifest, settings
+    def __init__(self, home: Home, manifest: Manifest, settings: Settings, register: Register) -> None:
+        self._home, self._manifest, self._settings, self._register = home, manifest, settings, register
         self._ended: dict[str, str] = {}
         self._merges: Counter[str] = Counter()
 
@@ -104,7 +107,7 @@ class Pusher:
         self._recover(connector)
         limit, error = (1 if passage.trial else BATCH), None
         self._settings.at("claim")
-        while claimed := self._claim(limit):
+        while (claimed := self._claim(limit)) is not None:
             error, answered = self._deliver(connector, claimed)
             if error:
                 targets.failed(self._home.engine, self._manifest.id, error)
@@ -117,9 +120,23 @@ class Pusher:
             self._follow_up(connector)
         return error
 
-    def _claim(self, limit: int) -> list[Claimed]:
+    def _claim(self, limit: int) -> list[Claimed] | None:
+        """Take what is due and may leave; None when nothing is due any more."""
         found = outbox.claim(self._home.engine, self._manifest.id, limit, self._settings.owner, self._settings.lease)
-        return [replace(c, change=_within_compartment(self._manifest, c.change)) for c in found]
+        return self._lawful(found) if found else None
+
+    def _lawful(self, claimed: Sequence[Claimed]) -> list[Claimed]:
+        """Take out what may not leave by the rules and the register of this moment; end changes of which nothing is left."""
+        changes, refused = check.look(
+            self._home.engine, self._manifest, self._register, [c.change for c in claimed], self._home.now().date()
+        )
+        check.write_down(self._home.engine, self._manifest, refused, self._settings.owner)
+        rules = {r.change.change_id: r.rule for r in refused}
+        empty = [c for c in changes if not c.changes]
+        ended = [Outcome(c.change_id, "rejected", f"law_{rules.get(c.change_id, 'empty')}"[:40], LAW) for c in empty]
+        if empty:
+            self._settle(empty, ended, {})
+        return [replace(c, change=change) for c, change in zip(claimed, changes, strict=True) if change.changes]
 
     def _recover(self, connector: Connector) -> None:
         self._settings.at("recover")
@@ -139,6 +156,8 @@ class Pusher:
     def _deliver(self, connector: Connector, claimed: Sequence[Claimed]) -> tuple[str | None, bool]:
         """Push claimed changes and settle exactly one outcome for each; return what stopped the system, and if it answered."""
         changes = [c.change for c in claimed]
+        if not changes:
+            return None, False
         self._settings.at("deliver")
         outcomes, error = _outcomes(self._manifest, connector, changes)
         attempts = {c.change.change_id: c.attempt for c in claimed}
@@ -229,13 +248,6 @@ def _golden_ranks(home: Home, changes: Sequence[Change]) -> dict[str, dict[str, 
         change_id: {name: speaks[key] for name, source in fields.items() if (key := (*source, name)) in speaks}
         for change_id, fields in told.items()
     }
-
-
-def _within_compartment(manifest: Manifest, change: Change) -> Change:
-    """Leave out the golden values that this system may not hold: a file or a form is filled with whole records."""
-    entity = ENTITIES[change.entity_type]
-    allowed = {name: value for name, value in change.current.items() if may_write(manifest, entity.field(name))}
-    return replace(change, current=allowed)
 
 
 def _defect(manifest: Manifest, problem: Exception) -> str:

@@ -22,7 +22,7 @@ SYSTEM = "sg_etong"
 
 def phone(short: str | None) -> str | None:
     """A valid phone number for a short one, so that tests read `1` becomes `2`."""
-    return f"139{int(short):08d}" if short else short
+    return f"139{int(short):08d}" if short and short.isdigit() else short
 
 
 @dataclass

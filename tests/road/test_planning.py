@@ -87,14 +87,14 @@ def test_compartments_and_restricted_facts_do_not_leave() -> None:
     base = yaml.safe_load(manifests("volunteer")["volunteer"])
     plain, health = (Manifest.model_validate({**base, "compartment": c}) for c in ("base", "health"))
     field = ENTITIES["person"].field
-    assert may_write(plain, field("phone"))
-    assert not may_write(plain, field("religion"))  # never propagated, to nobody
-    assert not may_write(health, field("religion"))
-    assert not may_write(plain, field("health_file_no"))  # another compartment
-    assert may_write(health, field("health_file_no"))
-    assert not may_write(health, field("mental_disorder"))  # restricted
+    assert may_write(plain, "person", field("phone"))
+    assert not may_write(plain, "person", field("religion"))  # never propagated, to nobody
+    assert not may_write(health, "person", field("religion"))
+    assert not may_write(plain, "person", field("health_file_no"))  # another compartment
+    assert may_write(health, "person", field("health_file_no"))
+    assert not may_write(health, "person", field("mental_disorder"))  # restricted
     for entity in ENTITIES.values():
-        assert not any(may_write(plain, f) for f in entity.fields if f.sensitivity == 4 or not f.propagate)
+        assert not any(may_write(plain, entity.name, f) for f in entity.fields if f.sensitivity == 4 or not f.propagate)
 
 
 def readable(sql: str) -> str:

@@ -7,11 +7,13 @@ from warehouse.tables.create import create_all, default_of
 from warehouse.tables.delivery import DELIVERY, OUTBOX, PUSHED, TARGET, WAKE
 from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, EDGE, PAIR, REDIRECT, REVIEW
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
+from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
 
 __all__ = [
     "ADDRESS_NODE",
     "ADDRESS_POINT",
+    "AUTHORISATION",
     "BATCH",
     "CROSSWALK",
     "CROSSWALK_HISTORY",
@@ -25,9 +27,12 @@ __all__ = [
     "PAIR",
     "PUSHED",
     "REDIRECT",
+    "REFUSAL",
     "REVIEW",
     "RUN",
     "TARGET",
+    "TICKET",
+    "TICKET_EVENT",
     "WAKE",
     "create_all",
     "default_of",

@@ -1,0 +1,96 @@
+"""The last look before a change leaves (发送前核验): field by field, by the rules and by the register of this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+import sqlalchemy as sa
+
+from connectors.manifest import Manifest
+from onefact.law.register import Register
+from onefact.law.rules import Concerned, forbids_about, forbids_field
+from schemas.entities import ENTITIES
+from schemas.records import Change
+from warehouse.outbox.sources import sources_of
+from warehouse.tables import OUTBOX, REFUSAL
+
+UNAUTHORISED: Final = "not_authorised"
+"""Rule id of a flow without a line in the register, or with one that was revoked or ran out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A field of a change that may not leave, and the rule."""
+
+    change: Change
+    field: str
+    rule: str
+
+
+def look(
+    engine: sa.Engine, manifest: Manifest, register: Register, changes: Sequence[Change], today: date
+) -> tuple[list[Change], list[Refused]]:
+    """Return the changes without the fields that may not leave, and these fields; a change may be left empty.
+
+    Where a system repeats whole records, golden values that may not leave are taken out of `current` too.
+    """
+    told = sources_of(engine, [c for c in changes if c.entity_type == "person"])
+    kept: list[Change] = []
+    refused: list[Refused] = []
+    for change in changes:
+        concerned = _concerned(change, {f: s[0] for f, s in told.get(change.change_id, {}).items()})
+        names = {*change.current, *(c.field for c in change.changes)}
+        rules = {n: r for n in names if (r := _refusal(manifest, register, change, n, concerned, today))}
+        refused += [Refused(change, c.field, rules[c.field]) for c in change.changes if c.field in rules]
+        kept.append(
+            replace(
+                change,
+                changes=tuple(c for c in change.changes if c.field not in rules),
+                current={n: v for n, v in change.current.items() if n not in rules},
+            )
+        )
+    return kept, refused
+
+
+def _refusal(
+    manifest: Manifest, register: Register, change: Change, name: str, concerned: Concerned, today: date
+) -> str | None:
+    forbidden = forbids_field(manifest, change.entity_type, ENTITIES[change.entity_type].field(name))
+    if forbidden is None and change.entity_type == "person":
+        forbidden = forbids_about(manifest, name, concerned, today)
+    if forbidden is not None:
+        return forbidden.id
+    if name in {c.field for c in change.changes} and not register.holds(
+        (manifest.id, change.entity_type, name, "out"), today
+    ):
+        return UNAUTHORISED
+    return None
+
+
+def _concerned(change: Change, sources: Mapping[str, str]) -> Concerned:
+    golden = {**change.current, **{c.field: c.new for c in change.changes if c.new}}
+    return Concerned(golden.get("birth_date"), golden.get("guardian_name"), sources)
+
+
+def write_down(engine: sa.Engine, manifest: Manifest, refused: Sequence[Refused], run_id: str) -> None:
+    """Add a row for each refused field; no value is kept."""
+    if not refused:
+        return
+    ids = [int(r.change.change_id) for r in refused]
+    with engine.begin() as connection:
+        found = connection.execute(sa.select(OUTBOX.c.change_id, OUTBOX.c.master_id).where(OUTBOX.c.change_id.in_(ids)))
+        masters = {str(i): m for i, m in found}
+        connection.execute(
+            sa.insert(REFUSAL),
+            [
+                {
+                    "run_id": run_id, "system_id": manifest.id, "entity_type": r.change.entity_type, "field": r.field,
+                    "rule": r.rule, "purpose": manifest.purpose, "stage": "send",
+                    "master_id": masters.get(r.change.change_id),
+                }
+                for r in refused
+            ],
+        )  # fmt: skip
