@@ -9,12 +9,10 @@ from __future__ import annotations
 from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful
 from warehouse.outbox.decide import cancel, retry
 from warehouse.outbox.queries import (
-    Load,
     Row,
     Step,
     find,
     in_state,
-    loads,
     next_due,
     of_run,
     overdue,
@@ -30,7 +28,6 @@ from warehouse.outbox.settle import Pause, settle
 __all__ = [
     "LEASE_SECONDS",
     "Claimed",
-    "Load",
     "Pause",
     "Row",
     "Step",
@@ -39,7 +36,6 @@ __all__ = [
     "doubtful",
     "find",
     "in_state",
-    "loads",
     "next_due",
     "of_run",
     "overdue",
