@@ -53,20 +53,27 @@ def plan_lost(engine: sa.Engine, run_id: str) -> int:
 
     A change that was settled since the loss was found is left alone: whether it is lost again, the next comparison says.
     """
-    lost = (
-        sa.select(FINDING.c.change_id)
+    number = (
+        sa.select(sa.func.max(FINDING.c.finding_id))
         .where(
             FINDING.c.closed_at.is_(None),
             FINDING.c.kind == "silent_loss",
             FINDING.c.change_id == OUTBOX.c.change_id,
             OUTBOX.c.settled_at < FINDING.c.found_at,
         )
-        .exists()
+        .scalar_subquery()
     )
-    values = {"state": "planned", "code": "lost", "message": None, "attempts": 0, "next_try_at": None, "run_id": run_id}
+    # Another key: the system has seen the old one, and would take the write for a repetition.
+    bare = sa.func.split_part(OUTBOX.c.idempotency_key, ":lost:", 1)
+    values = {
+        "state": "planned", "code": "lost", "message": None, "attempts": 0, "next_try_at": None, "run_id": run_id,
+        "idempotency_key": sa.func.concat(bare, ":lost:", number),
+    }  # fmt: skip
     with engine.begin() as connection:
         connection.execute(sa.select(sa.func.set_config("onefact.run", run_id, True)))
-        done = connection.execute(sa.update(OUTBOX).where(OUTBOX.c.state == "verified", lost).values(values)).rowcount
+        done = connection.execute(
+            sa.update(OUTBOX).where(OUTBOX.c.state == "verified", number.is_not(None)).values(values)
+        ).rowcount
         if done:
             connection.execute(sa.select(sa.func.pg_notify(WAKE, "")))
     return int(done)

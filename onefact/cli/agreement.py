@@ -24,6 +24,8 @@ CN = {
 }  # fmt: skip
 """Kinds of findings in the words of the people who read them."""
 
+URGENT = ("silent_loss", "ghost", "stale", "near_miss")
+
 CODES = {
     "gone": "系统中已没有这条记录", "twice": "同一编号出现两次", "doubled": "我方新建后出现重复",
     "unexplained": "与主库不同，且没有待办的改动", "no_write_path": "与主库不同，该字段不能回写", "rejected": "回写被拒",
@@ -82,13 +84,16 @@ def _report(session: Session, result: Reconciled, limit: int, *, full: bool) -> 
     if lines:
         session.console.print(show.table("原因 (reasons)", ["类别", "原因", "处"], lines, numeric=["处"]))
     if telling:
-        shown = [
-            _line(f, full=full) for f in sorted(telling, key=lambda f: (list(CN).index(f.kind), f.system_id))[:limit]
-        ]
+        shown = [_line(f, full=full) for f in sorted(telling, key=_urgency)[:limit]]
         session.console.print(
             show.table(f"前 {len(shown)} 处，共 {len(telling)} 处", ["系统", "记录", "字段", "类别", "原因"], shown)
         )
     session.console.print(f"新发现 {result.opened} 处，已消除 {result.closed} 处。", highlight=False)
+
+
+def _urgency(finding: Finding) -> tuple[bool, int, str]:
+    """What can be acted on first; what can never be written last."""
+    return finding.code == "no_write_path", URGENT.index(finding.kind), finding.system_id
 
 
 def _line(finding: Finding, *, full: bool) -> tuple[str, ...]:
@@ -157,7 +162,7 @@ def done(session: Session, number: int, actor: str, *, unread: bool, dry_run: bo
     if session.as_json:
         session.emit({**asdict(confirmed), "dry_run": dry_run})
         return
-    words = "回读一致，已核实" if confirmed.state == "verified" else "已记为人工录入（无法回读）"
+    words = "回读一致，已核实" if confirmed.state == "verified" else "已记为人工录入（未经回读）"
     session.console.print(f"{'（试运行）' if dry_run else ''}任务 {number}：{words}。经手人：{actor}", highlight=False)
 
 
