@@ -211,7 +211,7 @@ def _near(
         held = pa.table({"record_key": keys, "raw": rows[column[0]]})
         con.register("_meant", mine.append_column("meant", meant))
         con.register("_held", held)
-        near = con.execute(
+        near = con.sql(
             "SELECT record_key, field, master_id FROM _meant m WHERE meant IS NOT NULL AND EXISTS (SELECT 1 FROM _held h "
             "WHERE h.record_key = m.record_key) AND NOT EXISTS (SELECT 1 FROM _held h WHERE h.record_key = m.record_key "
             "AND h.raw = m.meant)"

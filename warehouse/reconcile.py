@@ -192,7 +192,7 @@ def written_values(con: duckdb.DuckDBPyConnection, target: Target, names: Sequen
         for name in names
     ]
     empty = "SELECT ''::VARCHAR AS record_key, '' AS field, '' AS value, '' AS master_id WHERE false"
-    return con.execute(" UNION ALL ".join([empty, *parts])).to_arrow_table()
+    return con.sql(" UNION ALL ".join([empty, *parts])).to_arrow_table()
 
 
 def add_near(con: duckdb.DuckDBPyConnection, target: Target, near: pa.Table) -> None:

@@ -123,12 +123,13 @@ def enter(
     field: Annotated[str, typer.Argument(help="Master field, e.g. phone.")],
     value: Annotated[str, typer.Argument(help="The new value; '' takes an earlier entry back.")],
     actor: Annotated[str, typer.Option(help="Who enters it.")] = "cli",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check entity, field and value; record nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Enter one fact once (录入); `onefact push` then carries it to every system that holds it."""
     from onefact.cli import verbs
 
-    verbs.enter(_session(context, as_json), entity, field, value, actor)
+    verbs.enter(_session(context, as_json), entity, field, value, actor, dry_run=dry_run)
 
 
 @app.command()

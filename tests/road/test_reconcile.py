@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ from road_support import MakeHome, Town, citizen, manifests, row
 
 from onefact import guards, outbox, tasks
 from onefact.consolidate import consolidate
+from onefact.delivery.due import dated
 from onefact.enter import enter
 from onefact.guards import Guards, Limits, Planned, judge
 from onefact.pull import pull
 from onefact.push import push
 from onefact.reconcile import Reconciled, reconcile
+from schemas.records import Outcome
+from warehouse.outbox import overdue
 
 PHONE, OLD = "13900000002", "13900000001"
 
@@ -172,6 +176,32 @@ def test_a_source_that_is_suddenly_empty_deletes_nothing(agreed: Yard) -> None:
     consolidate(agreed.town.home)
     assert agreed.town.golden() == before
     assert agreed.town.changes() == set()
+
+
+def test_an_answer_has_a_date_by_which_it_is_due_and_is_listed_after_it(agreed: Yard) -> None:
+    manifest = agreed.town.home.manifests[SYSTEM]
+    later = manifest.model_copy(update={"capabilities": manifest.capabilities.model_copy(update={"receipt": "later"})})
+    now = agreed.town.home.now()
+    sent = [Outcome("1", "sent", "accepted"), Outcome("2", "sent", "exported"), Outcome("3", "verified", "ok")]
+    dates = [o.due for o in dated(later, sent, now)]
+    assert dates == [(now + timedelta(days=2)).astimezone().isoformat(timespec="seconds"), None, None]
+    change = int(agreed.town.query("SELECT change_id FROM outbox")[0]["change_id"])
+    agreed.sql("UPDATE outbox SET state = 'pending'")
+    agreed.sql("UPDATE outbox SET state = 'sent', due_at = %s", dates[0])
+    assert overdue(agreed.engine, (now + timedelta(days=1)).astimezone()) == []
+    assert [r.change_id for r in overdue(agreed.engine, (now + timedelta(days=3)).astimezone())] == [change]
+
+
+def test_a_rehearsed_entry_or_release_leaves_no_trace(agreed: Yard) -> None:
+    home = agreed.town.home
+    entries = agreed.town.query("SELECT count(*) AS n FROM entry")
+    enter(home, agreed.town.id_of("sg_etong", "G3"), "phone", PHONE, dry_run=True)
+    assert agreed.town.query("SELECT count(*) AS n FROM entry") == entries
+    outbox.hold(home, SYSTEM, "试", dry_run=True)
+    assert agreed.town.query("SELECT * FROM target") == []
+    outbox.hold(home, SYSTEM, "试")
+    assert outbox.release(home, SYSTEM, "张三", dry_run=True)
+    assert agreed.town.query("SELECT state FROM target") == [{"state": "held"}]
 
 
 @pytest.fixture
