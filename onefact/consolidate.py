@@ -24,7 +24,7 @@ from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
-from warehouse import address_tree, golden, judgements, working_copy
+from warehouse import address_tree, findings, golden, judgements, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count
 from warehouse.names import standardise_new
@@ -68,7 +68,7 @@ def consolidate(home: Home) -> Consolidated:
         judgements.load(con, home.database.dsn())
         linked_by = models_of(home)
         if not _any_touched(con) and not linked_by.changed(con):
-            return Consolidated(run_id, entities=_totals(con))
+            return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
         _load_inputs(home, con)
         texts = derive(con, linked_by)
         working_copy.find_confirmed(con)
@@ -82,7 +82,8 @@ def consolidate(home: Home) -> Consolidated:
         tickets.settle(home, run_id)
         working_copy.commit(con, run_id)
         judgements.applied(con)
-        return replace(result, entities=_totals(con))
+        lost = findings.plan_lost(home.engine, run_id)
+        return replace(result, entities=_totals(con), planned=result.planned + lost)
 
 
 def models_of(home: Home) -> Models:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from linkage.score import Score, pairwise
 from onefact import enter as entry
-from onefact import road, status
+from onefact import guards, road, status
 from onefact.consolidate import consolidate
 from onefact.home import Home
 from onefact.push import push
@@ -118,6 +118,7 @@ def demo(home: Home, people: int, seed: int, narrator: Narrator) -> DemoResult:
     start = clock()
     narrator.step("Starting forty stand-in systems")
     supervisor.start(home.path, people, seed, None)
+    guards.let_first_through(home)
     seconds["sandbox"] = clock() - start
     narrator.step("Running the road: pull → consolidate → push")
     first = road.run(home, None, narrator.progress)

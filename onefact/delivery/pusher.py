@@ -17,6 +17,7 @@ from connectors.manifest import Manifest
 from connectors.registry import connect
 from onefact.delivery import answers
 from onefact.delivery.backoff import Backoff
+from onefact.delivery.due import dated
 from onefact.delivery.gate import Passage
 from onefact.delivery.merge import Rank, merge
 from onefact.delivery.recover import recover
@@ -177,6 +178,7 @@ class Pusher:
         pauses: Mapping[str, Pause],
         rebased: Mapping[str, Sequence[FieldChange]] | None = None,
     ) -> None:
+        outcomes = dated(self._manifest, outcomes, self._home.now())
         kept = answers.keep(self._home.path, outcomes)
         self._settings.at("settle")
         done = outbox.settle(
