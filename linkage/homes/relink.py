@@ -32,7 +32,7 @@ class Changes:
         touched: relation (sid) of source records that came, changed or went.
         texts: relation (text) of address texts whose place changed.
         together: relation (rid, master_id) of records that follow a master id by decision.
-        known: relation (rid, master_id, rule) with the last crosswalk of this entity.
+        known: relation (rid, sid, master_id, rule) with the last crosswalk of this entity.
     """
 
     touched: str
@@ -72,8 +72,8 @@ def relink(
 
 
 _TEMPORARY: Final = (
-    "member", "home_settled", "moved", "moved_record", "moved_place", "was", "fresh", "place_row", "place_anchor", "hit_key",
-    "next_key", "closure", "bearer", "regrouped", "changed", "hit_group", "hit_group_more", "tied", "said_row", "turned", "reached",
+    "member", "home_settled", "moved", "moved_record", "moved_place", "was", "fresh", "place_row", "place_anchor", "turned",
+    "hit_key", "next_key", "borne", "reached", "joined", "closure", "bearer", "regrouped", "shifted", "hit_group", "tied", "more", "said_row",
 )  # fmt: skip
 
 
@@ -109,8 +109,9 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
 def _link_all(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, places: str) -> None:
     read(con, rules, records=records, places=places, into="said_row")
     anchor(con, rows="said_row", into="fresh")
-    _table(con, "closure", "SELECT * FROM fresh WHERE anchor IS NULL")
-    _regroup(con, rules, anchored="fresh")
+    _table(con, "closure", f"SELECT rid, {_keys(rules)} FROM fresh WHERE anchor IS NULL")
+    _table(con, "bearer", f"SELECT DISTINCT {_bearing(rules)}")
+    attach(con, rules, rows="closure", bearers="bearer", into="regrouped")
     con.execute(f"CREATE OR REPLACE TABLE {state(rules)} AS {_GROUPED}")
     _table(con, "member", f"SELECT rid, group_id, rule FROM {state(rules)}")
     _table(con, "affected", "SELECT rid FROM member")
@@ -123,100 +124,121 @@ _GROUPED: Final = (
 )
 
 
-def _regroup(con: duckdb.DuckDBPyConnection, rules: Rules, *, anchored: str) -> None:
-    """Make `regrouped` (rid, group_id, rule) of `closure`; `anchored` has all records with an anchor that share a key."""
-    _table(con, "hit_key", f"SELECT DISTINCT * EXCLUDE (rid) FROM ({bear(rules, 'closure', 'rid', 'true')})")
-    shared = "anchor IS NOT NULL AND {column} IN (SELECT value FROM hit_key WHERE priority = {priority})"
-    _table(
-        con,
-        "bearer",
-        f"SELECT DISTINCT priority, value, group_id FROM ({bear(rules, anchored, 'anchor AS group_id', shared)})",
-    )
-    attach(con, rules, rows="closure", bearers="bearer", into="regrouped")
+def _keys(rules: Rules) -> str:
+    return ", ".join(key.column for key in rules.keys)
+
+
+def _bearing(rules: Rules) -> str:
+    """SQL of the key values of `fresh` that have a place and that `closure` has too: priority, value, group_id."""
+    shared = "anchor IS NOT NULL AND {column} IN (SELECT {column} FROM closure)"
+    return f"priority, value, group_id FROM ({bear(rules, 'fresh', 'anchor AS group_id', shared)})"
 
 
 def _link_changed(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, places: str, changes: Changes) -> None:
     own = state(rules)
-    _table(con, "moved", _moved_sql(rules, records, changes))
-    _read_moved(con, rules, records, places)
-    _close(con, rules)
-    keys = ", ".join(key.column for key in rules.keys)
-    held = f"SELECT anchor, {keys} FROM {own} WHERE rid NOT IN (SELECT rid FROM moved) UNION ALL SELECT anchor, {keys} FROM fresh"
-    _regroup(con, rules, anchored=f"({held})")
-    _table(
-        con,
-        "changed",
-        f"SELECT n.*, o.group_id AS old_group FROM ({_GROUPED} UNION ALL "
-        f"SELECT c.* EXCLUDE (group_id, rule), g.group_id, g.rule FROM (SELECT * FROM {own} WHERE rid IN ("
-        "SELECT rid FROM closure WHERE rid NOT IN (SELECT rid FROM moved))) c JOIN regrouped g USING (rid) "
-        f"WHERE g.group_id <> c.group_id OR g.rule <> c.rule) n LEFT JOIN {own} o USING (rid)",
-    )
+    _table(con, "moved", _moved_sql(con, rules, records, changes))
+    _table(con, "was", f"SELECT rid, place, group_id, {_keys(rules)} FROM {own} WHERE rid IN (SELECT rid FROM moved)")
+    if _count(con, "moved"):
+        _read_moved(con, rules, records, places)
+        _close(con, rules)
+        own_bearer = "SELECT priority, value, anchor AS group_id FROM borne WHERE anchor IS NOT NULL"
+        _table(con, "bearer", f"{own_bearer} UNION SELECT {_bearing(rules)}")
+        attach(con, rules, rows="closure", bearers="bearer", into="regrouped")
+        _table(con, "fresh", _GROUPED)
+        _table(
+            con,
+            "shifted",
+            "SELECT rid, g.group_id, g.rule, c.group_id AS before FROM closure c JOIN regrouped g USING (rid) "
+            "WHERE c.group_id IS NOT NULL AND (g.group_id <> c.group_id OR g.rule <> c.rule)",
+        )
+    else:
+        _table(con, "fresh", f"SELECT * FROM {own} LIMIT 0")
+        _table(con, "shifted", f"SELECT rid, group_id, rule, group_id AS before FROM {own} LIMIT 0")
     _affected(con, rules, changes)
-    con.execute(f"DELETE FROM {own} WHERE rid IN (SELECT rid FROM moved UNION SELECT rid FROM changed)")
-    con.execute(f"INSERT INTO {own} BY NAME SELECT * EXCLUDE (old_group) FROM changed")
+    con.execute(f"DELETE FROM {own} WHERE rid IN (SELECT rid FROM moved)")
+    con.execute(f"INSERT INTO {own} BY NAME SELECT * FROM fresh")
+    if _count(con, "shifted"):
+        con.execute(f"UPDATE {own} AS o SET group_id = n.group_id, rule = n.rule FROM shifted n WHERE n.rid = o.rid")
 
 
-def _moved_sql(rules: Rules, records: str, changes: Changes) -> str:
+def _moved_sql(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, changes: Changes) -> str:
     """Records that changed or went, whose text is at another place, or whose people settled it otherwise."""
     own = state(rules)
-    return " UNION ".join(
-        (
-            f"SELECT rid FROM {records} WHERE sid IN (SELECT sid FROM {changes.touched})",
-            f"SELECT rid FROM {own} WHERE sid IN (SELECT sid FROM {changes.touched})",
-            f"SELECT rid FROM {own} WHERE said IN (SELECT {number('text')} FROM {changes.texts})",
-            f"SELECT o.rid FROM {own} o JOIN home_settled n USING (sid, said) WHERE o.settled IS DISTINCT FROM n.flat",
-            f"SELECT o.rid FROM {own} o ANTI JOIN home_settled n USING (sid, said) WHERE o.settled IS NOT NULL",
+    parts = [
+        f"SELECT rid FROM {rows} WHERE sid IN (SELECT sid FROM {changes.touched})"
+        for rows in (records, own, changes.known)
+    ]
+    if _count(con, changes.texts):
+        parts.append(f"SELECT rid FROM {own} WHERE said IN (SELECT {number('text')} FROM {changes.texts})")
+    if _count(con, "home_settled"):
+        parts.append(
+            f"SELECT o.rid FROM {own} o JOIN home_settled n USING (sid, said) WHERE o.settled IS DISTINCT FROM n.flat"
         )
-    )
+    parts.append(f"SELECT o.rid FROM {own} o ANTI JOIN home_settled n USING (sid, said) WHERE o.settled IS NOT NULL")
+    return " UNION ".join(parts)
 
 
 def _read_moved(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, places: str) -> None:
-    """Make `fresh`, the moved records as they are now, and `was`, as they were; records whose anchor a code turned join `moved`."""
+    """Make `fresh`, the moved records as they are now; records whose anchor a code turned join `moved`, `was` and `fresh`."""
     own = state(rules)
     # The few records stand in tables of their own before anything is joined, so that the joins are planned for few.
     fields = ", ".join(f'"{f}"' for f in dict.fromkeys((rules.address, rules.code, *(key.field for key in rules.keys))))
     _table(con, "moved_record", f"SELECT rid, sid, {fields} FROM {records} WHERE rid IN (SELECT rid FROM moved)")
     _table(con, "moved_place", f'SELECT * FROM {places} WHERE text IN (SELECT "{rules.address}" FROM moved_record)')
     read(con, rules, records="moved_record", places="moved_place", into="said_row")
-    _table(con, "was", f"SELECT * FROM {own} WHERE rid IN (SELECT rid FROM moved)")
-    columns = ", ".join(("rid", "sid", "said", "settled", "place", "code", *(key.column for key in rules.keys)))
     _table(
         con,
         "place_row",
-        f"SELECT {columns}, true AS moves, NULL::UBIGINT AS before FROM said_row UNION ALL "
-        f"SELECT {columns}, false, anchor FROM {own} WHERE rid NOT IN (SELECT rid FROM moved) "
-        "AND place IN (SELECT place FROM was UNION SELECT place FROM said_row)",
+        "SELECT rid, place, code, NULL::UBIGINT AS before FROM said_row UNION ALL "
+        f"SELECT rid, place, code, anchor FROM {own} ANTI JOIN moved USING (rid) "
+        "WHERE place IN (SELECT place FROM was UNION SELECT place FROM said_row)",
     )
     anchor(con, rows="place_row", into="place_anchor")
-    turned = "NOT moves AND anchor IS DISTINCT FROM before"
-    _table(con, "fresh", f"SELECT * EXCLUDE (moves, before) FROM place_anchor WHERE moves OR {turned}")
-    _table(con, "turned", f"SELECT rid FROM place_anchor WHERE {turned}")
+    _table(con, "fresh", "SELECT s.*, a.anchor FROM said_row s JOIN place_anchor a USING (rid)")
+    _table(
+        con,
+        "turned",
+        "SELECT rid, anchor FROM place_anchor ANTI JOIN moved USING (rid) WHERE anchor IS DISTINCT FROM before",
+    )
     if _count(con, "turned"):
-        con.execute(f"INSERT INTO was SELECT * FROM {own} WHERE rid IN (SELECT rid FROM turned)")
+        _table(con, "turned", f"SELECT o.*, t.anchor AS now FROM {own} o JOIN turned t USING (rid)")
+        con.execute(f"INSERT INTO was BY NAME SELECT rid, place, group_id, {_keys(rules)} FROM turned")
+        con.execute(
+            "INSERT INTO fresh BY NAME SELECT * EXCLUDE (group_id, rule, now) REPLACE (now AS anchor) FROM turned"
+        )
         con.execute("INSERT INTO moved SELECT rid FROM turned")
 
 
 def _close(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:
-    """Make `closure` (rid, `k_<key>`): the records without a place that key values connect with what moved."""
-    keys = ", ".join(key.column for key in rules.keys)
+    """Make `closure` (rid, `k_<key>`, group_id, rule): the records without a place that key values connect with what moved.
+
+    `group_id` and `rule` are those they had, NULL where they moved themselves. `borne` (rid, anchor, priority, value, …) has
+    all records that did not move with one of these key values.
+    """
+    keys = _keys(rules)
     rows = f"(SELECT rid, {keys} FROM was UNION ALL SELECT rid, {keys} FROM fresh)"
-    _table(con, "closure", f"SELECT rid, {keys} FROM fresh WHERE anchor IS NULL")
+    nothing = "NULL::UBIGINT AS group_id, NULL::VARCHAR AS rule"
+    _table(con, "closure", f"SELECT rid, {keys}, {nothing} FROM fresh WHERE anchor IS NULL")
     _table(con, "hit_key", f"SELECT DISTINCT priority, value FROM ({bear(rules, rows, 'rid', 'true')})")
     _table(con, "next_key", "SELECT * FROM hit_key")
+    reached = bear(
+        rules,
+        state(rules),
+        f"rid, anchor, group_id, rule, {keys}",
+        "{column} IN (SELECT value FROM next_key WHERE priority = {priority})",
+    )
+    _table(con, "borne", f"SELECT * FROM ({reached}) LIMIT 0")
     while _count(con, "next_key"):
-        known = "(SELECT rid FROM closure UNION ALL SELECT rid FROM moved)"
-        reached = " UNION ".join(
-            f"SELECT rid, {keys} FROM {state(rules)} WHERE anchor IS NULL "
-            f"AND {key.column} IN (SELECT value FROM next_key WHERE priority = {priority}) AND rid NOT IN {known}"
-            for priority, key in enumerate(rules.keys)
-        )
-        _table(con, "reached", reached)
-        con.execute("INSERT INTO closure SELECT * FROM reached")
+        _table(con, "reached", f"SELECT * FROM ({reached}) ANTI JOIN moved USING (rid)")
+        con.execute("INSERT INTO borne SELECT * FROM reached")
         _table(
             con,
-            "next_key",
-            f"SELECT DISTINCT priority, value FROM ({bear(rules, 'reached', 'rid', 'true')}) ANTI JOIN hit_key USING (priority, value)",
+            "joined",
+            f"SELECT DISTINCT rid, {keys}, group_id, rule FROM reached ANTI JOIN closure USING (rid) WHERE anchor IS NULL",
         )
+        con.execute("INSERT INTO closure SELECT * FROM joined")
+        found = f"SELECT DISTINCT priority, value FROM ({bear(rules, 'joined', 'rid', 'true')})"
+        _table(con, "next_key", f"{found} EXCEPT SELECT * FROM hit_key")
         con.execute("INSERT INTO hit_key SELECT * FROM next_key")
 
 
@@ -229,32 +251,35 @@ def _affected(con: duckdb.DuckDBPyConnection, rules: Rules, changes: Changes) ->
     _table(
         con,
         "hit_group",
-        "SELECT group_id FROM was UNION SELECT group_id FROM changed UNION SELECT old_group FROM changed WHERE old_group IS NOT NULL",
+        "SELECT group_id FROM was UNION SELECT group_id FROM fresh UNION SELECT group_id FROM shifted UNION SELECT before FROM shifted",
     )
     own, follow, hold = state(rules), changes.together, changes.known
+    changed = "(SELECT rid, group_id, rule FROM fresh UNION ALL SELECT rid, group_id, rule FROM shifted)"
     while True:
         _table(
             con,
             "member",
-            f"SELECT rid, group_id, rule FROM {own} WHERE group_id IN (SELECT group_id FROM hit_group) "
-            "AND rid NOT IN (SELECT rid FROM moved UNION ALL SELECT rid FROM changed) "
-            "UNION ALL SELECT rid, group_id, rule FROM changed",
+            f"SELECT rid, group_id, rule FROM {own} ANTI JOIN (SELECT rid FROM moved UNION ALL SELECT rid FROM shifted) USING (rid) "
+            f"WHERE group_id IN (SELECT group_id FROM hit_group) UNION ALL SELECT * FROM {changed}",
         )
         _table(con, "affected", "SELECT rid FROM member UNION SELECT rid FROM moved")
         _table(
             con,
             "tied",
-            f"SELECT DISTINCT master_id FROM (SELECT rid, master_id FROM {hold} UNION ALL SELECT rid, master_id FROM {follow}) "
-            "WHERE rid IN (SELECT rid FROM affected)",
+            f"SELECT master_id FROM {hold} WHERE rid IN (SELECT rid FROM affected) UNION "
+            f"SELECT master_id FROM {follow} WHERE rid IN (SELECT rid FROM affected)",
         )
         _table(
             con,
-            "hit_group_more",
-            f"SELECT group_id FROM {own} WHERE rid IN (SELECT rid FROM {hold} WHERE master_id IN (SELECT master_id FROM tied) "
-            f"UNION SELECT rid FROM {follow} WHERE master_id IN (SELECT master_id FROM tied) "
-            f"UNION SELECT f.rid FROM {follow} f JOIN {hold} h USING (rid) WHERE f.master_id <> h.master_id OR h.rule <> 'decided') "
-            "AND rid NOT IN (SELECT rid FROM affected)",
+            "more",
+            f"SELECT rid FROM {hold} WHERE master_id IN (SELECT master_id FROM tied) UNION "
+            f"SELECT rid FROM {follow} WHERE master_id IN (SELECT master_id FROM tied) UNION "
+            # Decided since, of a record that was here before.
+            f"SELECT f.rid FROM {follow} f JOIN {hold} h USING (rid) WHERE f.master_id <> h.master_id OR h.rule <> 'decided'",
         )
-        if not _count(con, "hit_group_more"):
+        con.execute("DELETE FROM more WHERE rid IN (SELECT rid FROM affected)")
+        hit = con.execute(
+            f"INSERT INTO hit_group SELECT DISTINCT group_id FROM {own} WHERE rid IN (SELECT rid FROM more)"
+        ).fetchall()
+        if not hit[0][0]:
             return
-        con.execute("INSERT INTO hit_group SELECT * FROM hit_group_more")
