@@ -16,8 +16,8 @@ from typing import Final
 
 import duckdb
 
-from linkage.homes.anchors import anchor, find_settled, number, read
-from linkage.homes.attach import ROUNDS, attach, bear
+from linkage.homes.anchors import MAJORITY, anchor, find_settled, number, read
+from linkage.homes.attach import HUB, ROUNDS, attach, bear
 from linkage.homes.rules import Rules
 
 VERSION: Final = 1
@@ -90,7 +90,7 @@ def outdated(con: duckdb.DuckDBPyConnection, rules: Rules) -> bool | None:
 
 
 def _maker(rules: Rules) -> str:
-    return f"{VERSION} {ROUNDS} {rules}"
+    return f"{VERSION} {ROUNDS} {HUB} {MAJORITY} {rules}"
 
 
 def _in_step(con: duckdb.DuckDBPyConnection, rules: Rules, changes: Changes) -> bool:
