@@ -13,7 +13,6 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from linkage.address.located import locate
 from linkage.rules import RULES, Rules
 from schemas.model import EntityType
 
@@ -38,8 +37,7 @@ def resolve(
         con: a DuckDB connection that sees the relations below.
         entity_type: which entity.
         records: relation with the standardised records (`schemas.records.standardised_schema`).
-        addresses: relation with the parse of every address text (text, elements, normal_key). Houses and addresses are
-            linked by the places of `linkage.address.places`, which must be resolved before.
+        addresses: relation with the parse of every address text (text, elements, normal_key).
         names: relation with the forms of every name (text, folded, pinyin, pinyin_fuzzy; `linkage.names.standardise`).
     """
     rules = RULES[entity_type]
@@ -61,10 +59,6 @@ def _comparable(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, addr
     """Build the comparison table: one row per record with its anchor, its keys as hashes and its guard columns."""
     joins = " ".join(f'LEFT JOIN {addresses} t_{f} ON t_{f}.text = s."{f}"' for f in rules.addresses)
     joins += "".join(f' LEFT JOIN {names} n_{f} ON n_{f}.text = s."{f}"' for f in rules.names)
-    if rules.place:
-        at = rules.place
-        locate(con, records=records, address=at.address, code=at.code, depths=at.depths)
-        joins += " LEFT JOIN located l ON l.system_id = s.system_id AND l.record_key = s.record_key AND l.role = s.role"
     columns = ", ".join(f"{sql} AS {name}" for name, sql in rules.columns)
     keys = ", ".join(
         f"CASE WHEN ({key.sql}) IS NOT NULL THEN hash({key.sql}) END AS k_{key.name}" for key in rules.keys
@@ -172,6 +166,5 @@ def _label(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
         "group_guard",
         "named",
         "outvoted",
-        "located",
     ):
         con.execute(f"DROP TABLE IF EXISTS {table}")

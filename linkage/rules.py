@@ -20,15 +20,6 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How a record is located (`linkage.address.located`): its address, its code, and how deep its place may lie."""
-
-    address: str
-    code: str
-    depths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """How the records of one entity are grouped.
 
@@ -40,7 +31,6 @@ class Rules:
         keys: attaching keys, strongest first.
         guards: columns that may not contradict (both known and different) between a record and what it attaches to.
         names: name-typed fields to join with their forms (`linkage.names`).
-        place: how records are located; their place is then the column `place` of the relation `l`.
     """
 
     entity_type: EntityType
@@ -50,7 +40,6 @@ class Rules:
     keys: tuple[Key, ...]
     guards: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    place: Place | None = None
 
 
 def _together(*parts: str) -> str:
@@ -81,25 +70,5 @@ ORGANISATION = Rules(
 )
 """实有单位: the credit code anchors; a full legal name is unique within a registrar's area, so it attaches alone."""
 
-HOUSE = Rules(
-    "house",
-    (("place", "l.place"), ("house_code", "s.house_code"), ("certificate", "s.property_certificate_no")),
-    (),
-    "place",
-    (Key("house_code", "house_code"), Key("certificate", "certificate")),
-    place=Place("address", "house_code", ("site", "building", "unit", "floor", "flat")),
-)
-"""实有房屋: the place of the address anchors, however it is written; codes attach what has no address or half of one."""
-
-ADDRESS = Rules(
-    "address",
-    (("place", "l.place"), ("standard_code", "s.standard_code")),
-    (),
-    "place",
-    (Key("standard_code", "standard_code"),),
-    place=Place("full_text", "standard_code", ("area", "road", "site", "building", "unit", "floor", "flat")),
-)
-"""标准地址: the place anchors; the code attaches what could be several places by its text."""
-
-RULES: dict[EntityType, Rules] = {"address": ADDRESS, "house": HOUSE, "organisation": ORGANISATION}
+RULES: dict[EntityType, Rules] = {"organisation": ORGANISATION}
 """Rules by entity, in the order in which they run."""

@@ -15,6 +15,8 @@ import pyarrow as pa
 from linkage.comparable import SPECS, Inputs
 from linkage.engine import DuckEngine
 from linkage.foreign import FROM_ID_NUMBER
+from linkage.homes import relink as homes
+from linkage.homes.rules import RULES as HOMES
 from linkage.identity import assign
 from linkage.model import Model, shipped
 from linkage.model import frequencies as name_frequencies
@@ -35,6 +37,8 @@ def link_entity(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: 
     former = _of(con, "former_now", entity_type)
     if model is not None:
         everything = _relink(con, entity_type, model, decisions)
+    elif entity_type in HOMES:
+        everything = _link_homes(con, entity_type, decisions)
     else:
         everything = True
         _resolve(con, entity_type)
@@ -82,6 +86,14 @@ def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Mode
         "WHERE rid IN (SELECT rid FROM affected)"
     )
     return everything
+
+
+def _link_homes(con: duckdb.DuckDBPyConnection, entity_type: EntityType, decisions: str) -> bool:
+    con.execute(f"CREATE OR REPLACE TEMP VIEW known_now AS SELECT * FROM crosswalk WHERE entity_type = '{entity_type}'")
+    nothing = "system_id VARCHAR, record_key VARCHAR, role VARCHAR, fields VARCHAR[]"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE foreign_{entity_type} ({nothing})")
+    changes = homes.Changes("touched_record", "place_again", decisions, "known_now")
+    return homes.relink(con, HOMES[entity_type], records=standardised_table(entity_type), changes=changes)
 
 
 def _resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
@@ -147,8 +159,10 @@ class Models:
         return cls({entity: shipped(entity) for entity in SPECS}, name_frequencies.read(None, "person"))
 
     def changed(self, con: duckdb.DuckDBPyConnection) -> bool:
-        """Return whether the working copy was linked by other models."""
-        return any(outdated(con, SPECS[entity], model) for entity, model in self.by_entity.items())
+        """Return whether the working copy was linked by other models or rules."""
+        return any(outdated(con, SPECS[entity], model) for entity, model in self.by_entity.items()) or any(
+            homes.outdated(con, rules) for rules in HOMES.values()
+        )
 
 
 def load_rarity(con: duckdb.DuckDBPyConnection, models: Models) -> None:

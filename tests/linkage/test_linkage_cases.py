@@ -14,6 +14,7 @@ from connectors.mapping.cross import cross_check
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
+from linkage.homes.rules import RULES as HOMES
 from linkage.model import shipped
 from linkage.names import standardise
 from linkage.resolve import resolve
@@ -44,8 +45,8 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
 
 
 def link(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
-    """Link by weights where the entity has a model, else by keys; as the consolidation does, but from nothing."""
-    if entity_type not in SPECS:
+    """Link as the consolidation does, but from nothing."""
+    if entity_type not in SPECS and entity_type not in HOMES:
         resolve(con, entity_type, records=f"std_{entity_type}", addresses="address_text", names="name_form")
         return
     con.execute("DROP TABLE IF EXISTS link_state")
@@ -56,7 +57,7 @@ def link(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE judgement_now (entity_type VARCHAR, {sides}, judgement VARCHAR)")
     begin_telling(con)
     load_rarity(con, Models.shipped())
-    link_entity(con, entity_type, shipped(entity_type))
+    link_entity(con, entity_type, shipped(entity_type) if entity_type in SPECS else None)
 
 
 def put_hints(con: duckdb.DuckDBPyConnection, rows: list[dict[str, str]], raw: pa.StringArray, read: pa.Table) -> None:
@@ -94,8 +95,8 @@ def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[d
     settle(con)
     link(con, entity_type)
     found: dict[object, set[str]] = {}
-    group = "master_id" if entity_type in SPECS else "label"
-    table_of = f"linked_{entity_type}" if entity_type in SPECS else f"grouped_{entity_type}"
+    linked = entity_type in SPECS or entity_type in HOMES
+    group, table_of = ("master_id", f"linked_{entity_type}") if linked else ("label", f"grouped_{entity_type}")
     for label, record in con.execute(f"SELECT {group}, record_key FROM {table_of}").fetchall():
         found.setdefault(label, set()).add(record)
     return {frozenset(g) for g in found.values()}
