@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from onefact.delivery import guards
 from onefact.delivery.gate import passage
 from onefact.delivery.pusher import Pushed, Pusher, Settings
 from onefact.home import Home
@@ -45,7 +46,12 @@ def push(
     settings = replace(settings or Settings(owner()), progress=progress)
     waiting, open_ = outbox.waiting(home.engine), outbox.unanswered(home.engine)
     chosen = [m for m in home.chosen(systems) if waiting.get(m.id) or open_.get(m.id)]
+    guards.stand_guard(home, [m.id for m in chosen if waiting.get(m.id)])
     standings = targets.standings(home.engine)
     passages = [(m, passage(home, m, standings)) for m in chosen]
     with ThreadPoolExecutor(WRITERS) as pool:
-        return list(pool.map(lambda one: Pusher(home, one[0], settings).run(one[1]), passages))
+        pushed = list(pool.map(lambda one: Pusher(home, one[0], settings).run(one[1]), passages))
+    for system in standings:
+        if standings[system].allowed is not None:
+            targets.used(home.engine, system)
+    return pushed

@@ -9,10 +9,12 @@ from __future__ import annotations
 from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful
 from warehouse.outbox.decide import cancel, retry
 from warehouse.outbox.queries import (
+    Load,
     Row,
     Step,
     find,
     in_state,
+    loads,
     next_due,
     of_run,
     overdue,
@@ -28,6 +30,7 @@ from warehouse.outbox.settle import Pause, settle
 __all__ = [
     "LEASE_SECONDS",
     "Claimed",
+    "Load",
     "Pause",
     "Row",
     "Step",
@@ -36,6 +39,7 @@ __all__ = [
     "doubtful",
     "find",
     "in_state",
+    "loads",
     "next_due",
     "of_run",
     "overdue",
