@@ -21,7 +21,9 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 import yaml
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import SM4
+from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "connectors"))
 
@@ -46,6 +48,8 @@ RECORDS = 60
 
 POLL = 0.02
 """How often stand-ins that work through folders look, in seconds."""
+
+EXPORT_KEY = bytes(range(16))
 
 FILES = """
 id: t_files
@@ -246,7 +250,7 @@ class Fleet:
 
     def _start(self) -> None:
         variables = {
-            "T_EXPORT_DIR": str(self.path / "export"), "T_EXPORT_KEY": base64.b64encode(bytes(range(32))).decode(),
+            "T_EXPORT_DIR": str(self.path / "export"), "T_EXPORT_KEY": base64.b64encode(EXPORT_KEY).decode(),
             "T_FILES_DIR": str(self.path / "files"),
         }  # fmt: skip
         (self.path / "files").mkdir(parents=True)
@@ -271,6 +275,9 @@ class Fleet:
                     "BEGIN INSERT INTO _log (key, row) VALUES (new.key, new.row); END"
                 )
         (self.path / "endpoints.json").write_text(json.dumps(variables), "utf-8")
+        with self.home.engine.begin() as connection:  # a process is cut off here, never the machine
+            connection.exec_driver_sql("ALTER DATABASE onefact SET synchronous_commit = off")
+        self.home.engine.dispose()
 
     def _state(self, name: str) -> Path:
         return self.path / "sandbox" / "state" / f"{self.system(name)}.sqlite"
@@ -288,5 +295,6 @@ class Fleet:
 def _opened(path: Path) -> bytes:
     """What the receiver's tool does."""
     line, _, sealed = path.read_bytes().partition(b"\n")
-    nonce = bytes.fromhex(json.loads(line)["nonce"])
-    return AESGCM(bytes(range(32))).decrypt(nonce, sealed, line + b"\n")
+    decryptor = Cipher(SM4(EXPORT_KEY), GCM(bytes.fromhex(json.loads(line)["nonce"]), sealed[-16:])).decryptor()
+    decryptor.authenticate_additional_data(line + b"\n")
+    return decryptor.update(sealed[:-16]) + decryptor.finalize()
