@@ -22,7 +22,19 @@ from connectors.base import Check, ConnectorError, Context, Malformed, Unreachab
 from connectors.kinds.readers.cells import cell_text
 from connectors.kinds.readers.chunk import Chunk, file_spec
 from connectors.kinds.readers.xlsx_file import NUMERIC_ID, read_xlsx
-from connectors.late import CHANGED, Answer, Held, Receipt, SentFolder, batch_of, due, keys_of, resume, settle, whole_rows
+from connectors.late import (
+    CHANGED,
+    Answer,
+    Held,
+    Receipt,
+    SentFolder,
+    batch_of,
+    due,
+    keys_of,
+    resume,
+    settle,
+    whole_rows,
+)
 from connectors.manifest.model import Dataset, Manifest
 from connectors.manifest.sources import ExcelConnection, ExcelSource, FilesSource
 from connectors.mapping.rows import raw_key, record_keys

@@ -21,7 +21,19 @@ from connectors.base import Check, ConnectorError, Context, Malformed
 from connectors.kinds.readers.chunk import Chunk, file_spec
 from connectors.kinds.readers.csv_file import read_csv
 from connectors.kinds.sftp_session import Session
-from connectors.late import CHANGED, Answer, Held, Receipt, SentFolder, batch_of, due, keys_of, resume, settle, whole_rows
+from connectors.late import (
+    CHANGED,
+    Answer,
+    Held,
+    Receipt,
+    SentFolder,
+    batch_of,
+    due,
+    keys_of,
+    resume,
+    settle,
+    whole_rows,
+)
 from connectors.manifest.model import Dataset, Manifest
 from connectors.manifest.sources import FilesSource, SftpConnection, SftpSource
 from connectors.mapping.rows import record_keys

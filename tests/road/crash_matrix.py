@@ -100,7 +100,11 @@ def foreign(fleet: Fleet, kind: str, step: str | None, number: int) -> list[str]
     _finish(fleet, kind, [change])
     [(state, _)] = fleet.states([change])
     held = fleet.held(kind, number)
-    return [] if (state, held) == ("conflict", theirs) else [f"edit of others: {state}, {'kept' if held == theirs else 'overwritten'}"]
+    return (
+        []
+        if (state, held) == ("conflict", theirs)
+        else [f"edit of others: {state}, {'kept' if held == theirs else 'overwritten'}"]
+    )
 
 
 def _cut(fleet: Fleet, kind: str, step: str) -> bool:
@@ -150,9 +154,7 @@ def _shown(fleet: Fleet, kind: str, number: int, value: str) -> None:
         time.sleep(0.05)
 
 
-def _wrong(
-    fleet: Fleet, kind: str, start: int, changes: Sequence[int], wanted: dict[int, list[str]]
-) -> Iterator[str]:
+def _wrong(fleet: Fleet, kind: str, start: int, changes: Sequence[int], wanted: dict[int, list[str]]) -> Iterator[str]:
     states = fleet.states(list(changes))
     good = DONE if not fleet.kinds[kind].reads else set()
     for number, (state, code) in enumerate(states):

@@ -221,9 +221,7 @@ class Fleet:
     def edit(self, name: str, number: int, value: str) -> None:
         """The system's own user changes the phone number."""
         server, kind = self._running[name].server, self.kinds[name]
-        self._running[name].run(
-            server.edit(self.system(name), kind.dataset, self.raw(number), {kind.column: value})
-        )
+        self._running[name].run(server.edit(self.system(name), kind.dataset, self.raw(number), {kind.column: value}))
 
     def effects(self, name: str, number: int, after: int = 0) -> list[str | None]:
         """Phone numbers that were written into a record, in order."""

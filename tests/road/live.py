@@ -114,7 +114,9 @@ class Live:
         """As if the five minutes of a dead pusher were over; return how many changes were in its hands."""
         with self.home.engine.begin() as connection:
             done = connection.execute(
-                sa.text("UPDATE outbox SET lease_until = now() WHERE leased_by LIKE :who AND state IN ('pending', 'no_answer')"),
+                sa.text(
+                    "UPDATE outbox SET lease_until = now() WHERE leased_by LIKE :who AND state IN ('pending', 'no_answer')"
+                ),
                 {"who": f"push-{pid}-%"},
             )
         return int(done.rowcount)
@@ -124,7 +126,11 @@ class Live:
         end = time.monotonic() + seconds
         while self.open() and time.monotonic() < end:
             with self.home.engine.begin() as connection:
-                connection.execute(sa.text("UPDATE outbox SET next_try_at = NULL, lease_until = now() WHERE state IN ('planned', 'pending', 'no_answer')"))
+                connection.execute(
+                    sa.text(
+                        "UPDATE outbox SET next_try_at = NULL, lease_until = now() WHERE state IN ('planned', 'pending', 'no_answer')"
+                    )
+                )
                 connection.execute(sa.text("UPDATE target SET until = now() WHERE until IS NOT NULL"))
             push(self.home)
 
@@ -144,7 +150,11 @@ class Live:
     def accounts(self) -> Accounts:
         """Compare what every stand-in holds with what was to be written, and look through the log of effects."""
         rows = self.sql(HELD, after=self.after)
-        golden = {(r["system_id"], r["dataset"], r["record_key"], r["role"], r["field"]): r for r in rows if r["state"] != "dead"}
+        golden = {
+            (r["system_id"], r["dataset"], r["record_key"], r["role"], r["field"]): r
+            for r in rows
+            if r["state"] != "dead"
+        }
         verified = [r for r in golden.values() if r["state"] == "verified"]
         lost = [
             f"{r['system_id']} {r['field']} of change {r['change_id']}"
@@ -152,7 +162,10 @@ class Live:
             for r in self._missing(system, [r for r in verified if r["system_id"] == system])
         ]
         states: dict[str, int] = {}
-        for r in self.sql("SELECT state, code, count(*) AS n FROM outbox WHERE change_id > :after GROUP BY 1, 2 ORDER BY 1, 2", after=self.after):
+        for r in self.sql(
+            "SELECT state, code, count(*) AS n FROM outbox WHERE change_id > :after GROUP BY 1, 2 ORDER BY 1, 2",
+            after=self.after,
+        ):
             states[f"{r['state']}/{r['code']}"] = r["n"]
         return Accounts(tuple(lost), tuple(self._doubled()), len(verified), states)
 
@@ -179,7 +192,9 @@ class Live:
         for path in self._states():
             manifest = self.home.manifests[path.stem]
             with sqlite3.connect(path) as db:
-                for dataset, key, before, after in db.execute("SELECT dataset, key, before, after FROM _log ORDER BY n"):
+                for dataset, key, before, after in db.execute(
+                    "SELECT dataset, key, before, after FROM _log ORDER BY n"
+                ):
                     if before and _facts(manifest, dataset, before) == _facts(manifest, dataset, after):
                         yield f"{manifest.id}/{dataset}/{key}"
 
@@ -209,7 +224,9 @@ def _facts(manifest: Manifest, dataset: str, row: str) -> dict[str, Any]:
 
 def _log_effects(path: Path, manifest: Manifest) -> None:
     with sqlite3.connect(path, timeout=20) as db:
-        db.execute("CREATE TABLE _log (n INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT, key TEXT, before JSON, after JSON)")
+        db.execute(
+            "CREATE TABLE _log (n INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT, key TEXT, before JSON, after JSON)"
+        )
         for dataset in manifest.datasets:
             db.execute(
                 f'CREATE TRIGGER "_effect_{dataset.name}" BEFORE INSERT ON "{dataset.name}" BEGIN '

@@ -44,8 +44,7 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
     A change whose record has an older change that is still open waits for it: changes of one record arrive in their
     order, and a stuck record holds up nothing but itself. Changes of one record that are due together come together
     where they are of different roles, since a file holds one row for them; of one role they come one after the other,
-    for each must be compared with what the one before it has written. One that came back, while a newer one for the
-    same fields waits, is superseded.
+    for each must be compared with what the one before it has written.
     """
     older = OUTBOX.alias("older")
     blocked = sa.exists().where(
@@ -88,7 +87,6 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
     )  # fmt: skip
     with engine.begin() as connection:
         _one_at_a_time(connection, system_id)
-        connection.execute(_SUPERSEDE, {"system": system_id})
         return _claimed(connection, connection.execute(take).mappings().all(), "pending")
 
 
@@ -114,18 +112,6 @@ def doubtful(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: f
     )
     with engine.begin() as connection:
         return _claimed(connection, connection.execute(take).mappings().all(), "no_answer")
-
-
-_SUPERSEDE = sa.text("""
-UPDATE outbox o SET state = 'dead', code = 'superseded', settled_at = now()
-WHERE o.system_id = :system AND o.state = 'planned' AND o.attempts > 0 AND o.operation = 'update' AND EXISTS (
-    SELECT 1 FROM outbox n
-    WHERE n.system_id = o.system_id AND n.record_key = o.record_key AND n.dataset = o.dataset
-      AND n.entity_type = o.entity_type AND n.role = o.role AND n.change_id > o.change_id AND n.state = 'planned'
-      AND NOT EXISTS (
-          SELECT 1 FROM jsonb_array_elements(o.changes) c WHERE NOT EXISTS (
-              SELECT 1 FROM jsonb_array_elements(n.changes) d WHERE d ->> 'field' = c ->> 'field')))
-""")
 
 
 def _after(seconds: float) -> sa.ColumnElement[datetime]:
