@@ -27,21 +27,22 @@ from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "connectors"))
 
-from support import MANIFESTS, Running, seed  # noqa: E402 - found beside the tests of the connectors
+from support import MANIFESTS, Running, seed
 
-from connectors.manifest import Manifest  # noqa: E402
-from onefact.delivery.backoff import Backoff  # noqa: E402
-from onefact.delivery.pusher import Pushed, Settings  # noqa: E402
-from onefact.home import Home  # noqa: E402
-from onefact.push import push  # noqa: E402
-from sandbox.servers.excel import ExcelServer  # noqa: E402
-from sandbox.servers.form import FormServer  # noqa: E402
-from sandbox.servers.frontdb import FrontdbServer  # noqa: E402
-from sandbox.servers.queue import QueueServer  # noqa: E402
-from sandbox.servers.rest import RestServer  # noqa: E402
-from sandbox.servers.sftp import SftpServer  # noqa: E402
-from warehouse import postgres  # noqa: E402
-from warehouse.tables import OUTBOX  # noqa: E402
+from connectors.manifest import Manifest
+from onefact.delivery.backoff import Backoff
+from onefact.delivery.pusher import Pushed, Settings
+from onefact.home import Home
+from onefact.push import push
+from sandbox.faults import Fault  # noqa: E402
+from sandbox.servers.excel import ExcelServer
+from sandbox.servers.form import FormServer
+from sandbox.servers.frontdb import FrontdbServer
+from sandbox.servers.queue import QueueServer
+from sandbox.servers.rest import RestServer
+from sandbox.servers.sftp import SftpServer
+from warehouse import postgres
+from warehouse.tables import OUTBOX
 
 RECORDS = 60
 """Records of each stand-in."""
@@ -222,6 +223,10 @@ class Fleet:
         """The system's own user changes the phone number."""
         server, kind = self._running[name].server, self.kinds[name]
         self._running[name].run(server.edit(self.system(name), kind.dataset, self.raw(number), {kind.column: value}))
+
+    def fault(self, name: str, *faults: Fault | None) -> None:
+        """Switch faults of a stand-in on."""
+        self._running[name].server.fault(self.system(name), *faults)
 
     def effects(self, name: str, number: int, after: int = 0) -> list[str | None]:
         """Phone numbers that were written into a record, in order."""
