@@ -228,8 +228,9 @@ class Pusher:
             settled = [o for o in connector.follow_up(receipts) if o.state != "sent"]
             if settled:
                 kept = answers.keep(self._home.path, settled)
-                outbox.settle(self._home.engine, [by_id[o.change_id] for o in settled], settled, answers=kept)
-                self._ended |= {o.change_id: o.state for o in settled}
+                mine = [by_id[o.change_id] for o in settled]
+                done = outbox.settle(self._home.engine, mine, settled, answers=kept)
+                self._ended |= {o.change_id: o.state for o in settled if o.change_id in done.recorded}
             elif waited >= self._settings.settle_seconds:
                 break
             else:
