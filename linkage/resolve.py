@@ -26,9 +26,7 @@ HUB = 50
 """A key shared by more unanchored records than this is a hub (a default value, a shared phone) and links nothing."""
 
 
-def resolve(
-    con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records: str, addresses: str, names: str
-) -> None:
+def resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, records: str) -> None:
     """Create the temporary tables `grouped_<entity>` and `foreign_<entity>`.
 
     `grouped_<entity>` (system_id, record_key, role, label, rule) says which records are one;
@@ -37,13 +35,11 @@ def resolve(
     Args:
         con: a DuckDB connection that sees the relations below.
         entity_type: which entity.
-        records: relation with the standardised records (`schemas.records.standardised_schema`).
-        addresses: relation with the parse of every address text (text, elements, normal_key). Houses and addresses are
-            linked by the places of `linkage.address.places`, which must be resolved before.
-        names: relation with the forms of every name (text, folded, pinyin, pinyin_fuzzy; `linkage.names.standardise`).
+        records: relation with the standardised records (`schemas.records.standardised_schema`); the places of their
+            addresses (`linkage.address.places`) must be resolved before.
     """
     rules = RULES[entity_type]
-    _comparable(con, rules, records, addresses, names)
+    _comparable(con, rules, records)
     con.execute(f"CREATE OR REPLACE TEMP TABLE foreign_{entity_type} ({FOREIGN})")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE anchored AS SELECT rid, hash(anchor) AS group_id, 'anchor' AS rule FROM comparable "
@@ -57,38 +53,24 @@ def resolve(
     _label(con, entity_type)
 
 
-def _comparable(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, addresses: str, names: str) -> None:
-    """Build the comparison table: one row per record with its anchor, its keys as hashes and its guard columns."""
-    joins = " ".join(f'LEFT JOIN {addresses} t_{f} ON t_{f}.text = s."{f}"' for f in rules.addresses)
-    joins += "".join(f' LEFT JOIN {names} n_{f} ON n_{f}.text = s."{f}"' for f in rules.names)
-    if rules.place:
-        at = rules.place
-        locate(con, records=records, address=at.address, code=at.code, depths=at.depths)
-        joins += " LEFT JOIN located l ON l.system_id = s.system_id AND l.record_key = s.record_key AND l.role = s.role"
+def _comparable(con: duckdb.DuckDBPyConnection, rules: Rules, records: str) -> None:
+    """Build the comparison table: one row per record with its anchor and its keys as hashes."""
+    at = rules.place
+    locate(con, records=records, address=at.address, code=at.code, depths=at.depths)
     columns = ", ".join(f"{sql} AS {name}" for name, sql in rules.columns)
     keys = ", ".join(
         f"CASE WHEN ({key.sql}) IS NOT NULL THEN hash({key.sql}) END AS k_{key.name}" for key in rules.keys
     )
-    kept = "".join(f", {guard}" for guard in rules.guards)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE comparable AS WITH c AS (SELECT s.system_id, s.record_key, s.role, "
-        f"{columns} FROM {records} s {joins}) "
-        "SELECT row_number() OVER (ORDER BY system_id, record_key, role) AS rid, system_id, record_key, role, "
-        f"{rules.anchor} AS anchor, {keys}{kept} FROM c"
+        f"{columns} FROM {records} s LEFT JOIN located l ON l.system_id = s.system_id AND l.record_key = s.record_key "
+        "AND l.role = s.role) SELECT row_number() OVER (ORDER BY system_id, record_key, role) AS rid, system_id, "
+        f"record_key, role, {rules.anchor} AS anchor, {keys} FROM c"
     )
-
-
-def _compatible(rules: Rules, left: str, right: str) -> str:
-    tests = [f"({left}.{g} IS NULL OR {right}.{g} IS NULL OR {left}.{g} = {right}.{g})" for g in rules.guards]
-    return " AND ".join(tests) or "true"
 
 
 def _attach_round(con: duckdb.DuckDBPyConnection, rules: Rules) -> int:
     """Attach unanchored records whose key points at exactly one group; return how many were attached."""
-    guards = "".join(f", CASE WHEN min(c.{g}) = max(c.{g}) THEN min(c.{g}) END AS {g}" for g in rules.guards)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE group_guard AS SELECT group_id{guards} FROM anchored JOIN comparable c USING (rid) GROUP BY group_id"
-    )
     # Few records wait, most hold: only the keys of those that wait are looked up among the others.
     con.execute(
         "CREATE OR REPLACE TEMP TABLE waiting AS SELECT * FROM comparable WHERE rid NOT IN (SELECT rid FROM anchored)"
@@ -98,9 +80,7 @@ def _attach_round(con: duckdb.DuckDBPyConnection, rules: Rules) -> int:
         con.execute(
             "INSERT INTO proposal SELECT c.rid, o.group_id, ?, ? FROM waiting c "
             f"JOIN (SELECT k_{key.name} AS k, min(group_id) AS group_id FROM anchored JOIN comparable USING (rid) "
-            f"WHERE k_{key.name} IN (SELECT k_{key.name} FROM waiting) GROUP BY k HAVING min(group_id) = max(group_id)) o ON o.k = c.k_{key.name} "
-            "JOIN group_guard g ON g.group_id = o.group_id "
-            f"WHERE {_compatible(rules, 'c', 'g')}",
+            f"WHERE k_{key.name} IN (SELECT k_{key.name} FROM waiting) GROUP BY k HAVING min(group_id) = max(group_id)) o ON o.k = c.k_{key.name}",
             [priority, key.name],
         )
     con.execute(
@@ -110,12 +90,7 @@ def _attach_round(con: duckdb.DuckDBPyConnection, rules: Rules) -> int:
 
 
 def _group_rest(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:
-    """Group the records that no anchor reached, by the same keys among themselves (star edges, then components).
-
-    A key whose records contradict one another (two birth dates) says nothing about those that are silent: which of the
-    two they belong to would be chance. It links none of them; a stronger key may.
-    """
-    agree = "".join(f" AND count(DISTINCT {guard}) <= 1" for guard in rules.guards)
+    """Group the records that no anchor reached, by the same keys among themselves (star edges, then components)."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE rest AS SELECT * FROM comparable WHERE rid NOT IN (SELECT rid FROM anchored)"
     )
@@ -124,7 +99,7 @@ def _group_rest(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         con.execute(
             "INSERT INTO edge SELECT s.rid, r.rid, ?, ? FROM rest r "
             f"JOIN (SELECT k_{key.name} AS k, min(rid) AS rid FROM rest WHERE k_{key.name} IS NOT NULL GROUP BY k "
-            f"HAVING count(*) BETWEEN 2 AND {HUB}{agree}) o ON o.k = r.k_{key.name} JOIN rest s ON s.rid = o.rid "
+            f"HAVING count(*) BETWEEN 2 AND {HUB}) o ON o.k = r.k_{key.name} JOIN rest s ON s.rid = o.rid "
             "WHERE r.rid <> s.rid",
             [priority, key.name],
         )
@@ -169,7 +144,6 @@ def _label(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
         "edge",
         "waiting",
         "proposal",
-        "group_guard",
         "named",
         "outvoted",
         "located",

@@ -1,7 +1,7 @@
-"""The deterministic rules: per entity an anchor that identifies by itself and keys that attach where unambiguous.
+"""The deterministic rules of places: per entity an anchor that identifies by itself and keys that attach where unambiguous.
 
-Order of trust, as in every national linkage programme: a valid identifier first, then combinations that hardly two
-people, houses or firms share. A key never overrules an anchor: records with two different anchors stay apart.
+A key never overrules an anchor: records with two different anchors stay apart. Persons and organisations are linked by
+weights (`linkage.comparable`).
 """
 
 from __future__ import annotations
@@ -33,73 +33,36 @@ class Rules:
     """How the records of one entity are grouped.
 
     Attributes:
-        columns: SQL of the comparable columns, by name, over `s` (standardised record), address joins `t_<field>` and
-            name joins `n_<field>`.
-        addresses: address-typed fields to join with their parse.
+        columns: SQL of the comparable columns, by name, over `s` (standardised record) and `l` (its place).
         anchor: SQL over the columns of the identifying value.
         keys: attaching keys, strongest first.
-        guards: columns that may not contradict (both known and different) between a record and what it attaches to.
-        names: name-typed fields to join with their forms (`linkage.names`).
-        place: how records are located; their place is then the column `place` of the relation `l`.
+        place: how records are located; their place is the column `place` of the relation `l`.
     """
 
     entity_type: EntityType
     columns: tuple[tuple[str, str], ...]
-    addresses: tuple[str, ...]
     anchor: str
     keys: tuple[Key, ...]
-    guards: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    place: Place | None = None
+    place: Place
 
-
-def _together(*parts: str) -> str:
-    """Return SQL that joins the parts, NULL when any is missing."""
-    return " || '|' || ".join(parts)
-
-
-ORGANISATION = Rules(
-    "organisation",
-    (
-        ("uscc", "s.uscc"),
-        ("registration_no", "s.registration_no"),
-        ("name", "upper(regexp_replace(s.name, '[()（）\\s]', '', 'g'))"),
-        ("phone", "s.phone"),
-        ("legal", "n_legal_representative.folded"),
-        ("address", "t_address.normal_key"),
-    ),
-    ("address",),
-    "uscc",
-    (
-        Key("registration_no", "registration_no"),
-        Key("name_address", _together("name", "address")),
-        Key("name_legal", _together("name", "legal")),
-        Key("name_phone", _together("name", "phone")),
-        Key("name", "CASE WHEN length(name) >= 6 THEN name END"),
-    ),
-    names=("legal_representative",),
-)
-"""实有单位: the credit code anchors; a full legal name is unique within a registrar's area, so it attaches alone."""
 
 HOUSE = Rules(
     "house",
     (("place", "l.place"), ("house_code", "s.house_code"), ("certificate", "s.property_certificate_no")),
-    (),
     "place",
     (Key("house_code", "house_code"), Key("certificate", "certificate")),
-    place=Place("address", "house_code", ("site", "building", "unit", "floor", "flat")),
+    Place("address", "house_code", ("site", "building", "unit", "floor", "flat")),
 )
 """实有房屋: the place of the address anchors, however it is written; codes attach what has no address or half of one."""
 
 ADDRESS = Rules(
     "address",
     (("place", "l.place"), ("standard_code", "s.standard_code")),
-    (),
     "place",
     (Key("standard_code", "standard_code"),),
-    place=Place("full_text", "standard_code", ("area", "road", "site", "building", "unit", "floor", "flat")),
+    Place("full_text", "standard_code", ("area", "road", "site", "building", "unit", "floor", "flat")),
 )
 """标准地址: the place anchors; the code attaches what could be several places by its text."""
 
-RULES: dict[EntityType, Rules] = {"address": ADDRESS, "house": HOUSE, "organisation": ORGANISATION}
+RULES: dict[EntityType, Rules] = {"address": ADDRESS, "house": HOUSE}
 """Rules by entity, in the order in which they run."""

@@ -35,7 +35,10 @@ FROM (
 -- place
 SELECT
   text,
-  CASE WHEN NOT room IS NULL AND NOT normal_key IS NULL THEN XXHASH64(normal_key) END AS flat,
+  CASE
+    WHEN NOT room IS NULL AND NOT normal_key IS NULL
+    THEN XXHASH64(normal_key, HASH('~' || normal_key))
+  END AS flat,
   CASE
     WHEN NOT building IS NULL AND NOT COALESCE(road || road_no, compound) IS NULL
     THEN XXHASH64(COALESCE(road || road_no, compound), building)
