@@ -34,7 +34,7 @@ from onefact.delivery.backoff import Backoff
 from onefact.delivery.pusher import Pushed, Settings
 from onefact.home import Home
 from onefact.push import push
-from sandbox.faults import Fault  # noqa: E402
+from sandbox.faults import Fault
 from sandbox.servers.excel import ExcelServer
 from sandbox.servers.form import FormServer
 from sandbox.servers.frontdb import FrontdbServer
