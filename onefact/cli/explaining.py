@@ -18,9 +18,10 @@ def between(session: Session, one: str, other: str, entity: EntityType, out: Pat
     found = verb.between(session.home, one, other, entity)
     if out is not None:
         out.write_text(verb.picture(found), encoding="utf-8")
+    left, right = (name if full else mask_key(name) for name in (found.left, found.right))
     if session.as_json:
         session.emit({
-            "left": found.left, "right": found.right, "together": found.together, "verdict": verb.verdict(found),
+            "left": left, "right": right, "together": found.together, "verdict": verb.verdict(found),
             **asdict(found.told), "picture": None if out is None else str(out),
         })  # fmt: skip
         return
@@ -38,11 +39,7 @@ def between(session: Session, one: str, other: str, entity: EntityType, out: Pat
                 f"{total:+.1f}",
             ]
         )
-    names = [
-        name if full else "/".join((name.split("/")[0], mask_key(name.split("/", 1)[1])))
-        for name in (found.left, found.right)
-    ]
-    title = f"{names[0]} 与 {names[1]}（模型 {told.model}）"
+    title = f"{left} 与 {right}（模型 {told.model}）"
     headers = ["比较项：等级", "权重", "计入", "累计"]
     session.console.print(show.table(title, headers, rows, numeric=headers[1:]))
     session.console.print(verb.verdict(found))

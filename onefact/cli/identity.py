@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from onefact.cli import show
 from onefact.cli.session import Session
 from onefact.enter import TITLES
-from onefact.masking import mask, mask_key
+from onefact.masking import mask, mask_key, mask_keys
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 
@@ -87,11 +87,11 @@ def _side(question: Question, side: Asked, full: bool) -> str:
     return f"{named}\n{_record(side.record, full)}，{side.records} 条记录"
 
 
-def _masked(question: Question, full: bool) -> dict[str, Any]:
-    document = asdict(question)
+def _masked(question: Question, full: bool) -> Any:
+    document: dict[str, Any] = asdict(question)
     for side in ("left", "right"):
         document[side]["title"] = _title(question.entity_type, document[side]["title"], full)
-    return document
+    return document if full else mask_keys(document)
 
 
 def question(session: Session, number: int, full: bool) -> None:
@@ -196,7 +196,7 @@ def merge(session: Session, one: str, other: str, actor: str, reason: str | None
     waits = _apply(session, later)
     kept = [i for i in (done.left, str(done.right)) if verb.stands(session.home, i)]
     if session.as_json:
-        session.emit({**asdict(done), "applied": waits is None, "standing": kept})
+        session.emit({**asdict(done), "applied": waits is None, "standing": kept})  # master ids: nothing to mask
         return
     session.console.print(
         f"已记录：{done.left} 与 {done.right} 是同一{ENTITIES[done.entity_type].cn}，判定人 {actor}。", highlight=False
@@ -224,7 +224,7 @@ def unmerge(session: Session, master_id: str, records: str | None, actor: str, r
     waits = _apply(session, later)
     back = done.right is not None and verb.stands(session.home, done.right)
     if session.as_json:
-        session.emit({**asdict(done), "applied": waits is None, "restored": back})
+        session.emit({**asdict(done), "applied": waits is None, "restored": back})  # master ids: nothing to mask
         return
     session.console.print(_undone(done, actor), highlight=False)
     session.console.print(waits or _after(done, back), highlight=False)
@@ -258,7 +258,7 @@ def whois(session: Session, system: str, record: str, on: str | None, full: bool
         document = asdict(found)
         for identity, one in zip(document["identities"], found.identities, strict=True):
             identity["title"] = _title(one.held.entity_type, one.title, full)
-        session.emit(document)
+        session.emit(document if full else mask_keys(document))
         return
     for identity in found.identities:
         _identity(session, found.at, identity, full)
