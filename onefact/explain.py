@@ -19,6 +19,7 @@ from linkage.waterfall import Bar, draw
 from onefact import models
 from onefact.enter import is_uuid
 from onefact.home import Home
+from onefact.review import Question
 from schemas.model import EntityType
 from warehouse.tables import REVIEW
 
@@ -46,6 +47,15 @@ class Explained:
     together: bool
     judged: str | None = None
     asked: str | None = None
+
+
+def of_question(home: Home, asked: Question) -> Explained | None:
+    """Explain the two records of a review question; None where that cannot be (no weights, a record is gone)."""
+    one, other = (f"{r.system_id}/{r.record_key}/{r.role}" for r in (asked.left.record, asked.right.record))
+    try:
+        return between(home, one, other, asked.entity_type)
+    except NothingToExplain:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

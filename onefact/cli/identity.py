@@ -95,8 +95,10 @@ def _masked(question: Question, full: bool) -> Any:
 
 
 def question(session: Session, number: int, full: bool) -> None:
-    """Show the two records of a question beside each other."""
+    """Show the two records of a question beside each other, and how their weight comes about."""
+    from onefact import explain
     from onefact import review as verb
+    from onefact.cli import explaining
 
     asked = verb.question(session.home, number)
     entity = ENTITIES[asked.entity_type]
@@ -105,8 +107,10 @@ def question(session: Session, number: int, full: bool) -> None:
         left, right = (v if full or not v else mask(entity.field(c.field), v) for v in (c.left, c.right))
         same = "" if not c.left or not c.right else ("同" if c.left == c.right else "异")
         rows.append({"field": c.field, "cn": entity.field(c.field).cn, "same": same, "left": left, "right": right})
+    why = explain.of_question(session.home, asked)
     if session.as_json:
-        session.emit({**_masked(asked, full), "fields": rows})
+        told = {"verdict": explain.verdict(why), **asdict(why.told)} if why else None
+        session.emit({**_masked(asked, full), "fields": rows, "explained": told})
         return
     session.console.print(
         f"第 {number} 号，{entity.cn}，{STATES[asked.state]}。{REASONS[asked.reason]}；"
@@ -121,14 +125,16 @@ def question(session: Session, number: int, full: bool) -> None:
             [[r["cn"], r["same"], r["left"] or "—", r["right"] or "—"] for r in rows],
         )
     )
+    if why:
+        explaining.waterfall(session, why, f"匹配权重（模型 {why.told.model}）")
     for which, side in (("甲", asked.left), ("乙", asked.right)):
         session.console.print(
             f"{which}现属主数据 {side.master_id or '无'}，共 {side.records} 条来源记录。", highlight=False
         )
     if asked.decided_by:
-        why = f"：{asked.decided_why}" if asked.decided_why else ""
+        reason = f"：{asked.decided_why}" if asked.decided_why else ""
         session.console.print(
-            f"{_time(asked.decided_at, '')} 由 {asked.decided_by} 定为{STATES[asked.state]}{why}", highlight=False
+            f"{_time(asked.decided_at, '')} 由 {asked.decided_by} 定为{STATES[asked.state]}{reason}", highlight=False
         )
 
 
