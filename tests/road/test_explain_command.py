@@ -67,6 +67,11 @@ FATES: Mapping[str, tuple[Mapping[str, Sequence[Row]], tuple[str, str], str]] = 
         ("ybss/Y1", "volunteer/V1"),
         "目前未归为同一：双方各有不同的有效证件号码，不会自动归并。",
     ),
+    "two numbers, very alike": (
+        {"ybss": [NUMBERED], "volunteer": [row("V1", "王伟", id_number=LI, phone=PHONE)]},
+        ("ybss/Y1", "volunteer/V1"),
+        "目前未归为同一：双方各有不同的有效证件号码，不会自动归并，待复核。",
+    ),
     "nothing in common": (
         {"ybss": [NUMBERED], "sg_etong": [row("G1", "李娜", phone=OTHER_PHONE)]},
         ("ybss/Y1", "sg_etong/G1"),
