@@ -101,6 +101,46 @@ def test_a_history_taken_step_by_step_equals_its_end_taken_at_once(
         fresh.run()
         assert stepwise.partition() == fresh.partition()
         assert stepwise.golden() == fresh.golden()
+        assert stepwise.asked() == fresh.asked()
+
+
+def numbered(key: str, number: str, **fields: str) -> Record:
+    return person("a", key, id_number=number, name="王伟", **{"birth_date": "1981-01-01", "sex": "1", **fields})
+
+
+def test_two_numbers_on_very_alike_records_are_asked_about_for_as_long_as_it_is_true(folders: Iterator[Path]) -> None:
+    one, other = citizen(1, "19810101"), citizen(3, "19810101")
+    phone = {"phone": "13900000001"}
+    first, second = numbered("k1", one, **phone), numbered("k2", other, **phone)
+    with Workbench(next(folders), RANKS) as stepwise, Workbench(next(folders), RANKS) as fresh:
+        stepwise.load([first])
+        stepwise.run()
+        assert stepwise.asked() == {}
+        stepwise.load([second])
+        stepwise.run()
+        fresh.load([first, second])
+        fresh.run()
+        assert stepwise.asked() == fresh.asked() == {("a/k1", "a/k2"): "two_numbers"}
+        assert len(stepwise.partition()) == 2
+        # The second gets another phone, so nothing but a common name and the day of birth is left.
+        stepwise.load([{**second, "phone": "13900000002", "at": "2026-10-02T00:00:00"}])
+        stepwise.run()
+        assert stepwise.asked() == {}
+        stepwise.load([{**second, "at": "2026-10-03T00:00:00"}])
+        stepwise.run()
+        assert stepwise.asked() == fresh.asked()
+
+
+def test_a_key_under_which_too_many_numbers_stand_asks_nothing(folders: Iterator[Path]) -> None:
+    crowd = [numbered(f"k{n}", citizen(n, "19810101"), phone="13900000001") for n in range(1, 403, 2)]
+    with Workbench(next(folders), RANKS) as bench:
+        bench.load(crowd)
+        bench.run()
+        assert bench.asked() == {}
+        bench.load([{**r, "deleted": True, "at": "2026-10-02T00:00:00"} for r in crowd[3:]])
+        bench.run()
+        assert set(bench.asked().values()) == {"two_numbers"}
+        assert len(bench.asked()) == 3
 
 
 @st.composite
