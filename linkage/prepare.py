@@ -45,7 +45,7 @@ def prepare(
     engine.apply("address_text", _distinct(records, spec.places), _elements, ELEMENT)
     engine.table(
         "place",
-        "SELECT text, CASE WHEN room IS NOT NULL AND normal_key IS NOT NULL THEN hash(normal_key, hash('~' || normal_key)) END AS flat, "
+        "SELECT text, CASE WHEN room IS NOT NULL AND normal_key IS NOT NULL THEN hash(normal_key, '~' || normal_key) END AS flat, "
         f"CASE WHEN building IS NOT NULL AND {ELEMENTS} IS NOT NULL THEN hash({ELEMENTS}, building) END AS building, "
         f"CASE WHEN {ELEMENTS} IS NOT NULL THEN hash({ELEMENTS}) END AS site FROM address_text",
     )

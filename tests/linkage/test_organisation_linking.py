@@ -12,6 +12,8 @@ from test_linkage_cases import CASES, groups
 from linkage.comparison import kind_of
 from linkage.explain import explain
 from linkage.model import shipped
+from linkage.model.estimate import Shares
+from linkage.model.train import _weighed
 from warehouse.duck import open_warehouse
 
 MODEL = shipped("organisation")
@@ -38,6 +40,15 @@ def strongest(group: str | None) -> float:
 def test_no_telephone_door_or_representative_joins_what_the_names_keep_apart(level: str) -> None:
     others = sum(strongest(c) for c in {c.group for c in MODEL.comparisons if c.name not in NUMBERS})
     assert MODEL.prior + MODEL.comparison("name").weight(level) + others < MODEL.thresholds.review
+
+
+def test_training_leaves_the_rules_of_the_model_as_they_are() -> None:
+    shares = Shares((1 / 17,) * 17, 1000.0)
+    before = MODEL.comparison("name")
+    after = _weighed(before, shares, shares, None)
+    for level in ("branch_of", "other_branch", "same_name_elsewhere", "different"):
+        assert after.weight(level) == before.weight(level)
+    assert after.weight("exact") == 0.0
 
 
 def test_only_a_registered_name_links_alone() -> None:
