@@ -157,8 +157,9 @@ class ExcelConnector:
             self.context.at("send")
             self._fill(dataset, table.drop_columns([CHANGED]), columns, self._in / file)
             self.context.at("sent")
+            by, words = self.manifest.due(self.context.now()), "已按模板填好并送达，等待回执"
             for change_id, number in numbers.items():
-                yield Outcome(change_id, "sent", message="已按模板填好并送达，等待回执", receipt=f"{file}#{number}")
+                yield Outcome(change_id, "sent", message=words, receipt=f"{file}#{number}", due=by)
 
     def _fill(self, dataset: Dataset, rows: pa.Table, columns: Mapping[str, int], target: Path) -> None:
         """Write rows below the header of the official template; everything else in it stays."""
@@ -228,7 +229,7 @@ class ExcelConnector:
         for number, row in enumerate(rows[header_row:], start=1):
             said, parts = cell_text(row[error]) or "", [cell_text(row[at]) or "" for at in key]
             answers[number] = Answer(not said, said, "|".join(parts) if all(parts) else None)
-        return Receipt(path.stat().st_mtime, answers)
+        return Receipt(path.stat().st_mtime, answers, path.read_bytes())
 
     # --- plumbing -------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class SftpCsvConnector:
     def __init__(self, manifest: Manifest, context: Context) -> None:
         self.manifest, self.context = manifest, context
         connection = SftpConnection.model_validate(context.variables.resolve(manifest, manifest.connection))
-        self._session = Session(manifest.id, connection, context.home / "known_hosts")
+        self._session = Session(manifest.id, connection, context.home / "known_hosts", context.quota(manifest))
         self._sent = SentFolder(context.home / "sent" / manifest.id)
 
     def close(self) -> None:
@@ -152,8 +152,9 @@ class SftpCsvConnector:
         self.context.at("mark")
         self._session.put(f"{source.in_dir}/{file}{MARKER}", hashlib.sha256(content).hexdigest().encode())
         self.context.at("sent")
+        by = self.manifest.due(self.context.now())
         for change_id, number in numbers.items():
-            yield Outcome(change_id, "sent", message="文件已送达，等待回执", receipt=f"{file}#{number}")
+            yield Outcome(change_id, "sent", message="文件已送达，等待回执", receipt=f"{file}#{number}", due=by)
 
     def _send_without_foreign(
         self, dataset: Dataset, wanted: Sequence[Outgoing], held: Held, encoding: str
@@ -182,7 +183,7 @@ class SftpCsvConnector:
         except (UnicodeDecodeError, KeyError, ValueError) as error:
             remedy = "A receipt has the columns row_no, key, status and error, in the encoding of the exports."
             raise Malformed(self.manifest.id, name, "the receipt cannot be read", remedy) from error
-        return Receipt(about.changed, rows)
+        return Receipt(about.changed, rows, content)
 
     def _held(self, dataset: str) -> tuple[pa.Table, float]:
         rows, shown, _ = tray.newest(self.manifest, self.manifest.dataset(dataset), self)
