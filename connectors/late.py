@@ -8,7 +8,9 @@ removed after `KEEP_DAYS`, since they repeat personal data.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,11 +27,14 @@ from connectors.mapping.rows import raw_key, record_keys
 from connectors.near import fields_rewritten
 from connectors.outgoing import Outgoing
 from connectors.readback import Records, differences, records
-from schemas.records import PLACE, Outcome
+from schemas.records import PLACE, Change, Outcome
 
 KEEP_DAYS = 90
 Held = Mapping[tuple[str, ...], Mapping[str, str | None]]
 """Key texts -> the target's row as it stands now."""
+
+KEYS = b"changes"
+"""Metadata of a kept file: idempotency key -> row number."""
 
 CHANGED = "_changed"
 """Column of a kept row: which columns we changed (joined with `|`); the others only repeat what the target had."""
@@ -110,26 +115,82 @@ def batch_of(ready: Sequence[Outgoing]) -> str:
     return hashlib.sha256("\n".join(sorted(one.change.key for one in ready)).encode()).hexdigest()[:16]
 
 
+def keys_of(ready: Sequence[Outgoing], numbers: Mapping[str, int]) -> dict[str, int]:
+    """Return idempotency key -> row number of the changes in a file."""
+    return {one.change.key: numbers[one.change.change_id] for one in ready if one.change.change_id in numbers}
+
+
 @dataclass(frozen=True, slots=True)
 class SentFolder:
     """The rows that were sent and not yet answered."""
 
     folder: Path
 
-    def save(self, dataset: str, file: str, rows: pa.Table, now: datetime) -> None:
-        """Keep the rows of a file before it is sent; forget files older than `KEEP_DAYS`."""
+    def save(self, dataset: str, file: str, rows: pa.Table, now: datetime, numbers: Mapping[str, int]) -> None:
+        """Keep the rows of a file, and idempotency key -> row number, before it is sent; forget files older than `KEEP_DAYS`."""
         place = self.folder / dataset / f"{file}.parquet"
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        pq.write_table(rows, place)
+        part = place.with_name(f".{file}.{os.getpid()}")
+        pq.write_table(rows.replace_schema_metadata({KEYS: json.dumps(dict(numbers))}), part)
+        part.replace(place)
         limit = (now - timedelta(days=KEEP_DAYS)).timestamp()
         for old in self.folder.rglob("*.parquet"):
             if old.stat().st_mtime < limit:
                 old.unlink(missing_ok=True)
 
+    def holding(self, dataset: str, keys: Collection[str]) -> dict[str, dict[str, int]]:
+        """Return file -> idempotency key -> row number, for these keys; the newest file of each."""
+        left, found = set(keys), dict[str, dict[str, int]]()
+        kept = sorted((self.folder / dataset).glob("*.parquet"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in kept:
+            if not left:
+                break
+            numbers = json.loads((pq.read_metadata(path).metadata or {}).get(KEYS, b"{}"))
+            mine = {key: number for key, number in numbers.items() if key in left}
+            if mine:
+                found[path.name.removesuffix(".parquet")] = mine
+                left -= set(mine)
+        return found
+
     def load(self, file: str) -> tuple[str, pa.Table] | None:
         """Return (dataset, rows) of a file, or None when it is not kept here."""
         found = next(iter(self.folder.glob(f"*/{file}.parquet")), None)
         return (found.parent.name, pq.read_table(found)) if found else None
+
+
+def resume(
+    manifest: Manifest,
+    sent: SentFolder,
+    changes: Sequence[Change],
+    held: Callable[[str], pa.Table],
+    again: Callable[[Dataset, str, pa.Table], None],
+) -> Iterator[Outcome]:
+    """Yield `sent` for changes that went out in a file before, or may have: nobody knows when their sender died.
+
+    The export does not show them yet, so a reading says nothing; a new file would be a second write. The same file is
+    put there again, whole and under its name, unless it has arrived: a target knows a file by its name.
+
+    Args:
+        manifest: the target's manifest.
+        sent: where the sent rows are kept.
+        changes: what is in doubt.
+        held: dataset -> rows of the target's newest export.
+        again: puts the rows of a dataset's file there again, unless the target has the file or its receipt.
+    """
+    for dataset in manifest.datasets:
+        by_key = {c.key: c for c in changes if c.dataset == dataset.name}
+        for file, numbers in sent.holding(dataset.name, by_key).items() if by_key else ():
+            mine = [by_key[key] for key in numbers]
+            rows = held(dataset.name)
+            shown = standings(manifest, dataset.name, [c for c in mine if c.record_key], rows)
+            due_still = all(shown[c.change_id][0] == "due" for c in mine if c.record_key)
+            kept = sent.load(file)
+            if not due_still or kept is None:
+                continue  # there already, or edited by others: compared and written like any other change
+            again(dataset, file, kept[1].drop_columns([CHANGED]))
+            for key, number in numbers.items():
+                receipt = f"{file}#{number}"
+                yield Outcome(by_key[key].change_id, "sent", "sent_before", "文件已送达，等待回执", receipt=receipt)
 
 
 def settle(

@@ -13,10 +13,10 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
+from linkage import names, organisations
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
-from linkage.names import standardise
 from onefact import models, policy
 from onefact.home import Home
 from onefact.law import register, tickets
@@ -24,10 +24,10 @@ from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
-from warehouse import address_tree, golden, judgements, working_copy
+from warehouse import address_tree, findings, golden, judgements, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count
-from warehouse.names import standardise_new
+from warehouse.names import standardise_new, standardise_organisations_new
 from warehouse.planning import plan
 from warehouse.publish import Publisher, fetch
 from warehouse.standardised import Counts, Stage
@@ -68,7 +68,7 @@ def consolidate(home: Home) -> Consolidated:
         judgements.load(con, home.database.dsn())
         linked_by = models_of(home)
         if not _any_touched(con) and not linked_by.changed(con):
-            return Consolidated(run_id, entities=_totals(con))
+            return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
         _load_inputs(home, con)
         texts = derive(con, linked_by)
         working_copy.find_confirmed(con)
@@ -82,12 +82,16 @@ def consolidate(home: Home) -> Consolidated:
         tickets.settle(home, run_id)
         working_copy.commit(con, run_id)
         judgements.applied(con)
-        return replace(result, entities=_totals(con))
+        lost = findings.plan_lost(home.engine, run_id)
+        return replace(result, entities=_totals(con), planned=result.planned + lost)
 
 
 def models_of(home: Home) -> Models:
     """Return the models that count in an installation: its own trained ones before the shipped."""
-    return Models({entity: models.current(home, entity) for entity in SPECS}, models.name_frequencies(home, "person"))
+    return Models(
+        {entity: models.current(home, entity) for entity in SPECS},
+        {entity: models.name_frequencies(home, entity) for entity in SPECS},
+    )
 
 
 def derive(con: duckdb.DuckDBPyConnection, linked_by: Models | None = None) -> int:
@@ -97,7 +101,8 @@ def derive(con: duckdb.DuckDBPyConnection, linked_by: Models | None = None) -> i
     inputs of the run (`authority`, `decision_now`, `pushed_now`). Leaves the new state in temporary tables.
     """
     texts = parse_new(con)
-    standardise_new(con, standardise)
+    standardise_new(con, names.standardise)
+    standardise_organisations_new(con, organisations.standardise)
     working_copy.begin(con)
     resolve_new(con, addresses="address_said")
     settle(con)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,14 +15,13 @@ import sqlalchemy as sa
 
 from linkage.score import Score, pairwise
 from onefact import enter as entry
-from onefact import outbox, road, status
+from onefact import guards, road, status
 from onefact.consolidate import consolidate
 from onefact.home import Home
 from onefact.push import push
 from onefact.status import Status
 from schemas.entities import ENTITIES
 from warehouse.duck import count
-from warehouse.outbox import targets
 from warehouse.publish import fetch
 from warehouse.standardised import ADDRESS_PARTS
 from warehouse.tables import METADATA, OUTBOX
@@ -119,10 +118,10 @@ def demo(home: Home, people: int, seed: int, narrator: Narrator) -> DemoResult:
     start = clock()
     narrator.step("Starting forty stand-in systems")
     supervisor.start(home.path, people, seed, None)
+    guards.let_first_through(home)
     seconds["sandbox"] = clock() - start
     narrator.step("Running the road: pull → consolidate → push")
     first = road.run(home, None, narrator.progress)
-    first = _let_go(home, first, narrator)
     seconds.update(first.seconds)
     narrator.note(
         f"{first.received} records from {len(first.pulled)} systems, {first.consolidated.changed} golden records, {first.sent} changes sent"
@@ -145,21 +144,6 @@ def demo(home: Home, people: int, seed: int, narrator: Narrator) -> DemoResult:
 
     write(Path.cwd() / "report.html", home, result)
     return result
-
-
-def _let_go(home: Home, first: road.Road, narrator: Narrator) -> road.Road:
-    """The first push of a dirty town changes much at once: guards ask, and the demo answers for the person."""
-    held = [s.holder for s in targets.standings(home.engine).values() if s.state == "held"]
-    if not held:
-        return first
-    narrator.note(f"guards hold {len(held)} systems whose first push would change many records; the demo releases them")
-    for system in held:
-        outbox.release(home, system, "demo")
-    start = time.perf_counter()
-    again = push(home, held, lambda s, n: narrator.progress("push", s, n))
-    others = [p for p in first.pushed if p.system_id not in held]
-    seconds = {**first.seconds, "push": first.seconds["push"] + time.perf_counter() - start}
-    return replace(first, pushed=(*others, *again), seconds=seconds)
 
 
 def _enter_once(home: Home, seed: int) -> tuple[Arrival, ...]:

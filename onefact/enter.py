@@ -92,7 +92,9 @@ def current_id(connection: sa.Connection, master_id: str) -> str:
     return master_id
 
 
-def enter(home: Home, wanted: str, field_name: str, value: str, *, actor: str = "cli") -> Entered:
+def enter(
+    home: Home, wanted: str, field_name: str, value: str, *, actor: str = "cli", dry_run: bool = False
+) -> Entered:
     """Take one fact; raises `EntryRefused` when entity, field or value do not stand.
 
     Args:
@@ -101,6 +103,7 @@ def enter(home: Home, wanted: str, field_name: str, value: str, *, actor: str = 
         field_name: a master field, e.g. `phone`.
         value: the new value; an empty text takes an earlier entry back.
         actor: who types.
+        dry_run: find and check only.
     """
     matches = [m for m in find(home, wanted) if field_name in ENTITIES[m.entity_type].names]
     if not matches:
@@ -111,6 +114,8 @@ def enter(home: Home, wanted: str, field_name: str, value: str, *, actor: str = 
     match = matches[0]
     field = ENTITIES[match.entity_type].field(field_name)
     canonical = _canonical(field, value) if value.strip() else None
+    if dry_run:
+        return Entered(match.entity_type, match.master_id, field, field.worker)
     base = {
         "system_id": ENTRY, "record_key": f"{match.master_id}/{field.name}", "entity_type": match.entity_type,
         "role": match.entity_type,

@@ -107,7 +107,9 @@ def _words() -> dict[tuple[str, str], str]:
 def label(model: Model, step: Step) -> str:
     """Return what a step says, e.g. 姓名：同音不同字."""
     comparison = model.comparison(step.comparison)
-    named = _words().get(("comparison", step.comparison), step.comparison)
+    # The same column is called otherwise for another entity: 户籍地址 of a person, 注册地址 of an organisation.
+    own = _words().get((f"comparison of {model.entity}", step.comparison))
+    named = own or _words().get(("comparison", step.comparison), step.comparison)
     if step.level is None:
         return f"{named}：一方未填"
     assert step.level in kind_of(comparison.kind).levels  # noqa: S101 - a level comes from its kind
@@ -119,12 +121,17 @@ def verdict(found: Explained) -> str:
     return f"{'目前归为同一' if found.together else '目前未归为同一'}：{_why(found)}。"
 
 
+def _number(found: Explained) -> str:
+    """What the number is called that identifies such an entity by itself."""
+    return _words().get(("number", found.entity_type), "证件号码")
+
+
 def _why(found: Explained) -> str:
     told, limits = found.told, found.model.thresholds
     if told.same_number:
-        why = "有效证件号码相同，直接归并，不看权重"
+        why = f"有效{_number(found)}相同，直接归并，不看权重"
     elif told.two_numbers:
-        why = "双方各有不同的有效证件号码，不会自动归并"
+        why = f"双方各有不同的有效{_number(found)}，不会自动归并"
     elif told.weight < limits.review:
         why = f"权重低于复核阈值 {limits.review:g}，视为不同"
     elif told.weight < limits.link:

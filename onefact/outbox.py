@@ -68,17 +68,21 @@ def cancel(
     return _decided(chosen, list(chosen) if dry_run else outbox.cancel(home.engine, chosen, actor, reason))
 
 
-def release(home: Home, system: str, actor: str) -> bool:
+def release(home: Home, system: str, actor: str, *, dry_run: bool = False) -> bool:
     """Let a stopped system go on; what is planned for it now may be written. False when it was not stopped."""
     [manifest] = home.chosen([system])
+    if dry_run:
+        standing = targets.standings(home.engine).get(manifest.id)
+        return standing is not None and standing.state != "closed"
     planned = len(outbox.peek(home.engine, [manifest.id]))
     return targets.release(home.engine, manifest.id, actor, allowed=planned)
 
 
-def hold(home: Home, system: str, reason: str) -> None:
+def hold(home: Home, system: str, reason: str, *, dry_run: bool = False) -> None:
     """Stop writing to a system until it is released."""
     [manifest] = home.chosen([system])
-    targets.hold(home.engine, manifest.id, reason)
+    if not dry_run:
+        targets.hold(home.engine, manifest.id, reason)
 
 
 def _chosen(

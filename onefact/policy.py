@@ -7,6 +7,7 @@ is not the system's, a system that may not be written (DESIGN.md, facts that mus
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 
 from connectors.base import NotAllowed
@@ -90,6 +91,19 @@ def targets(
         for dataset in manifest.datasets:
             for entity in dataset.entities:
                 yield _target(manifest, dataset, entity, today, authorised)
+
+
+def compared(manifest: Manifest, today: date) -> Iterator[tuple[Target, frozenset[str]]]:
+    """Yield every dataset role with the fields that can be read and may flow, and those of them that can be written."""
+    for dataset in manifest.datasets:
+        for entity in dataset.entities:
+            target = _target(manifest, dataset, entity, today, lambda *_: True)
+            readable = tuple(
+                n
+                for n, f in entity.fields.items()
+                if f.readable and may_write(manifest, entity.type, ENTITIES[entity.type].field(n))
+            )
+            yield replace(target, fields=readable, unread=()), frozenset(target.fields)
 
 
 def _target(

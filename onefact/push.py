@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from onefact.delivery import guards
+from onefact import guards
 from onefact.delivery.gate import passage
 from onefact.delivery.pusher import Pushed, Pusher, Settings
 from onefact.home import Home
 from onefact.law import register
 from schemas.records import Change
 from warehouse import outbox
-from warehouse.outbox import targets
 
 WRITERS = 8
 """Systems written at the same time; most of the time they wait for an answer."""
@@ -48,12 +47,9 @@ def push(
     waiting, open_ = outbox.waiting(home.engine), outbox.unanswered(home.engine)
     chosen = [m for m in home.chosen(systems) if waiting.get(m.id) or open_.get(m.id)]
     lines = register.load(home)
-    guards.stand_guard(home, [m.id for m in chosen if waiting.get(m.id)])
-    standings = targets.standings(home.engine)
+    standings = guards.stand(home, chosen)
     passages = [(m, passage(home, m, standings)) for m in chosen]
     with ThreadPoolExecutor(WRITERS) as pool:
         pushed = list(pool.map(lambda one: Pusher(home, one[0], settings, lines).run(one[1]), passages))
-    for system in standings:
-        if standings[system].allowed is not None:
-            targets.used(home.engine, system)
+    guards.used_up(home, standings)
     return pushed

@@ -99,6 +99,22 @@ def test_an_edit_at_a_system_travels(demo) -> None:
     assert again["pushed"] == 0
 
 
+def test_all_systems_agree_with_the_master_and_stay_so(demo) -> None:
+    home, _, folder = demo
+    run(home, "export", "golden", "--out", str(folder / "fixed"))
+    for _ in range(2):
+        again = run(home, "run")
+        assert (again["pushed"], again["errors"]) == (0, [])
+    run(home, "export", "golden", "--out", str(folder / "still"))
+    for name in ("person", "address", "house", "organisation"):
+        before, after = (pq.read_table(folder / when / f"{name}.parquet") for when in ("fixed", "still"))
+        assert before.equals(after), name
+    compared = run(home, "reconcile")
+    assert not compared["alarming"]
+    assert len(compared["systems"]) == 40
+    assert [s["system_id"] for s in compared["systems"] if s["unreadable"]] == ["econ_census"]
+
+
 def test_rebuild_gives_the_same_master(demo) -> None:
     home, _, folder = demo
     run(home, "export", "links", "--out", str(folder / "before"))

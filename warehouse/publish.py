@@ -23,10 +23,13 @@ from warehouse.transfer import DIALECT
 
 REPLACED = (
     "(state IN ('planned', 'awaiting_person', 'conflict') OR (state = 'no_answer' AND operation = 'create')) "
-    "AND leased_by IS NULL"
+    "AND leased_by IS NULL AND NOT (state = 'planned' AND operation = 'update' "
+    "AND coalesce(code, '') IN ('not_there', 'sent_again'))"
 )
 """Changes that a newer plan replaces. One under way is settled first, and an update of which nobody knows whether it was
-written is read back first; a record that was perhaps created is found by the next reading, which then plans an update."""
+written is read back first; a record that was perhaps created is found by the next reading, which then plans an update. An
+update that was perhaps sent and is not there yet goes first: it may still be on its way, and the target knows it by its key
+when it is sent again, but would take it for news after the newer one."""
 
 PLAN_TYPES = {"master_id": "uuid", "changes": "jsonb"}
 

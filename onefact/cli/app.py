@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli import delivery_app, errors, identity_app, law_app
+from onefact.cli import agreement_app, delivery_app, errors, identity_app, law_app
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
 
@@ -33,6 +33,7 @@ app.add_typer(export_app, name="export")
 app.add_typer(schema_app, name="schema")
 identity_app.add_to(app)
 delivery_app.add_to(app)
+agreement_app.add_to(app)
 law_app.add_to(app)
 
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
@@ -123,12 +124,13 @@ def enter(
     field: Annotated[str, typer.Argument(help="Master field, e.g. phone.")],
     value: Annotated[str, typer.Argument(help="The new value; '' takes an earlier entry back.")],
     actor: Annotated[str, typer.Option(help="Who enters it.")] = "cli",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check entity, field and value; record nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Enter one fact once (录入); `onefact push` then carries it to every system that holds it."""
     from onefact.cli import verbs
 
-    verbs.enter(_session(context, as_json), entity, field, value, actor)
+    verbs.enter(_session(context, as_json), entity, field, value, actor, dry_run=dry_run)
 
 
 @app.command()
@@ -180,7 +182,7 @@ def explain(
     context: typer.Context,
     one: Annotated[str, typer.Argument(metavar="A", help="A record (system/key) or a master id.")],
     other: Annotated[str, typer.Argument(metavar="B", help="The other record or master id.")],
-    entity: Annotated[Literal["person"], typer.Option(help="Entity type.")] = "person",
+    entity: Annotated[Literal["person", "organisation"], typer.Option(help="Entity type.")] = "person",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE.svg", help="Write the waterfall as a picture.")
     ] = None,

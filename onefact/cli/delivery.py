@@ -176,23 +176,27 @@ def targets_list(session: Session) -> None:
     )
 
 
-def hold(session: Session, system: str, reason: str) -> None:
+def hold(session: Session, system: str, reason: str, dry_run: bool) -> None:
     """Stop a system."""
     from onefact import outbox as verb
 
-    verb.hold(session.home, system, reason)
+    verb.hold(session.home, system, reason, dry_run=dry_run)
     if session.as_json:
-        session.emit({"system": system, "state": "held", "reason": reason})
+        session.emit({"system": system, "state": "held", "reason": reason, "dry_run": dry_run})
     else:
-        session.console.print(f"已暂停回写：{system}。放行：onefact target release {system}", highlight=False)
+        session.console.print(
+            f"{'将' if dry_run else '已'}暂停回写：{system}。放行：onefact target release {system}", highlight=False
+        )
 
 
-def release(session: Session, system: str, actor: str) -> None:
+def release(session: Session, system: str, actor: str, dry_run: bool) -> None:
     """Let a system go on."""
     from onefact import outbox as verb
 
-    done = verb.release(session.home, system, actor)
+    done = verb.release(session.home, system, actor, dry_run=dry_run)
     if session.as_json:
-        session.emit({"system": system, "released": done})
+        session.emit({"system": system, "released": done, "dry_run": dry_run})
     else:
-        session.console.print(f"{'已放行' if done else '没有暂停'}：{system}", highlight=False)
+        session.console.print(
+            f"{('将放行' if dry_run else '已放行') if done else '没有暂停'}：{system}", highlight=False
+        )

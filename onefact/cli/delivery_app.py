@@ -114,12 +114,13 @@ def target_hold(
     context: typer.Context,
     system: Annotated[str, typer.Argument(help="System id.")],
     reason: Annotated[str, typer.Option(help="Why.")],
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Stop writing to a system until it is released (暂停)."""
     from onefact.cli import delivery
 
-    delivery.hold(session_of(context, as_json), system, reason)
+    delivery.hold(session_of(context, as_json), system, reason, dry_run)
 
 
 @target_app.command("release")
@@ -127,9 +128,10 @@ def target_release(
     context: typer.Context,
     system: Annotated[str, typer.Argument(help="System id.")],
     actor: Actor = "cli",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Let a stopped system go on: what is planned for it now may be written (放行)."""
     from onefact.cli import delivery
 
-    delivery.release(session_of(context, as_json), system, actor)
+    delivery.release(session_of(context, as_json), system, actor, dry_run)

@@ -10,10 +10,12 @@ from onefact.cli.session import Session
 
 def start(session: Session, people: int, seed: int) -> None:
     """Start the stand-ins of this home."""
+    from onefact import guards
     from sandbox import supervisor
 
     folder = session.systems_path.resolve() if session.systems_path else None
     supervisor.start(session.home.path, people, seed, folder)
+    guards.let_first_through(session.home)
     status(session)
 
 

@@ -124,13 +124,24 @@ def status(session: Session) -> None:
     _fail_if(not now.balanced)
 
 
-def enter(session: Session, entity: str, field: str, value: str, actor: str) -> None:
-    """Take one fact, consolidate it, and say where it will go."""
+def enter(session: Session, entity: str, field: str, value: str, actor: str, *, dry_run: bool = False) -> None:
+    """Take one fact, consolidate it, and say where it will go; `dry_run` only checks it."""
     from onefact import consolidate as consolidation
     from onefact import enter as verb
     from onefact import push
 
-    entered = verb.enter(session.home, entity, field, value, actor=actor)
+    entered = verb.enter(session.home, entity, field, value, actor=actor, dry_run=dry_run)
+    if dry_run:
+        if session.as_json:
+            session.emit({
+                "master_id": entered.master_id, "entity_type": entered.entity_type, "field": entered.field.name,
+                "counts": entered.counts, "dry_run": True,
+            })  # fmt: skip
+        else:
+            session.console.print(
+                f"（试运行）可以录入：{entered.field.cn}（{entered.field.name}），{entered.entity_type} {entered.master_id}"
+            )
+        return
     consolidation.consolidate(session.home)
     waiting = [c for c in push.preview(session.home) if any(x.field == field for x in c.changes)]
     going = sorted({c.system_id for c in waiting})

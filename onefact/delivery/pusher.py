@@ -17,6 +17,7 @@ from connectors.manifest import Manifest
 from connectors.registry import connect
 from onefact.delivery import answers
 from onefact.delivery.backoff import Backoff
+from onefact.delivery.due import dated
 from onefact.delivery.gate import Passage
 from onefact.delivery.merge import Rank, merge
 from onefact.delivery.recover import recover
@@ -177,6 +178,7 @@ class Pusher:
         pauses: Mapping[str, Pause],
         rebased: Mapping[str, Sequence[FieldChange]] | None = None,
     ) -> None:
+        outcomes = dated(self._manifest, outcomes, self._home.now())
         kept = answers.keep(self._home.path, outcomes)
         self._settings.at("settle")
         done = outbox.settle(
@@ -226,8 +228,9 @@ class Pusher:
             settled = [o for o in connector.follow_up(receipts) if o.state != "sent"]
             if settled:
                 kept = answers.keep(self._home.path, settled)
-                outbox.settle(self._home.engine, [by_id[o.change_id] for o in settled], settled, answers=kept)
-                self._ended |= {o.change_id: o.state for o in settled}
+                mine = [by_id[o.change_id] for o in settled]
+                done = outbox.settle(self._home.engine, mine, settled, answers=kept)
+                self._ended |= {o.change_id: o.state for o in settled if o.change_id in done.recorded}
             elif waited >= self._settings.settle_seconds:
                 break
             else:

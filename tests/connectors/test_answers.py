@@ -15,7 +15,17 @@ from connectors.manifest.model import Action
 
 SAID = Path(__file__).parents[1] / "fixtures" / "connectors" / "answers.yaml"
 KINDS = Path(connectors.__file__).parent
-PENDING = {"waiting", "not_shown_yet", "no_ack_yet", "no_receipt", "exported", "assisted_entry", "already", "ok"}
+PENDING = {
+    "waiting",
+    "sent_before",
+    "not_shown_yet",
+    "no_ack_yet",
+    "no_receipt",
+    "exported",
+    "assisted_entry",
+    "already",
+    "ok",
+}
 """Codes that ask for nothing: it was done, or the answer is still to come."""
 
 

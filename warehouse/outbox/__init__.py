@@ -9,12 +9,11 @@ from __future__ import annotations
 from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful
 from warehouse.outbox.decide import cancel, retry
 from warehouse.outbox.queries import (
-    Load,
     Row,
     Step,
     find,
     in_state,
-    loads,
+    last_sent,
     next_due,
     of_run,
     overdue,
@@ -30,7 +29,6 @@ from warehouse.outbox.settle import Pause, settle
 __all__ = [
     "LEASE_SECONDS",
     "Claimed",
-    "Load",
     "Pause",
     "Row",
     "Step",
@@ -39,7 +37,7 @@ __all__ = [
     "doubtful",
     "find",
     "in_state",
-    "loads",
+    "last_sent",
     "next_due",
     "of_run",
     "overdue",

@@ -42,8 +42,9 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
     """Take up to `limit` changes of a system that are due, oldest first; they are `pending` and ours for the lease.
 
     A change whose record has an older change that is still open waits for it: changes of one record arrive in their
-    order, and a stuck record holds up nothing but itself. Those of one record that are due together come together,
-    since a file holds one row for them.
+    order, and a stuck record holds up nothing but itself. Changes of one record that are due together come together
+    where they are of different roles, since a file holds one row for them; of one role they come one after the other,
+    for each must be compared with what the one before it has written.
     """
     older = OUTBOX.alias("older")
     blocked = sa.exists().where(
@@ -54,7 +55,13 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
         sa.or_(
             older.c.state.in_(("pending", "no_answer")),
             sa.and_(older.c.state == "sent", sa.func.coalesce(older.c.code, "").not_in(UNANSWERED)),
-            sa.and_(older.c.state == "planned", older.c.next_try_at > sa.func.now()),
+            sa.and_(
+                older.c.state == "planned",
+                sa.or_(
+                    older.c.next_try_at > sa.func.now(),
+                    sa.and_(older.c.role == OUTBOX.c.role, older.c.entity_type == OUTBOX.c.entity_type),
+                ),
+            ),
         ),
     )
     chosen = (

@@ -57,36 +57,6 @@ class Step:
     actor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What is planned for a system.
-
-    Attributes:
-        changes: rows of the outbox.
-        records: records that would change, new ones not counted.
-        erasures: values that would be emptied.
-        known: records of the system that we know.
-    """
-
-    changes: int
-    records: int
-    erasures: int
-    known: int
-
-
-def loads(engine: sa.Engine, system_ids: Sequence[str]) -> dict[str, Load]:
-    """Return what is planned for each of these systems that anything is planned for."""
-    query = sa.text(
-        "SELECT o.system_id, count(*), count(DISTINCT o.record_key), "
-        "sum((SELECT count(*) FROM jsonb_array_elements(o.changes) c WHERE c ->> 'new' IS NULL)), "
-        "(SELECT count(DISTINCT x.record_key) FROM crosswalk x WHERE x.system_id = o.system_id) "
-        "FROM outbox o WHERE o.state = 'planned' AND o.system_id = ANY(:systems) GROUP BY o.system_id"
-    )
-    with engine.connect() as connection:
-        found = connection.execute(query, {"systems": list(system_ids)})
-        return {row[0]: Load(int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in found}
-
-
 def waiting(engine: sa.Engine) -> dict[str, int]:
     """Return how many changes of each system could be taken up now: planned and due, or doubtful."""
     due = sa.or_(OUTBOX.c.next_try_at.is_(None), OUTBOX.c.next_try_at <= sa.func.now())
@@ -103,6 +73,16 @@ def next_due(engine: sa.Engine) -> float | None:
     moment = sa.func.greatest(OUTBOX.c.next_try_at, OUTBOX.c.lease_until)
     query = sa.select(sa.func.extract("epoch", sa.func.min(moment) - sa.func.now())).where(
         OUTBOX.c.state.in_(("planned", "pending", "no_answer")), moment > sa.func.now()
+    )
+    with engine.connect() as connection:
+        seconds = connection.execute(query).scalar()
+    return None if seconds is None else max(float(seconds), 0.0)
+
+
+def last_sent(engine: sa.Engine) -> float | None:
+    """Return how many seconds ago the last of the changes was accepted that still wait for an answer; None if none does."""
+    query = sa.select(sa.func.extract("epoch", sa.func.now() - sa.func.max(OUTBOX.c.settled_at))).where(
+        OUTBOX.c.state == "sent", sa.func.coalesce(OUTBOX.c.code, "").not_in(UNANSWERED)
     )
     with engine.connect() as connection:
         seconds = connection.execute(query).scalar()

@@ -55,6 +55,7 @@ def settle(
     pauses: Mapping[str, Pause] | None = None,
     answers: Mapping[str, str] | None = None,
     rebased: Mapping[str, Sequence[FieldChange]] | None = None,
+    actor: str | None = None,
 ) -> Settled:
     """Record outcomes; remember what was written, so that it is known as an echo when it comes back.
 
@@ -68,6 +69,7 @@ def settle(
         pauses: change id -> when a change that goes back is tried again.
         answers: change id -> hash of the target's answer as received.
         rebased: change id -> the fields it asks for from now on (after a merge with what the target holds).
+        actor: the person who says so (assisted entry); kept with the step.
     """
     by_id = {change.change_id: change for change in changes}
     pauses, answers, rebased = pauses or {}, answers or {}, rebased or {}
@@ -75,9 +77,11 @@ def settle(
     with engine.begin() as connection:
         if owner:
             connection.execute(sa.select(sa.func.set_config("onefact.run", owner, True)))
+        if actor:
+            connection.execute(sa.select(sa.func.set_config("onefact.actor", actor, True)))
         for outcome in outcomes:
             pause = pauses.get(outcome.change_id, Pause())
-            values = _values(outcome, pause) | {"answer_sha256": answers.get(outcome.change_id)}
+            values = _values(outcome, pause) | {"answer_sha256": answers.get(outcome.change_id), "actor": actor}
             if outcome.change_id in rebased:
                 values |= _rebased(by_id[outcome.change_id], rebased[outcome.change_id])
             mine = sa.update(OUTBOX).where(OUTBOX.c.change_id == int(outcome.change_id))

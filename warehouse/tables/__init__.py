@@ -5,6 +5,7 @@ from __future__ import annotations
 from warehouse.tables.address import ADDRESS_NODE, ADDRESS_POINT
 from warehouse.tables.create import create_all, default_of
 from warehouse.tables.delivery import DELIVERY, OUTBOX, PUSHED, TARGET, WAKE
+from warehouse.tables.finding import FINDING
 from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, EDGE, PAIR, REDIRECT, REVIEW
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
@@ -22,6 +23,7 @@ __all__ = [
     "DELIVERY",
     "EDGE",
     "ENTRY",
+    "FINDING",
     "METADATA",
     "OUTBOX",
     "PAIR",
