@@ -164,6 +164,7 @@ def resume(
     changes: Sequence[Change],
     held: Callable[[str], pa.Table],
     again: Callable[[Dataset, str, pa.Table], None],
+    by: str | None = None,
 ) -> Iterator[Outcome]:
     """Yield `sent` for changes that went out in a file before, or may have: nobody knows when their sender died.
 
@@ -176,6 +177,7 @@ def resume(
         changes: what is in doubt.
         held: dataset -> rows of the target's newest export.
         again: puts the rows of a dataset's file there again, unless the target has the file or its receipt.
+        by: when the answer is expected.
     """
     for dataset in manifest.datasets:
         by_key = {c.key: c for c in changes if c.dataset == dataset.name}
@@ -190,7 +192,8 @@ def resume(
             again(dataset, file, kept[1].drop_columns([CHANGED]))
             for key, number in numbers.items():
                 receipt = f"{file}#{number}"
-                yield Outcome(by_key[key].change_id, "sent", "sent_before", "文件已送达，等待回执", receipt=receipt)
+                words = "文件已送达，等待回执"
+                yield Outcome(by_key[key].change_id, "sent", "sent_before", words, receipt, due=by)
 
 
 def settle(

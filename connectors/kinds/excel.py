@@ -104,7 +104,14 @@ class ExcelConnector:
 
     def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Yield `sent` for changes in doubt that went out in a workbook; it is laid there again where it is missing."""
-        return resume(self.manifest, self._sent, changes, lambda name: self._held(name)[0], self._again)
+        return resume(
+            self.manifest,
+            self._sent,
+            changes,
+            lambda name: self._held(name)[0],
+            self._again,
+            self.manifest.due(self.context.now()),
+        )
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
         """Ask for the error workbooks of rows that are `sent`: (change_id, `file#row`) pairs."""

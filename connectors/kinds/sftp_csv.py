@@ -91,7 +91,14 @@ class SftpCsvConnector:
 
     def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Yield `sent` for changes in doubt that went out in a file; it is put there again where it is missing."""
-        return resume(self.manifest, self._sent, changes, lambda name: self._held(name)[0], self._again)
+        return resume(
+            self.manifest,
+            self._sent,
+            changes,
+            lambda name: self._held(name)[0],
+            self._again,
+            self.manifest.due(self.context.now()),
+        )
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
         """Ask for receipts of rows that are `sent`: (change_id, `file#row`) pairs."""
