@@ -104,7 +104,14 @@ class ExcelConnector:
 
     def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Yield `sent` for changes in doubt that went out in a workbook; it is laid there again where it is missing."""
-        return resume(self.manifest, self._sent, changes, lambda name: self._held(name)[0], self._again)
+        return resume(
+            self.manifest,
+            self._sent,
+            changes,
+            lambda name: self._held(name)[0],
+            self._again,
+            self.manifest.due(self.context.now()),
+        )
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
         """Ask for the error workbooks of rows that are `sent`: (change_id, `file#row`) pairs."""
@@ -173,8 +180,9 @@ class ExcelConnector:
             self.context.at("send")
             self._fill(dataset, table.drop_columns([CHANGED]), columns, self._in / file)
             self.context.at("sent")
+            by, words = self.manifest.due(self.context.now()), "已按模板填好并送达，等待回执"
             for change_id, number in numbers.items():
-                yield Outcome(change_id, "sent", message="已按模板填好并送达，等待回执", receipt=f"{file}#{number}")
+                yield Outcome(change_id, "sent", message=words, receipt=f"{file}#{number}", due=by)
 
     def _again(self, dataset: Dataset, file: str, rows: pa.Table) -> None:
         if not (self._in / file).exists() and not (self._receipts / file).exists():
@@ -250,7 +258,7 @@ class ExcelConnector:
         for number, row in enumerate(rows[header_row:], start=1):
             said, parts = cell_text(row[error]) or "", [cell_text(row[at]) or "" for at in key]
             answers[number] = Answer(not said, said, "|".join(parts) if all(parts) else None)
-        return Receipt(path.stat().st_mtime, answers)
+        return Receipt(path.stat().st_mtime, answers, path.read_bytes())
 
     # --- plumbing -------------------------------------------------------------------------------------------------
 

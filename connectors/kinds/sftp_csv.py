@@ -52,7 +52,7 @@ class SftpCsvConnector:
     def __init__(self, manifest: Manifest, context: Context) -> None:
         self.manifest, self.context = manifest, context
         connection = SftpConnection.model_validate(context.variables.resolve(manifest, manifest.connection))
-        self._session = Session(manifest.id, connection, context.home / "known_hosts")
+        self._session = Session(manifest.id, connection, context.home / "known_hosts", context.quota(manifest))
         self._sent = SentFolder(context.home / "sent" / manifest.id)
 
     def close(self) -> None:
@@ -91,7 +91,14 @@ class SftpCsvConnector:
 
     def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Yield `sent` for changes in doubt that went out in a file; it is put there again where it is missing."""
-        return resume(self.manifest, self._sent, changes, lambda name: self._held(name)[0], self._again)
+        return resume(
+            self.manifest,
+            self._sent,
+            changes,
+            lambda name: self._held(name)[0],
+            self._again,
+            self.manifest.due(self.context.now()),
+        )
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
         """Ask for receipts of rows that are `sent`: (change_id, `file#row`) pairs."""
@@ -164,8 +171,9 @@ class SftpCsvConnector:
             return
         self._sent.save(dataset.name, file, table, self.context.now(), keys_of(wanted, numbers))
         self._put(f"{source.in_dir}/{file}", content)
+        by = self.manifest.due(self.context.now())
         for change_id, number in numbers.items():
-            yield Outcome(change_id, "sent", message="文件已送达，等待回执", receipt=f"{file}#{number}")
+            yield Outcome(change_id, "sent", message="文件已送达，等待回执", receipt=f"{file}#{number}", due=by)
 
     def _put(self, path: str, content: bytes) -> None:
         """The marker comes last: it says that the file is whole."""
@@ -208,7 +216,7 @@ class SftpCsvConnector:
         except (UnicodeDecodeError, KeyError, ValueError) as error:
             remedy = "A receipt has the columns row_no, key, status and error, in the encoding of the exports."
             raise Malformed(self.manifest.id, name, "the receipt cannot be read", remedy) from error
-        return Receipt(about.changed, rows)
+        return Receipt(about.changed, rows, content)
 
     def _held(self, dataset: str) -> tuple[pa.Table, float]:
         rows, shown, _ = tray.newest(self.manifest, self.manifest.dataset(dataset), self)
