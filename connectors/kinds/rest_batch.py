@@ -20,7 +20,7 @@ from connectors.kinds.rest_listing import Listing
 from connectors.kinds.rest_session import BusinessError, Session
 from connectors.manifest.model import Manifest
 from connectors.outgoing import Outgoing
-from connectors.readback import Records, compare, records
+from connectors.readback import Records, compare_held, records
 from schemas.records import Change, Outcome
 
 CONFLICT_CODES = frozenset({"409", "412"})
@@ -176,7 +176,7 @@ class BatchWriter:
         for one in sent:
             by_role.setdefault(one.change.role, []).append(one.change)
         for role, changes in by_role.items():
-            equal |= compare(self._manifest, self._dataset.name, role, changes, held.table)
+            equal |= compare_held(self._manifest, self._dataset.name, role, changes, held.values)
         for one in sent:
             now = held.rows.get(self._raw_key(one))
             if now is not None and all((now.get(c) or "") == t for c, t in one.columns.items() if t or c in now):
