@@ -22,7 +22,7 @@ from connectors.kinds.rest_session import BusinessError, Session
 from connectors.manifest.model import Manifest
 from connectors.near import near_misses
 from connectors.outgoing import Outgoing
-from connectors.readback import Records, compare, records
+from connectors.readback import Records, compare_held, records
 from schemas.records import Change, Outcome
 
 
@@ -192,7 +192,7 @@ class BatchWriter:
         for one in sent:
             by_role.setdefault(one.change.role, []).append(one.change)
         for role, changes in by_role.items():
-            equal |= compare(self._manifest, self._dataset.name, role, changes, held.table)
+            equal |= compare_held(self._manifest, self._dataset.name, role, changes, held.values)
         for one in sent:
             now = held.rows.get(self._raw_key(one))
             if now is not None and all((now.get(c) or "") == t for c, t in one.columns.items() if t or c in now):

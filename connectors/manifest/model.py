@@ -434,6 +434,11 @@ class Manifest(Block):
         return next(d for d in self.datasets if d.name == name)
 
     @property
+    def recognises_keys(self) -> bool:
+        """True where a repeated idempotency key changes nothing; a website's form has no place for a key."""
+        return self.capabilities.idempotent and self.kind != "form"
+
+    @property
     def prefixed(self) -> bool:
         """True when record keys carry the dataset's name (`persons/123`), i.e. there are several datasets."""
         return len(self.datasets) > 1

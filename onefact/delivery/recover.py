@@ -67,6 +67,6 @@ def _judged(manifest: Manifest, dataset: str, role: str, changes: Sequence[Chang
 
 
 def _created(manifest: Manifest, change: Change) -> Outcome:
-    if manifest.capabilities.idempotent:
+    if manifest.recognises_keys:
         return Outcome(change.change_id, "planned", "sent_again", NOT_THERE)
     return Outcome(change.change_id, "no_answer", "create_unseen", UNSEEN)

@@ -71,6 +71,17 @@ def matrix(fleet: Fleet, kind: str, chosen: Iterable[Schedule], seed: int = 1, l
     return tally
 
 
+def whole(fleet: Fleet, kind: str, cuts: int, limit: float = 1e9) -> Tally:
+    """The matrix, and with a power cut at each step: an edit of others that must stay, a record that is made once."""
+    tally = matrix(fleet, kind, schedules(kind, cuts), limit=limit)
+    if fleet.kinds[kind].reads:
+        for number, step in enumerate((None, *steps_of(kind))):
+            tally.violations += [((step or "no cut",), w) for w in foreign(fleet, kind, step, number)]
+            tally.violations += [((step or "no cut",), w) for w in creation(fleet, kind, step)]
+            tally.ran, tally.stood_for = tally.ran + 2, tally.stood_for + 2
+    return tally
+
+
 def run(fleet: Fleet, kind: str, schedule: Schedule, number: int, chance: random.Random) -> tuple[list[str], bool]:
     """Run one schedule on two records of its own; return what went wrong, and whether the last cut was reached."""
     one, two = 2 * number, 2 * number + 1
@@ -105,6 +116,22 @@ def foreign(fleet: Fleet, kind: str, step: str | None, number: int) -> list[str]
         if (state, held) == ("conflict", theirs)
         else [f"edit of others: {state}, {'kept' if held == theirs else 'overwritten'}"]
     )
+
+
+def creation(fleet: Fleet, kind: str, step: str | None) -> list[str]:
+    """A new record, and a power cut on its way: it is there at most once, and where the target knows keys, it is there.
+
+    Elsewhere nobody knows until a reading shows it, and nothing is sent again.
+    """
+    start, number = fleet.position(kind), fleet.fresh()
+    change = fleet.plan_new(kind, number)
+    if step:
+        _cut(fleet, kind, step)
+    patient = not fleet.manifests[kind].recognises_keys
+    _finish(fleet, kind, [change], seconds=1.0 if patient and step else 8.0)
+    made, [(state, code)] = fleet.made(kind, number, start), fleet.states([change])
+    unknown = patient and (state, code) == ("no_answer", "create_unseen") and made <= 1
+    return [] if (state, made) == ("verified", 1) or unknown else [f"creation: {state} ({code}), {made} records"]
 
 
 def _cut(fleet: Fleet, kind: str, step: str) -> bool:

@@ -202,6 +202,24 @@ class Fleet:
         with self.home.engine.begin() as connection:
             return int(connection.execute(sa.insert(OUTBOX).values(values).returning(OUTBOX.c.change_id)).scalar_one())
 
+    def plan_new(self, name: str, number: str) -> int:
+        """Ask for a new record with this phone number and a name; return the change's id."""
+        kind, master = self.kinds[name], str(uuid.uuid4())
+        changes = [{"field": f, "old": None, "new": v} for f, v in (("name", "王伟"), ("phone", number))]
+        values = {
+            "run_id": "proof", "system_id": self.system(name), "dataset": kind.dataset, "entity_type": kind.entity,
+            "role": kind.entity, "master_id": master, "record_key": None, "operation": "create", "changes": changes,
+            "base_version": None, "idempotency_key": f"{self.system(name)}:{master}:new",
+        }  # fmt: skip
+        with self.home.engine.begin() as connection:
+            return int(connection.execute(sa.insert(OUTBOX).values(values).returning(OUTBOX.c.change_id)).scalar_one())
+
+    def made(self, name: str, number: str, after: int) -> int:
+        """How many records were made with this phone number."""
+        with sqlite3.connect(self._state(name)) as db:
+            found = db.execute("SELECT DISTINCT key, row FROM _log WHERE n > ?", (after,))
+            return len({key for key, row in found if json.loads(row)[self.kinds[name].column] == number})
+
     def push(self, name: str, at: Callable[[str], None] = lambda _: None, lease: float = 0.0) -> list[Pushed]:
         """Push one system; leases run out and pauses end at once."""
         settings = Settings(f"p-{secrets.token_hex(4)}", Backoff(lambda: 0.0), lease=lease, settle_seconds=0.0, at=at)

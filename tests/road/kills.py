@@ -23,9 +23,9 @@ def follow(home: str) -> None:
     """The command, in a process of its own."""
     from onefact.cli.app import app
 
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     app(["--home", home, "push", "--follow"])
 
 
@@ -121,7 +121,7 @@ def _entering(live: Live, people: int, chance: random.Random) -> Iterator[dict[s
                     live.enter(person, phone(number))
                     entered[person].append(phone(number))
                 live.consolidate()
-        except BaseException as problem:  # told to the thread that waits
+        except Exception as problem:  # noqa: BLE001 - told to the thread that waits
             trouble.append(problem)
 
     thread = threading.Thread(target=work)

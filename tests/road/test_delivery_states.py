@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -44,6 +45,7 @@ class TwoSides(RuleBasedStateMachine):
         self.golden: dict[str, str] = {}
         self.known: dict[str, str] = {}
         self.seen: dict[str, set[str]] = {}
+        self.theirs: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
@@ -64,7 +66,9 @@ class TwoSides(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(RECORDS))
     def edit_there(self, name: str) -> None:
-        self.system.rows[self._key(name)]["phone"] = self._fresh()
+        number = self._fresh()
+        self.system.rows[self._key(name)]["phone"] = number
+        self.theirs.add(number)
 
     @rule()
     def read(self) -> None:
@@ -73,6 +77,7 @@ class TwoSides(RuleBasedStateMachine):
             shadow = self._shadow(key)
             self.seen[key].add(held)
             if held not in {self.known[key], shadow, self.golden[key]}:
+                assert held in self.theirs, f"{key}: an older write of ours was taken for an edit of theirs"
                 self.golden[key] = held
             self.known[key] = held
             self._plan(key)
@@ -83,10 +88,8 @@ class TwoSides(RuleBasedStateMachine):
 
     @rule(step=st.sampled_from(STEPS))
     def power_cut(self, step: str) -> None:
-        try:
+        with contextlib.suppress(PowerCut):
             self.yard.push(at=cut_at([step], PowerCut))
-        except PowerCut:
-            pass
 
     @rule(n=st.integers(1, 2))
     def answers_will_be_lost(self, n: int) -> None:

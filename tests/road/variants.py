@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -61,14 +61,12 @@ def _writing_blindly() -> Iterator[None]:
     ) -> Mapping[str, tuple[str, dict[str, str | None]]]:
         return {c.change_id: ("due", {}) for c in changes}
 
-    modules = ("form", "queue", "webhook", "frontdb")
-    with patch.object(CLAIM, "change_of", _without_key), patch("connectors.late.standings", due):
-        with patch("connectors.kinds.rest_batch.BatchWriter._before", lambda *_: None):
-            patches = [patch(f"connectors.kinds.{m}.standings", due) for m in modules]
-            for one in patches:
-                one.start()
-            try:
-                yield
-            finally:
-                for one in patches:
-                    one.stop()
+    with ExitStack() as stack:
+        for place, other in (
+            ("connectors.late.standings", due),
+            *((f"connectors.kinds.{m}.standings", due) for m in ("form", "queue", "webhook", "frontdb")),
+            ("connectors.kinds.rest_batch.BatchWriter._before", lambda *_: None),
+        ):
+            stack.enter_context(patch(place, other))
+        stack.enter_context(patch.object(CLAIM, "change_of", _without_key))
+        yield
