@@ -141,9 +141,11 @@ class Pusher:
 
     def _recover(self, connector: Connector) -> None:
         self._settings.at("recover")
+        asked: set[str] = set()
         while doubtful := outbox.doubtful(
-            self._home.engine, self._manifest.id, BATCH, self._settings.owner, self._settings.lease
+            self._home.engine, self._manifest.id, BATCH, self._settings.owner, self._settings.lease, asked
         ):
+            asked |= {c.change.change_id for c in doubtful}
             self._settings.at("read_back")
             outcomes = recover(self._manifest, connector, doubtful)
             # What is sent again at once has lost no try; what nobody can look up is asked about less and less often.

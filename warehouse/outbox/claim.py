@@ -6,7 +6,7 @@ pusher came: the change is doubtful, and is read back before it is sent again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -90,13 +90,24 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
         return _claimed(connection, connection.execute(take).mappings().all(), "pending")
 
 
-def doubtful(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: float = LEASE_SECONDS) -> list[Claimed]:
-    """Take changes of which nobody knows whether they were written: no answer came, or their pusher died."""
+def doubtful(
+    engine: sa.Engine,
+    system_id: str,
+    limit: int,
+    owner: str,
+    lease: float = LEASE_SECONDS,
+    without: Collection[str] = (),
+) -> list[Claimed]:
+    """Take changes of which nobody knows whether they were written: no answer came, or their pusher died.
+
+    Those of `without` are left alone: who has just been asked about them need not ask again at once.
+    """
     chosen = (
         sa.select(OUTBOX.c.change_id)
         .where(
             OUTBOX.c.system_id == system_id,
             OUTBOX.c.state.in_(("pending", "no_answer")),
+            OUTBOX.c.change_id.not_in([int(i) for i in without]),
             sa.or_(OUTBOX.c.lease_until.is_(None), OUTBOX.c.lease_until <= sa.func.now()),
             sa.or_(OUTBOX.c.next_try_at.is_(None), OUTBOX.c.next_try_at <= sa.func.now()),
         )
