@@ -35,7 +35,8 @@ from warehouse.tables import ENTRY
 
 AWAITING = (
     "SELECT change_id, entity_type, system_id, record_key, role, c ->> 'field' AS field, c ->> 'new' AS value "
-    "FROM outbox, jsonb_array_elements(changes) AS c WHERE (state = 'awaiting_person' OR (state = 'sent' AND code = 'no_receipt')) AND record_key IS NOT NULL"
+    "FROM outbox, jsonb_array_elements(changes) AS c WHERE (state = 'awaiting_person' OR (state = 'sent' AND code IN ('no_receipt', 'typed_by_person'))) AND record_key IS NOT NULL "
+    "AND NOT coalesce(jsonb_exists(withheld, c ->> 'field'), false)"
 )
 """Changes that only a reading can confirm, one row per field: assisted entries, and files to a folder without receipts."""
 

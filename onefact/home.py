@@ -89,7 +89,7 @@ class Home:
         """The PostgreSQL master, started and with all tables."""
         self.path.mkdir(parents=True, exist_ok=True)
         server = postgres.open(self.path, self.database_url)
-        engine = sa.create_engine(server.url())
+        engine = sa.create_engine(server.url(), hide_parameters=True)
         tables.create_all(engine)
         engine.dispose()
         return server
@@ -97,7 +97,12 @@ class Home:
     @cached_property
     def engine(self) -> sa.Engine:
         """SQLAlchemy engine of the master."""
-        return sa.create_engine(self.database.url(), pool_size=8, pool_pre_ping=True)
+        return sa.create_engine(
+            self.database.url(),
+            pool_size=8,
+            pool_pre_ping=True,
+            hide_parameters=True,  # they hold personal data
+        )
 
     @contextmanager
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:

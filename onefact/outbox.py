@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from onefact.home import Home
 from warehouse import outbox
 from warehouse.outbox import Row, Step, targets
-from warehouse.outbox.decide import CANCELLED, RETRIED
+from warehouse.outbox.decide import CANCELLED, RETRIED, WAITING
 
 
 class NoSuchChange(Exception):
@@ -49,7 +49,7 @@ def retry(
     home: Home, ids: Sequence[int], systems: Sequence[str], states: Sequence[str], actor: str, *, dry_run: bool = False
 ) -> Decided:
     """Let changes be tried again; the next push takes them up."""
-    chosen = _chosen(home, ids, systems, states or RETRIED, RETRIED)
+    chosen = _chosen(home, ids, systems, states or _settled(RETRIED), RETRIED)
     return _decided(chosen, list(chosen) if dry_run else outbox.retry(home.engine, chosen, actor))
 
 
@@ -64,7 +64,7 @@ def cancel(
     dry_run: bool = False,
 ) -> Decided:
     """Call changes off."""
-    chosen = _chosen(home, ids, systems, states or CANCELLED, CANCELLED)
+    chosen = _chosen(home, ids, systems, states or _settled(CANCELLED), CANCELLED)
     return _decided(chosen, list(chosen) if dry_run else outbox.cancel(home.engine, chosen, actor, reason))
 
 
@@ -92,10 +92,15 @@ def _chosen(
         for change_id in ids:
             show(home, change_id)
         return list(ids)
-    if not systems and tuple(states) == tuple(possible):
+    if not systems and tuple(states) == _settled(possible):
         raise NothingChosen
     named = [m.id for m in home.chosen(systems)] if systems else None
     return [r.change_id for r in outbox.rows(home.engine, named, states, limit=1_000_000)]
+
+
+def _settled(states: Sequence[str]) -> tuple[str, ...]:
+    """Without those that are decided about only when they are named."""
+    return tuple(s for s in states if s not in WAITING)
 
 
 def _decided(chosen: Sequence[int], done: Sequence[int]) -> Decided:

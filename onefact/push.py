@@ -18,6 +18,7 @@ from onefact.home import Home
 from onefact.law import register
 from schemas.records import Change
 from warehouse import outbox
+from warehouse.outbox import targets
 
 WRITERS = 8
 """Systems written at the same time; most of the time they wait for an answer."""
@@ -46,10 +47,11 @@ def push(
     settings = replace(settings or Settings(owner()), progress=progress)
     waiting, open_ = outbox.waiting(home.engine), outbox.unanswered(home.engine)
     chosen = [m for m in home.chosen(systems) if waiting.get(m.id) or open_.get(m.id)]
+    mark = targets.mark(home.engine)  # before anything is judged: what comes after it is judged by the pushers
     lines = register.load(home)
     standings = guards.stand(home, chosen)
     passages = [(m, passage(home, m, standings)) for m in chosen]
     with ThreadPoolExecutor(WRITERS) as pool:
-        pushed = list(pool.map(lambda one: Pusher(home, one[0], settings, lines).run(one[1]), passages))
+        pushed = list(pool.map(lambda one: Pusher(home, one[0], settings, lines, mark).run(one[1]), passages))
     guards.used_up(home, standings)
     return pushed

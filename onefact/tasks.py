@@ -110,14 +110,17 @@ def done(
     """
     row = _open(home, number)
     manifest = home.manifests[row.system_id]
-    change = next(
+    waiting = (
         c for c, _ in outbox.in_state(home.engine, row.system_id, "awaiting_person") if c.change_id == str(number)
     )
+    change = next(waiting, None)
+    if change is None:
+        raise NoSuchTask(number)
     outcome = Outcome(change.change_id, "sent", "typed_by_person", "人工录入，未经回读", record_key=row.record_key)
     if not unread and row.record_key is not None and manifest.capabilities.read != "none":
         outcome = _read(home, manifest, change, connect)
-    if not dry_run:
-        outbox.settle(home.engine, [change], [outcome], actor=actor)
+    if not dry_run and not outbox.settle(home.engine, [change], [outcome], actor=actor).recorded:
+        raise NoSuchTask(number)  # a newer plan has replaced it meanwhile
     return Confirmed(number, outcome.state, outcome.code, actor)
 
 

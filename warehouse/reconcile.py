@@ -29,6 +29,7 @@ EXPLAINING = (
     "SELECT DISTINCT ON (system_id, record_key, role, field) system_id, record_key, role, c ->> 'field' AS field, "
     "c ->> 'old' AS old, c ->> 'new' AS new, state, coalesce(code, '') AS code, change_id "
     "FROM outbox, jsonb_array_elements(changes) AS c WHERE record_key IS NOT NULL AND coalesce(code, '') <> 'superseded' "
+    "AND NOT coalesce(jsonb_exists(withheld, c ->> 'field'), false) "
     f"ORDER BY system_id, record_key, role, field, state IN ({', '.join(repr(s) for s in OPEN)}) DESC, change_id DESC"
 )
 """PostgreSQL: the change that speaks for a field of a record: an open one before settled ones, the newest of each."""

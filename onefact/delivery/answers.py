@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,8 +34,9 @@ def _stored(home: Path, answer: bytes) -> str:
     path = path_of(home, name)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = path.with_suffix(f".{os.getpid()}")
-        part.write_bytes(answer)
-        part.chmod(0o600)
-        part.replace(path)  # whole or not at all
+        # Of its own name, since several systems say the same at once; nobody else may read it, not even for a moment.
+        number, part = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(number, "wb") as file:
+            file.write(answer)
+        Path(part).replace(path)  # whole or not at all
     return name

@@ -26,7 +26,5 @@ class Backoff:
 
     def pause(self, attempt: int) -> Pause:
         """Return when to try again after the given attempt (counted from 1) has failed."""
-        if attempt >= self.attempts:
-            return Pause(spent=True)
-        within = min(self.longest, self.first * 2 ** (attempt - 1))
-        return Pause(seconds=self.random() * within)
+        within = min(self.longest, self.first * 2 ** min(attempt - 1, 30))
+        return Pause(seconds=self.random() * within, spent=attempt >= self.attempts)

@@ -15,14 +15,15 @@ from typing import Protocol, runtime_checkable
 from connectors.base import Connector, ConnectorError, Context
 from connectors.manifest import Manifest
 from connectors.registry import connect
+from onefact import guards
 from onefact.delivery import answers
 from onefact.delivery.backoff import Backoff
 from onefact.delivery.due import dated
-from onefact.delivery.gate import Passage
+from onefact.delivery.gate import Passage, passage
 from onefact.delivery.merge import Rank, merge
 from onefact.delivery.recover import recover
 from onefact.home import Home
-from onefact.law import check
+from onefact.law import check, register
 from onefact.law.register import Register
 from onefact.policy import ranks
 from schemas.records import Change, FieldChange, Outcome
@@ -79,8 +80,9 @@ class Settings:
 class Pusher:
     """Pushes one system."""
 
-    def __init__(self, home: Home, manifest: Manifest, settings: Settings, register: Register) -> None:
-        self._home, self._manifest, self._settings, self._register = home, manifest, settings, register
+    def __init__(self, home: Home, manifest: Manifest, settings: Settings, lines: Register, mark: targets.Mark) -> None:
+        self._home, self._manifest, self._settings = home, manifest, settings
+        self._lines, self._mark = lines, mark
         self._ended: dict[str, str] = {}
         self._merges: Counter[str] = Counter()
 
@@ -108,7 +110,7 @@ class Pusher:
         self._recover(connector)
         limit, error = (1 if passage.trial else BATCH), None
         self._settings.at("claim")
-        while (claimed := self._claim(limit)) is not None:
+        while (closed := self._closed_since()) is None and (claimed := self._claim(limit)) is not None:
             error, answered = self._deliver(connector, claimed)
             if error:
                 targets.failed(self._home.engine, self._manifest.id, error)
@@ -119,7 +121,15 @@ class Pusher:
             self._settings.at("claim")
         if error is None:
             self._follow_up(connector)
-        return error
+        return error or closed
+
+    def _closed_since(self) -> str | None:
+        """Return why nothing more may leave: what was planned, held or revoked during a push has not been judged yet."""
+        mark = targets.mark(self._home.engine)
+        if mark == self._mark:
+            return None
+        self._lines, self._mark = register.load(self._home), mark
+        return passage(self._home, self._manifest, guards.stand(self._home, [self._manifest])).closed
 
     def _claim(self, limit: int) -> list[Claimed] | None:
         """Take what is due and may leave; None when nothing is due any more."""
@@ -129,10 +139,14 @@ class Pusher:
     def _lawful(self, claimed: Sequence[Claimed]) -> list[Claimed]:
         """Take out what may not leave by the rules and the register of this moment; end changes of which nothing is left."""
         changes, refused = check.look(
-            self._home.engine, self._manifest, self._register, [c.change for c in claimed], self._home.now().date()
+            self._home.engine, self._manifest, self._lines, [c.change for c in claimed], self._home.now().date()
         )
         check.write_down(self._home.engine, self._manifest, refused, self._settings.owner)
         rules = {r.change.change_id: r.rule for r in refused}
+        kept_back: dict[str, list[str]] = {}
+        for one in refused:
+            kept_back.setdefault(one.change.change_id, []).append(one.field)
+        outbox.withhold(self._home.engine, self._settings.owner, kept_back)
         empty = [c for c in changes if not c.changes]
         ended = [Outcome(c.change_id, "rejected", f"law_{rules.get(c.change_id, 'empty')}"[:40], LAW) for c in empty]
         if empty:
@@ -230,8 +244,14 @@ class Pusher:
             settled = [o for o in connector.follow_up(receipts) if o.state != "sent"]
             if settled:
                 kept = answers.keep(self._home.path, settled)
+                tried = outbox.attempts(self._home.engine, self._manifest.id, "sent")
+                pauses = {o.change_id: self._settings.backoff.pause(tried.get(o.change_id, 1)) for o in settled}
                 mine = [by_id[o.change_id] for o in settled]
-                done = outbox.settle(self._home.engine, mine, settled, answers=kept)
+                settled, rebased, merged = self._merged(mine, settled)
+                done = outbox.settle(
+                    self._home.engine, mine, settled, pauses=pauses | merged, answers=kept, rebased=rebased,
+                    run=self._settings.owner,
+                )  # fmt: skip
                 self._ended |= {o.change_id: o.state for o in settled if o.change_id in done.recorded}
             elif waited >= self._settings.settle_seconds:
                 break

@@ -18,6 +18,7 @@ FROM delivery d JOIN outbox o USING (change_id) CROSS JOIN LATERAL jsonb_array_e
 LEFT JOIN authorisation a ON a.system_id = o.system_id AND a.entity_type = o.entity_type AND a.field = c ->> 'field'
     AND a.direction = 'out' AND a.since <= d.at AND (a.ended_at IS NULL OR a.ended_at > d.at)
 WHERE d.state IN ('verified', 'sent') AND d.before IS DISTINCT FROM 'sent' AND o.system_id = ANY(:systems) AND d.at >= :since
+    AND NOT coalesce(jsonb_exists(o.withheld, c ->> 'field'), false)
 GROUP BY d.delivery_id, d.at, o.system_id, a.receiver, o.entity_type, o.master_id, o.change_id, d.state, d.receipt
 ORDER BY d.at DESC LIMIT :limit
 """

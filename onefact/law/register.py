@@ -66,7 +66,7 @@ def sync(home: Home) -> int:
     """
     wanted = {_line(row): row for m in home.manifests.values() for row in _lines(m)}
     with home.engine.begin() as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("onefact authorisation"))))
+        _alone(connection)
         newest = _newest(connection)
         fresh = [row for line, row in wanted.items() if _differs(newest.get(line), row)]
         gone = [
@@ -93,6 +93,7 @@ def revoke(home: Home, system: str, field: str, direction: str, actor: str, why:
     if not lines:
         raise NoSuchLine(system, field, direction)
     with home.engine.begin() as connection:
+        _alone(connection)
         _end(connection, lines, actor, why)
     return len(lines)
 
@@ -108,6 +109,7 @@ def grant(home: Home, system: str, field: str, direction: str, actor: str, docum
     if not wanted:
         raise NoSuchLine(system, field, direction)
     with home.engine.begin() as connection:
+        _alone(connection)
         _end(connection, [_line(row) for row in wanted], actor, "replaced")
         connection.execute(sa.insert(AUTHORISATION), wanted)
     return len(wanted)
@@ -143,6 +145,11 @@ def _lines(manifest: Manifest) -> Iterator[dict[str, object]]:
                             "legal_basis": manifest.legal_basis, "document": manifest.authorisation.document,
                             "expires": manifest.authorisation.expires, "granted_by": MANIFEST,
                         }  # fmt: skip
+
+
+def _alone(connection: sa.Connection) -> None:
+    """One change of the register at a time: a push that enters a manifest's lines must not bring back a revoked one."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("onefact authorisation"))))
 
 
 def _line(row: Mapping[str, object]) -> Line:

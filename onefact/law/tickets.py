@@ -156,14 +156,17 @@ def answer(home: Home, ticket_id: int, what: str, actor: str, words: str) -> Non
 
 
 def _close(connection: sa.Connection, ids: Sequence[int], state: str, actor: str, now: datetime, words: str) -> int:
+    closed = 0
     for ticket_id in ids:
-        connection.execute(
+        done = connection.execute(
             sa.update(TICKET)
-            .where(TICKET.c.ticket_id == ticket_id)
+            .where(TICKET.c.ticket_id == ticket_id, TICKET.c.state == "open")
             .values(state=state, closed_at=now, closed_by=actor, answer=words)
         )
-        _event(connection, ticket_id, state, actor, now, words)
-    return len(ids)
+        if done.rowcount:  # else somebody else has closed it meanwhile: what they said stands
+            _event(connection, ticket_id, state, actor, now, words)
+            closed += 1
+    return closed
 
 
 def _event(connection: sa.Connection, ticket_id: int, what: str, actor: str, now: datetime, words: str | None) -> None:

@@ -6,11 +6,12 @@ person may do with a change, `targets` keeps the breaker and the holds of the sy
 
 from __future__ import annotations
 
-from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful
+from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful, withhold
 from warehouse.outbox.decide import cancel, retry
 from warehouse.outbox.queries import (
     Row,
     Step,
+    attempts,
     find,
     in_state,
     last_sent,
@@ -32,6 +33,7 @@ __all__ = [
     "Pause",
     "Row",
     "Step",
+    "attempts",
     "cancel",
     "claim",
     "doubtful",
@@ -49,4 +51,5 @@ __all__ = [
     "steps",
     "unanswered",
     "waiting",
+    "withhold",
 ]

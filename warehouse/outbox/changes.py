@@ -16,7 +16,7 @@ Shadow = Mapping[tuple[str, str, str, str, str], str | None]
 
 
 def change_of(row: sa.RowMapping, golden: Mapping[str, Mapping[str, str]] = {}, shadow: Shadow = {}) -> Change:  # noqa: B006 - read only
-    """Return the change that a row asks for."""
+    """Return the change that a row asks for, without the fields that were kept back when it was sent."""
     record = (row["system_id"], row["record_key"] or "", row["entity_type"], row["role"])
     return Change(
         change_id=str(row["change_id"]),
@@ -27,7 +27,9 @@ def change_of(row: sa.RowMapping, golden: Mapping[str, Mapping[str, str]] = {}, 
         operation=row["operation"],
         record_key=row["record_key"],
         changes=tuple(
-            FieldChange(c["field"], c["old"], c["new"], shadow.get((*record, c["field"]))) for c in row["changes"]
+            FieldChange(c["field"], c["old"], c["new"], shadow.get((*record, c["field"])))
+            for c in row["changes"]
+            if c["field"] not in (row["withheld"] or ())
         ),
         key=row["idempotency_key"],
         base_version=row["base_version"],

@@ -6,7 +6,7 @@ pusher came: the change is doubtful, and is read back before it is sent again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,9 @@ from schemas.records import Change
 from warehouse.outbox.changes import change_of, golden_of, shadow_of
 from warehouse.tables import OUTBOX
 from warehouse.tables.steps import UNANSWERED
+
+DOUBTED = ("not_there", "sent_again")
+"""Codes of `planned` changes that were perhaps sent before."""
 
 LEASE_SECONDS = 300.0
 """How long a batch may take; a pusher that takes longer finds that another has looked after its changes."""
@@ -51,12 +54,14 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
         older.c.system_id == OUTBOX.c.system_id,
         older.c.record_key == OUTBOX.c.record_key,
         older.c.dataset == OUTBOX.c.dataset,
-        older.c.change_id < OUTBOX.c.change_id,
+        older.c.change_id != OUTBOX.c.change_id,
         sa.or_(
+            # On its way, whatever its number: a change that is wanted again keeps its old one.
             older.c.state.in_(("pending", "no_answer")),
             sa.and_(older.c.state == "sent", sa.func.coalesce(older.c.code, "").not_in(UNANSWERED)),
             sa.and_(
                 older.c.state == "planned",
+                sa.tuple_(_known(older), older.c.change_id) < sa.tuple_(_known(OUTBOX), OUTBOX.c.change_id),
                 sa.or_(
                     older.c.next_try_at > sa.func.now(),
                     sa.and_(older.c.role == OUTBOX.c.role, older.c.entity_type == OUTBOX.c.entity_type),
@@ -81,13 +86,23 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
         .where(OUTBOX.c.change_id.in_(chosen))
         .values(
             state="pending", code=None, message=None, attempts=OUTBOX.c.attempts + 1, leased_by=owner,
-            lease_until=_after(lease), next_try_at=None,
+            lease_until=_after(lease), next_try_at=None, withheld=None,
         )
         .returning(OUTBOX)
     )  # fmt: skip
     with engine.begin() as connection:
         _one_at_a_time(connection, system_id)
         return _claimed(connection, connection.execute(take).mappings().all(), "pending")
+
+
+def withhold(engine: sa.Engine, owner: str, fields: Mapping[str, Sequence[str]]) -> None:
+    """Note which fields of claimed changes (change id -> names) do not go out: nobody may think later that they did."""
+    if not fields:
+        return
+    with engine.begin() as connection:
+        for change_id, names in fields.items():
+            mine = sa.and_(OUTBOX.c.change_id == int(change_id), OUTBOX.c.leased_by == owner)
+            connection.execute(sa.update(OUTBOX).where(mine).values(withheld=list(names)))
 
 
 def doubtful(
@@ -123,6 +138,11 @@ def doubtful(
     )
     with engine.begin() as connection:
         return _claimed(connection, connection.execute(take).mappings().all(), "no_answer")
+
+
+def _known(row: sa.FromClause) -> sa.ColumnElement[bool]:
+    """False for what was perhaps sent before and may still be on its way: it goes first, as in `warehouse.publish`."""
+    return sa.func.coalesce(row.c.code, "").not_in(DOUBTED)
 
 
 def _after(seconds: float) -> sa.ColumnElement[datetime]:

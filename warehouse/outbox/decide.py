@@ -5,39 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from warehouse.tables import OUTBOX, WAKE
 
-RETRIED = ("rejected", "conflict", "dead", "no_answer")
+RETRIED = ("rejected", "conflict", "dead", "no_answer", "sent")
 """States from which a change may be tried again; one that was superseded may not: a newer one stands for it."""
 
-CANCELLED = ("planned", "rejected", "conflict", "no_answer", "awaiting_person")
-"""States from which a change may be called off; what is under way must be settled first."""
+CANCELLED = ("planned", "rejected", "conflict", "no_answer", "awaiting_person", "sent")
+"""States from which a change may be called off; what a pusher holds must be settled first."""
+
+WAITING = ("sent",)
+"""States that are decided about only when they are named: an answer to them is still expected."""
+
+
+REPLACED = """
+EXISTS (SELECT 1 FROM outbox o, jsonb_array_elements(o.changes) theirs, jsonb_array_elements(outbox.changes) mine
+    WHERE o.system_id = outbox.system_id AND o.record_key = outbox.record_key AND o.dataset = outbox.dataset
+    AND o.entity_type = outbox.entity_type AND o.role = outbox.role AND o.change_id <> outbox.change_id
+    AND theirs ->> 'field' = mine ->> 'field' AND (o.state <> 'dead' OR o.code IN ('attempts_spent', 'theirs'))
+    AND (o.change_id > outbox.change_id OR o.settled_at > outbox.settled_at
+        OR o.state IN ('planned', 'pending', 'sent', 'no_answer', 'awaiting_person')))
+OR (outbox.operation = 'create' AND outbox.state <> 'no_answer' AND EXISTS (SELECT 1 FROM crosswalk x
+    WHERE x.system_id = outbox.system_id AND x.entity_type = outbox.entity_type AND x.master_id = outbox.master_id))
+"""
+"""SQL: a later change speaks for one of its fields, or the record that it would create is there by now."""
 
 
 def retry(engine: sa.Engine, change_ids: Sequence[int], actor: str) -> list[int]:
     """Let settled changes be tried again from the beginning; return the ids of those that now wait.
 
-    A change that nobody answered is read back first, as always. Attempts start anew. One whose record has a newer change is
-    left alone: it would bring an old value back.
+    A change that nobody answered (yet) is read back first, as always. Attempts start anew. What a newer change of the same
+    record has replaced is left: its value is not wanted any more.
     """
-    newer = OUTBOX.alias("newer")
-    overtaken = sa.exists().where(
-        newer.c.system_id == OUTBOX.c.system_id,
-        newer.c.record_key == OUTBOX.c.record_key,
-        newer.c.entity_type == OUTBOX.c.entity_type,
-        newer.c.role == OUTBOX.c.role,
-        newer.c.change_id > OUTBOX.c.change_id,
-        newer.c.state != "dead",
-    )
-    fresh = sa.case((OUTBOX.c.state == "no_answer", "no_answer"), else_="planned")
+    fresh = sa.case((OUTBOX.c.state.in_(("no_answer", "sent")), "no_answer"), else_="planned")
     return _decide(
         engine,
         sa.and_(
-            OUTBOX.c.change_id.in_(change_ids),
+            _named(change_ids),
             OUTBOX.c.state.in_(RETRIED),
             OUTBOX.c.code.is_distinct_from("superseded"),
-            ~overtaken,
+            sa.text(f"NOT ({REPLACED})"),
         ),
         {"state": fresh, "code": "retried", "message": None, "attempts": 0, "next_try_at": None, "actor": actor},
         actor,
@@ -48,10 +56,15 @@ def cancel(engine: sa.Engine, change_ids: Sequence[int], actor: str, reason: str
     """Call changes off; return the ids of those that now are dead. The next plan of a changed record may ask again."""
     return _decide(
         engine,
-        sa.and_(OUTBOX.c.change_id.in_(change_ids), OUTBOX.c.state.in_(CANCELLED), OUTBOX.c.leased_by.is_(None)),
+        sa.and_(_named(change_ids), OUTBOX.c.state.in_(CANCELLED), OUTBOX.c.leased_by.is_(None)),
         {"state": "dead", "code": "cancelled", "message": reason, "settled_at": sa.func.now(), "actor": actor},
         actor,
     )
+
+
+def _named(change_ids: Sequence[int]) -> sa.ColumnElement[bool]:
+    """One array, since PostgreSQL takes 65,535 parameters and a flood of refused changes has more."""
+    return OUTBOX.c.change_id == sa.any_(sa.literal(list(change_ids), ARRAY(sa.BigInteger)))
 
 
 def _decide(engine: sa.Engine, which: sa.ColumnElement[bool], values: dict[str, object], actor: str) -> list[int]:

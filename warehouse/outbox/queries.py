@@ -109,6 +109,15 @@ def in_state(engine: sa.Engine, system_id: str, state: str) -> list[tuple[Change
         return [(change_of(row), row["receipt"]) for row in connection.execute(query).mappings()]
 
 
+def attempts(engine: sa.Engine, system_id: str, state: str) -> dict[str, int]:
+    """Return how often each of a system's changes in a state has been taken up."""
+    query = sa.select(OUTBOX.c.change_id, OUTBOX.c.attempts).where(
+        OUTBOX.c.system_id == system_id, OUTBOX.c.state == state
+    )
+    with engine.connect() as connection:
+        return {str(row[0]): row[1] for row in connection.execute(query)}
+
+
 def peek(engine: sa.Engine, system_ids: Sequence[str] | None = None, limit: int = 1_000_000) -> list[Change]:
     """Return planned changes without taking them (for `push --dry-run`)."""
     query = sa.select(OUTBOX).where(OUTBOX.c.state == "planned").order_by(OUTBOX.c.change_id).limit(limit)

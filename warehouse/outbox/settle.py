@@ -17,6 +17,9 @@ from warehouse.tables import DECISION, OUTBOX, PUSHED
 MESSAGE = 500
 """Characters of a message that are kept."""
 
+ROWS = 5000
+"""Fields remembered with one statement; PostgreSQL takes 65,535 parameters, and a batch of wide records has more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -25,7 +28,7 @@ class Pause:
     Attributes:
         seconds: from now, by the database's clock.
         counted: False when the system was in trouble, not the change: it loses no attempt by that.
-        spent: the last attempt is used up: the change ends `dead`.
+        spent: the last attempt is used up: the change ends `dead`, unless nobody knows whether it was written.
     """
 
     seconds: float = 0.0
@@ -56,6 +59,7 @@ def settle(
     answers: Mapping[str, str] | None = None,
     rebased: Mapping[str, Sequence[FieldChange]] | None = None,
     actor: str | None = None,
+    run: str | None = None,
 ) -> Settled:
     """Record outcomes; remember what was written, so that it is known as an echo when it comes back.
 
@@ -70,13 +74,14 @@ def settle(
         answers: change id -> hash of the target's answer as received.
         rebased: change id -> the fields it asks for from now on (after a merge with what the target holds).
         actor: the person who says so (assisted entry); kept with the step.
+        run: the run that the steps are counted in, where there is no owner.
     """
     by_id = {change.change_id: change for change in changes}
     pauses, answers, rebased = pauses or {}, answers or {}, rebased or {}
     recorded: list[str] = []
     with engine.begin() as connection:
-        if owner:
-            connection.execute(sa.select(sa.func.set_config("onefact.run", owner, True)))
+        if owner or run:
+            connection.execute(sa.select(sa.func.set_config("onefact.run", owner or run, True)))
         if actor:
             connection.execute(sa.select(sa.func.set_config("onefact.actor", actor, True)))
         for outcome in outcomes:
@@ -96,7 +101,7 @@ def settle(
 
 def _values(outcome: Outcome, pause: Pause) -> dict[str, Any]:
     back = outcome.state in {"planned", "no_answer"}
-    state = "dead" if pause.spent and back else outcome.state
+    state = "dead" if pause.spent and outcome.state == "planned" else outcome.state
     values: dict[str, Any] = {
         "state": state,
         "code": "attempts_spent" if state == "dead" else outcome.code,
@@ -106,7 +111,9 @@ def _values(outcome: Outcome, pause: Pause) -> dict[str, Any]:
         "leased_by": None,
         "lease_until": None,
         "actor": None,
-        "next_try_at": sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, pause.seconds) if back else None,
+        "next_try_at": sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, pause.seconds)
+        if state == outcome.state and back
+        else None,
         "due_at": datetime.fromisoformat(outcome.due) if outcome.due and outcome.state == "sent" else OUTBOX.c.due_at,
     }
     if outcome.receipt is not None or not back:
@@ -146,8 +153,9 @@ def _remember(connection: sa.Connection, written: Sequence[tuple[Change, Outcome
             shadow[(*base.values(), item.field)] = {**base, "field": item.field, "value": item.new}
         if change.operation == "create":
             decisions[tuple(base.values())] = {**base, "change_id": int(change.change_id)}
-    if shadow:
-        statement = insert(PUSHED).values(list(shadow.values()))
+    fields = list(shadow.values())
+    for begin in range(0, len(fields), ROWS):
+        statement = insert(PUSHED).values(fields[begin : begin + ROWS])
         connection.execute(
             statement.on_conflict_do_update(constraint=PUSHED.primary_key, set_={"value": statement.excluded.value})
         )

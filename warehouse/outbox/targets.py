@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from warehouse.tables import TARGET, WAKE
+from warehouse.tables import AUTHORISATION, RUN, TARGET, WAKE
 
 FAILURES = 3
 """Failures of a system in a row that open its breaker."""
@@ -37,6 +37,23 @@ class Standing:
     trial: bool = False
     allowed: int | None = None
     since: datetime | None = None
+
+
+Mark = tuple[int, datetime | None, int | None, datetime | None]
+"""How far planning, holds and the register have come; see `mark`."""
+
+
+def mark(engine: sa.Engine) -> Mark:
+    """Return a value that changes when something was planned, held, granted or revoked: what was judged before is old."""
+    query = sa.select(
+        sa.select(sa.func.count()).select_from(RUN).scalar_subquery(),
+        sa.select(sa.func.max(TARGET.c.since)).where(TARGET.c.state == "held").scalar_subquery(),
+        sa.select(sa.func.max(AUTHORISATION.c.line_id)).scalar_subquery(),
+        sa.select(sa.func.max(AUTHORISATION.c.ended_at)).scalar_subquery(),
+    )
+    with engine.connect() as connection:
+        runs, held, line, ended = connection.execute(query).one()
+        return runs, held, line, ended
 
 
 def standings(engine: sa.Engine) -> Mapping[str, Standing]:

@@ -29,6 +29,7 @@ OUTBOX = sa.Table(
     sa.Column("record_key", sa.String(200)),
     sa.Column("operation", sa.String(10), nullable=False),
     sa.Column("changes", JSONB, nullable=False, comment="[{field, old, new}] in canonical values"),
+    sa.Column("withheld", JSONB(none_as_null=True), comment="names of fields that the law kept back when it was sent"),
     sa.Column("base_version", sa.String(40)),
     sa.Column("idempotency_key", sa.String(400), nullable=False, unique=True),
     sa.Column("state", sa.String(20), nullable=False, server_default="planned"),

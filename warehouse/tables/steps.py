@@ -30,5 +30,6 @@ TRANSITIONS: Final[dict[str, tuple[str, ...]]] = {
 OPEN: Final = ("planned", "pending", "sent", "no_answer", "awaiting_person")
 """States in which something is still to come without a decision."""
 
-UNANSWERED: Final = ("exported", "no_receipt")
-"""Codes of `sent` changes to which no answer will ever come: a one-way export, a folder without receipts."""
+UNANSWERED: Final = ("exported", "no_receipt", "typed_by_person")
+"""Codes of `sent` changes to which no answer will ever come: a one-way export, a folder without receipts, a form that a
+person has filled in and nobody has read back."""
