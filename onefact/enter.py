@@ -113,6 +113,8 @@ def enter(
         raise EntryRefused(f"{len(matches)} golden records fit; name one by its master id: {ids}")
     match = matches[0]
     field = ENTITIES[match.entity_type].field(field_name)
+    if not field.propagate and value.strip():
+        raise EntryRefused(f"{field.cn}（{field.name}）依规定不采集、不外传，不能录入。onefact law rules 列出条文。")
     canonical = _canonical(field, value) if value.strip() else None
     if dry_run:
         return Entered(match.entity_type, match.master_id, field, field.worker)

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from onefact.cli import show
 from onefact.cli.session import Session
 from onefact.masking import mask, mask_key, mask_keys
 from schemas.entities import ENTITIES
+from warehouse.tables.steps import TRANSITIONS
 
 if TYPE_CHECKING:
     from onefact.outbox import Decided
@@ -34,7 +37,11 @@ def list_(
     """List changes, and the counts of all."""
     from warehouse import outbox
 
+    for state in states or ():
+        if state not in TRANSITIONS:
+            raise typer.BadParameter(f"--state is one of {', '.join(TRANSITIONS)}")
     counts = outbox.of_run(session.home.engine, run) if run else outbox.states(session.home.engine)
+    counts = [c for c in counts if not states or c["state"] in states]
     named = [m.id for m in session.home.chosen(systems)] if systems else None
     rows = [] if run else outbox.rows(session.home.engine, named, states, limit)
     if session.as_json:
@@ -80,7 +87,8 @@ def _document(row: Row, full: bool) -> Any:
 
 def _masked(row: Row, change: dict[str, Any]) -> dict[str, Any]:
     field = ENTITIES[row.entity_type].field(change["field"])
-    return {"field": field.name, "old": mask(field, change["old"]), "new": mask(field, change["new"])}
+    shown = {side: None if change[side] is None else mask(field, change[side]) for side in ("old", "new")}
+    return {"field": field.name, **shown}
 
 
 def show_one(session: Session, change_id: int, full: bool) -> None:

@@ -73,6 +73,8 @@ def grant(session: Session, system: str, field: str, direction: str, actor: str,
         day = date.fromisoformat(expires)
     except ValueError as problem:
         raise typer.BadParameter("--expires is a day, e.g. 2027-12-31") from problem
+    if day < session.home.now().date():
+        raise typer.BadParameter("--expires lies in the past")
     n = register.grant(session.home, system, field, direction, actor, document, day)
     _done(
         session,

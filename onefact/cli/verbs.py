@@ -51,7 +51,7 @@ def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: b
     if dry_run:
         changes = verb.preview(session.home, systems)
         if session.as_json:
-            session.emit([_change(c) for c in changes])
+            session.emit([_change(c, full) for c in changes])
         else:
             show.dry_run(session.console, changes, full)
         return
@@ -76,14 +76,26 @@ def _follow(session: Session, systems: Sequence[str] | None) -> None:
             show.pushed(session.console, results)
 
 
-def _change(change: object) -> dict[str, object]:
+def _change(change: object, full: bool) -> dict[str, object]:
+    from onefact.masking import mask, mask_key
+    from schemas.entities import ENTITIES
     from schemas.records import Change
 
     assert isinstance(change, Change)  # noqa: S101 - narrows the type for the dictionary below
     return {
-        "change_id": change.change_id, "system": change.system_id, "dataset": change.dataset, "record_key": change.record_key,
+        "change_id": change.change_id, "system": change.system_id, "dataset": change.dataset,
+        "record_key": change.record_key if full or change.record_key is None else mask_key(change.record_key),
         "operation": change.operation, "entity_type": change.entity_type, "role": change.role,
-        "changes": [asdict(c) for c in change.changes],
+        "changes": [
+            {
+                "field": c.field,
+                **{
+                    side: value if full or value is None else mask(ENTITIES[change.entity_type].field(c.field), value)
+                    for side, value in (("old", c.old), ("new", c.new))
+                },
+            }
+            for c in change.changes
+        ],
     }  # fmt: skip
 
 
@@ -151,18 +163,22 @@ def enter(session: Session, entity: str, field: str, value: str, actor: str, *, 
             "counts": entered.counts, "ticket": entered.ticket, "systems": going,
         })  # fmt: skip
         return
-    session.console.print(
-        f"Taken: {entered.field.cn} ({entered.field.name}) of {entered.entity_type} {entered.master_id}."
-    )
+    title = f"{entered.field.cn}（{entered.field.name}），{entered.entity_type} {entered.master_id}"
+    session.console.print(f"已录入：{title}。" if value.strip() else f"已撤回录入：{title}。", highlight=False)
     if not entered.counts:
+        authority = entered.field.authority
+        asked = f"已开出纠错工单 {entered.ticket}（onefact ticket show {entered.ticket}）。" if entered.ticket else ""
         session.console.print(
-            f"The authority for this field is {entered.field.authority}; the entry waits as a candidate and changes nothing until then. "
-            f"Correction ticket {entered.ticket} asks for it (`onefact ticket show {entered.ticket}`)."
+            f"该项以权威源 {authority} 为准，录入值只作候选，暂不改变任何系统。{asked}", highlight=False
         )
     elif going:
-        session.console.print(f"It will be written to {len(going)} systems by `onefact push`: {', '.join(going)}")
+        names = "、".join(f"{session.home.manifests[s].name}（{s}）" for s in going)
+        session.console.print(f"将由 onefact push 写入 {len(going)} 个系统：{names}", highlight=False)
     else:
-        session.console.print("Every system that holds this field has this value already.")
+        session.console.print(
+            "现在没有待发的系统：都已是该值，或已在途中，或未获授权（onefact outbox list、onefact law refusals 可查）。",
+            highlight=False,
+        )
 
 
 def trace(session: Session, entity: str, field: str | None, full: bool) -> None:

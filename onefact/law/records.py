@@ -12,14 +12,14 @@ from onefact.home import Home
 from warehouse.tables import REFUSAL
 
 SHARED = """
-SELECT d.at, o.system_id, a.receiver, o.entity_type, o.master_id::text AS master_id, o.change_id, d.state, d.receipt,
+SELECT d.at, o.system_id, a.receiver, o.entity_type, o.master_id::text AS master_id, o.change_id, o.state, coalesce(o.receipt, d.receipt) AS receipt,
     array_agg(DISTINCT c ->> 'field' ORDER BY c ->> 'field') AS fields, min(a.purpose) AS purpose, min(a.document) AS document
 FROM delivery d JOIN outbox o USING (change_id) CROSS JOIN LATERAL jsonb_array_elements(o.changes) c
 LEFT JOIN authorisation a ON a.system_id = o.system_id AND a.entity_type = o.entity_type AND a.field = c ->> 'field'
     AND a.direction = 'out' AND a.since <= d.at AND (a.ended_at IS NULL OR a.ended_at > d.at)
 WHERE d.state IN ('verified', 'sent') AND d.before IS DISTINCT FROM 'sent' AND o.system_id = ANY(:systems) AND d.at >= :since
     AND NOT coalesce(jsonb_exists(o.withheld, c ->> 'field'), false)
-GROUP BY d.delivery_id, d.at, o.system_id, a.receiver, o.entity_type, o.master_id, o.change_id, d.state, d.receipt
+GROUP BY d.delivery_id, d.at, o.system_id, a.receiver, o.entity_type, o.master_id, o.change_id, o.state, o.receipt, d.receipt
 ORDER BY d.at DESC LIMIT :limit
 """
 """One row for each change that reached a system: the steps of the outbox joined with the line that held at that moment."""

@@ -18,6 +18,7 @@ from onefact.home import Home
 from onefact.law.rules import forbids_field, forbids_reading
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
+from warehouse.duck import standardised_table
 from warehouse.tables import AUTHORISATION, REFUSAL
 
 Line = tuple[str, EntityType, str, str]
@@ -33,7 +34,7 @@ class NoSuchLine(Exception):
     def __init__(self, system: str, field: str, direction: str) -> None:
         super().__init__(
             f"授权登记中没有 {system} 的 {field}（{'写入' if direction == 'out' else '读取'}）。"
-            f"用 onefact law list --system {system} 查看。"
+            f"用 onefact law list {system} 查看。"
         )
 
 
@@ -99,7 +100,10 @@ def revoke(home: Home, system: str, field: str, direction: str, actor: str, why:
 
 
 def grant(home: Home, system: str, field: str, direction: str, actor: str, document: str, expires: date) -> int:
-    """Open lines that were revoked or ran out, by a document; what no manifest maps or the law forbids stays closed."""
+    """Open lines that were revoked or ran out, by a document; what no manifest maps or the law forbids stays closed.
+
+    The next consolidation plans what the system lacked meanwhile.
+    """
     [manifest] = home.chosen([system])
     wanted = [
         {**row, "granted_by": actor, "document": document, "expires": expires}
@@ -112,7 +116,20 @@ def grant(home: Home, system: str, field: str, direction: str, actor: str, docum
         _alone(connection)
         _end(connection, [_line(row) for row in wanted], actor, "replaced")
         connection.execute(sa.insert(AUTHORISATION), wanted)
+    if direction == "out":
+        _plan_again(home, manifest)
     return len(wanted)
+
+
+def _plan_again(home: Home, manifest: Manifest) -> None:
+    """Let the next consolidation look at all records of a system: what it lacked meanwhile is planned then."""
+    with home.warehouse() as con:
+        for entity_type in {e.type for d in manifest.datasets for e in d.entities}:
+            con.execute(
+                f"INSERT INTO touched_record SELECT DISTINCT system_id, record_key, sid FROM {standardised_table(entity_type)} "
+                "WHERE system_id = ? AND sid NOT IN (SELECT sid FROM touched_record)",
+                [manifest.id],
+            )
 
 
 def lines(home: Home, systems: Sequence[str], *, all_: bool = False) -> list[dict[str, Any]]:
