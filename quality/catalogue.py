@@ -25,6 +25,10 @@ OWN_RULES = Path(__file__).parent / "rules"
 """The rules that ship with onefact."""
 
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader, in C where libyaml is there: ten times as fast."""
+
+
 class CatalogueError(Exception):
     """A mistake in the rule catalogue: file, rule, and what to do about it."""
 
@@ -42,7 +46,8 @@ class UnknownRule(Exception):
         self.wanted = wanted
         near = difflib.get_close_matches(wanted, known, n=3)
         super().__init__(
-            f"No rule has the id {wanted!r}." + (f" Did you mean {', '.join(near)}?" if near else " See: onefact quality rules.")
+            f"No rule has the id {wanted!r}."
+            + (f" Did you mean {', '.join(near)}?" if near else " See: onefact quality rules.")
         )
 
 
@@ -164,7 +169,7 @@ def load(*folders: Path, waivers: Mapping[str, Sequence[WaiverText]] | None = No
 
 def _file(path: Path) -> list[Rule]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise CatalogueError(path.name, "", "no valid YAML") from problem
     if not isinstance(document, dict) or set(document) - {"defaults", "rules", "families"}:
@@ -230,7 +235,9 @@ def _check(said: RuleText) -> Check:
     given = [name for name, value in forms.items() if value]
     if len(given) > 1 or not (given or said.refused):
         found = ", ".join(given) or "none"
-        raise ValueError(f"a rule has one check (fails, not_null, codes, regex, length, range, unique, group); found {found}")
+        raise ValueError(
+            f"a rule has one check (fails, not_null, codes, regex, length, range, unique, group); found {found}"
+        )
     common: dict[str, Any] = {"fields": said.fields, "refused": said.refused}
     match given[0] if given else "refused":
         case "sql":

@@ -27,9 +27,7 @@ class Indicator:
 def indicators() -> dict[str, Indicator]:
     """Return all dimensions and indicators by code."""
     with (Path(__file__).parent / "dimensions.csv").open(encoding="utf-8", newline="") as file:
-        return {
-            r["code"]: Indicator(r["code"], r["name"], r["parent"] or r["code"]) for r in csv.DictReader(file)
-        }
+        return {r["code"]: Indicator(r["code"], r["name"], r["parent"] or r["code"]) for r in csv.DictReader(file)}
 
 
 def dimension_name(code: str) -> str:

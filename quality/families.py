@@ -37,7 +37,9 @@ def _family(family: Any) -> list[dict[str, Any]]:
     name, each = str(family.get("id", "")), dict(family["each"])
     unknown = set(each) - _SELECTORS
     if unknown:
-        raise FamilyError(name, f"fields are not chosen by {', '.join(sorted(unknown))}; by {', '.join(sorted(_SELECTORS))}")
+        raise FamilyError(
+            name, f"fields are not chosen by {', '.join(sorted(unknown))}; by {', '.join(sorted(_SELECTORS))}"
+        )
     found = [(e, f) for e in ENTITIES.values() for f in e.fields if _fits(e, f, each)]
     if not found:
         raise FamilyError(name, "no field of the master schema fits")

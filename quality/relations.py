@@ -17,6 +17,7 @@ from quality.inputs import Inputs
 from quality.macros import install
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
+from warehouse.duck import SOURCE_ID
 
 _EXTRA = re.compile(r"\b(g|from|since|key|gkey)_([a-z0-9_]+)\b")
 _TREE = re.compile(r"\bnode_(id|level|exact)\b")
@@ -53,22 +54,18 @@ SELECT * FROM down
 """Every node with its street, community and grid: a building is of a grid when all its known addresses are."""
 
 
-def prepare(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
-    """Create the temporary tables that all passes share: where entities are, refused values, departments, systems."""
+def prepare(con: duckdb.DuckDBPyConnection, inputs: Inputs, only: str | None = None) -> None:
+    """Create the temporary tables that all passes share: where entities are, refused values, departments, systems.
+
+    With `only` (sid) nothing is done that costs more than those records: nobody asks for the places of a gate's rows.
+    """
     install(con)
-    con.execute(_GRIDS)
-    ranks = " ".join(
-        f"WHEN entity_type = '{e}' AND field = '{f}' THEN {i}" for e, fs in PLACE_FIELDS.items() for i, f in enumerate(fs)
-    )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE q_place AS SELECT p.entity_type, p.master_id, p.node_id, n.level AS node_level, "
-        "p.exact AS node_exact, n.street, n.community, n.grid FROM address_point p LEFT JOIN q_node n USING (node_id) "
-        f"QUALIFY row_number() OVER (PARTITION BY entity_type, master_id ORDER BY CASE {ranks} ELSE 9 END) = 1"
-    )
+    _places(con, known=only is None)
+    among = f"AND {SOURCE_ID} IN (SELECT sid FROM {only})" if only else ""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE q_refused AS SELECT entity_type, system_id, record_key, role, "
         "list(DISTINCT field || ':' || rule) AS refused FROM reject "
-        "WHERE level IN ('value', 'warning') AND record_key IS NOT NULL AND field IS NOT NULL GROUP BY ALL"
+        f"WHERE level IN ('value', 'warning') AND record_key IS NOT NULL AND field IS NOT NULL {among} GROUP BY ALL"
     )
     con.execute("CREATE OR REPLACE TEMP TABLE q_department (system_id VARCHAR, department VARCHAR)")
     if inputs.departments:
@@ -78,6 +75,26 @@ def prepare(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
             con.register("_given", table)
             con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM _given")
             con.unregister("_given")
+
+
+def _places(con: duckdb.DuckDBPyConnection, *, known: bool) -> None:
+    if not known:
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE q_place (entity_type VARCHAR, master_id UUID, node_id UUID, node_level VARCHAR, "
+            "node_exact BOOLEAN, street VARCHAR, community VARCHAR, grid VARCHAR)"
+        )
+        return
+    con.execute(_GRIDS)
+    ranks = " ".join(
+        f"WHEN entity_type = '{e}' AND field = '{f}' THEN {i}"
+        for e, fs in PLACE_FIELDS.items()
+        for i, f in enumerate(fs)
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE q_place AS SELECT p.entity_type, p.master_id, p.node_id, n.level AS node_level, "
+        "p.exact AS node_exact, n.street, n.community, n.grid FROM address_point p LEFT JOIN q_node n USING (node_id) "
+        f"QUALIFY row_number() OVER (PARTITION BY entity_type, master_id ORDER BY CASE {ranks} ELSE 9 END) = 1"
+    )
 
 
 def records(entity_type: EntityType, expressions: Iterable[str], only: str | None = None) -> str:

@@ -58,7 +58,7 @@ class _Pass:
 
 
 def run(
-    con: duckdb.DuckDBPyConnection, catalogue: Catalogue, inputs: Inputs, *, only: str | None = None, counted: bool = True
+    con: duckdb.DuckDBPyConnection, catalogue: Catalogue, inputs: Inputs, *, only: str | None = None
 ) -> list[Result]:
     """Run all rules; leaves the temporary tables `q_failing` and `q_count`.
 
@@ -70,9 +70,8 @@ def run(
         catalogue: the rules.
         inputs: see there.
         only: relation (sid) of source records; rules on records look at those alone and no others run (the gate).
-        counted: also count by street and grid.
     """
-    relations.prepare(con, inputs)
+    relations.prepare(con, inputs, only)
     today = inputs.now.date()
     reasons: dict[int, str] = {}
     ready: list[tuple[int, Compiled]] = []
@@ -91,7 +90,7 @@ def run(
         reasons |= broken
         if sound.rules:
             _judge(con, sound)
-            _count(con, sound, places=counted)
+            _count(con, sound, places=only is None)
     _finish(con)
     return _results(con, catalogue, reasons)
 
@@ -212,7 +211,8 @@ def _judge(con: duckdb.DuckDBPyConnection, made: _Pass) -> None:
     )
     for i, word in enumerate(words):
         parts = " UNION ALL ".join(
-            f"SELECT {number}, {KEY} FROM q_bad WHERE m{i} & {1 << bit}::UBIGINT <> 0" for bit, (number, _) in enumerate(word)
+            f"SELECT {number}, {KEY} FROM q_bad WHERE m{i} & {1 << bit}::UBIGINT <> 0"
+            for bit, (number, _) in enumerate(word)
         )
         con.execute(f"INSERT INTO q_found {parts}")
     con.execute("DROP TABLE q_bad")
@@ -220,7 +220,8 @@ def _judge(con: duckdb.DuckDBPyConnection, made: _Pass) -> None:
 
 def _mask(word: Sequence[tuple[int, Compiled]]) -> str:
     return " | ".join(
-        f"CASE WHEN {c.applies} AND {c.wrong} THEN {1 << bit}::UBIGINT ELSE 0::UBIGINT END" for bit, (_, c) in enumerate(word)
+        f"CASE WHEN {c.applies} AND {c.wrong} THEN {1 << bit}::UBIGINT ELSE 0::UBIGINT END"
+        for bit, (_, c) in enumerate(word)
     )
 
 
@@ -236,7 +237,9 @@ def _count(con: duckdb.DuckDBPyConnection, made: _Pass, *, places: bool) -> None
         )
     elif places:
         where = f"LEFT JOIN q_place qp ON qp.entity_type = '{made.entity}' AND qp.master_id = s.master_id"
-    inner = f"SELECT s.*{', qp.street AS at_street, qp.grid AS at_grid' if places else ''} FROM ({made.source}) s {where}"
+    inner = (
+        f"SELECT s.*{', qp.street AS at_street, qp.grid AS at_grid' if places else ''} FROM ({made.source}) s {where}"
+    )
     sets = "(system_id), (at_street), (at_grid)" if places else "(system_id)"
     level = (
         "CASE WHEN grouping(system_id) = 0 THEN 'system' WHEN grouping(at_street) = 0 THEN 'street' ELSE 'grid' END"
@@ -248,7 +251,9 @@ def _count(con: duckdb.DuckDBPyConnection, made: _Pass, *, places: bool) -> None
         f"CREATE OR REPLACE TEMP TABLE q_wide AS SELECT {level} AS level, {unit} AS unit, {counts} FROM ({inner}) "
         f"GROUP BY GROUPING SETS ({sets})"
     )
-    parts = " UNION ALL ".join(f"SELECT {number}, level, unit, n{number}, 0 FROM q_wide WHERE n{number} > 0" for number, _ in made.rules)
+    parts = " UNION ALL ".join(
+        f"SELECT {number}, level, unit, n{number}, 0 FROM q_wide WHERE n{number} > 0" for number, _ in made.rules
+    )
     con.execute(f"INSERT INTO q_count {parts}")
     con.execute("DROP TABLE q_wide")
 
@@ -267,7 +272,11 @@ def _finish(con: duckdb.DuckDBPyConnection) -> None:
         "LEFT JOIN q_department d ON d.system_id = f.system_id LEFT JOIN q_department a ON a.system_id = r.authority"
     )
     con.execute("DROP TABLE q_found")
-    units: dict[str, Callable[[str], str]] = {"system": lambda t: f"{t}.system_id", "street": lambda t: f"{t}.street", "grid": lambda t: f"{t}.grid"}
+    units: dict[str, Callable[[str], str]] = {
+        "system": lambda t: f"{t}.system_id",
+        "street": lambda t: f"{t}.street",
+        "grid": lambda t: f"{t}.grid",
+    }
     failed = " UNION ALL ".join(
         f"SELECT rule_no, '{level}' AS level, {of('f')} AS unit, count(*) AS n FROM q_failing f GROUP BY ALL"
         for level, of in units.items()

@@ -9,6 +9,9 @@ from warehouse.transfer import Transfer
 
 ORDERED = "rule_id, relation, entity_type, system_id, record_key, role, field, master_id, department, street, grid"
 
+DISMISSED_DAYS = 90
+"""A row that a person found to be right is not asked about again for so many days."""
+
 _ORDER_TYPES = (
     "rule_id varchar, kind varchar, relation varchar, entity_type varchar, system_id varchar, record_key varchar, role varchar, field varchar, "
     "master_id uuid, department varchar, street varchar, grid varchar, urgency int"
@@ -60,7 +63,8 @@ class QualityWriter(Transfer):
         closed += self._close("right", ran, [], f"AND NOT EXISTS (SELECT 1 FROM fresh_order f WHERE {_SAME})")
         gone = (
             "SELECT f.* FROM fresh_order f WHERE NOT EXISTS (SELECT 1 FROM work_order o WHERE o.closed_at IS NULL "
-            f"AND {_SAME})"
+            f"AND {_SAME}) AND NOT EXISTS (SELECT 1 FROM work_order o WHERE o.closing = 'dismissed' "
+            f"AND o.closed_at > {self._at} - interval '{DISMISSED_DAYS} days' AND {_SAME})"
         )
         days = " ".join(f"WHEN '{kind}' THEN TIMESTAMPTZ '{at.isoformat()}'" for kind, at in due.items())
         found = self._pg.execute(f"SELECT count(*) FROM ({gone}) n".encode()).fetchone()

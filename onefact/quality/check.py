@@ -144,7 +144,9 @@ def _keep(
     }
     today = now.date()
     ran = [r.rule.id for r in results if r.state != "did_not_run"]
-    ended: dict[str, tuple[str, ...]] = {r.id: () for r in rules.rules if not r.in_force(today) or r.waived(today) is None}
+    ended: dict[str, tuple[str, ...]] = {
+        r.id: () for r in rules.rules if not r.in_force(today) or r.waived(today) is None
+    }
     ended |= {r.id: waived for r in rules.rules if r.id not in ended and (waived := r.waived(today))}
     with QualityWriter(home.database.dsn(), con, run_id, home.now()) as writer:
         writer.history()
@@ -171,5 +173,3 @@ def document(checked: Checked) -> dict[str, object]:
             for r in checked.results
         ],
     }  # fmt: skip
-
-

@@ -67,7 +67,11 @@ def load_settings(home: Home) -> Settings:
         return Settings()
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        if isinstance(document, dict) and isinstance(gate := document.get("gate"), dict) and isinstance(gate.get("state"), bool):
+        if (
+            isinstance(document, dict)
+            and isinstance(gate := document.get("gate"), dict)
+            and isinstance(gate.get("state"), bool)
+        ):
             gate["state"] = "on" if gate["state"] else "off"  # YAML reads on and off as true and false
         return Settings.model_validate(document)
     except yaml.YAMLError as problem:
