@@ -227,7 +227,7 @@ def _checked(file: str, said: RuleText) -> Rule:
     )  # fmt: skip
 
 
-def _check(said: RuleText) -> Check:
+def _check(said: RuleText) -> Check:  # noqa: PLR0911 - one way out for each form
     forms = {
         "sql": said.fails, "not_null": said.not_null, "codes": said.codes, "regex": said.regex, "length": said.length,
         "range": said.range, "unique": said.unique, "group": said.group,

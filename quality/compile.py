@@ -90,7 +90,7 @@ def _by(rule: Rule) -> tuple[str, ...]:
     return ()
 
 
-def _wrong(rule: Rule) -> str:
+def _wrong(rule: Rule) -> str:  # noqa: PLR0911 - one way out for each form
     check, field = rule.check, f'"{rule.field}"'
     match check.kind:
         case "not_null":

@@ -115,7 +115,7 @@ class Rule:
         return self.check.fields[0] if self.check.fields else ""
 
     @property
-    def expectation(self) -> str:
+    def expectation(self) -> str:  # noqa: PLR0911 - one way out for each form
         """What one reads in a list: the SQL of what is wrong, or the form of the check with its bounds."""
         c = self.check
         match c.kind:

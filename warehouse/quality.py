@@ -55,7 +55,7 @@ class QualityWriter(Transfer):
         self._send(
             "fresh_order",
             _ORDER_TYPES,
-            f"SELECT rule_id, ordered AS kind, relation, entity_type, system_id, record_key, role, field, master_id, department, street, grid, "
+            "SELECT rule_id, ordered AS kind, relation, entity_type, system_id, record_key, role, field, master_id, department, street, grid, "
             "CASE severity WHEN 'critical' THEN 0 WHEN 'error' THEN 1 ELSE 2 END AS urgency FROM q_failing WHERE ordered <> 'none' "
             "QUALIFY row_number() OVER (PARTITION BY rule_id, system_id, record_key, role) = 1",
         )

@@ -265,7 +265,7 @@ def dismiss(session: Session, number: int, actor: str, reason: str) -> None:
 
 
 def _field(entity_type: str | None, name: str) -> str:
-    return ENTITIES[entity_type].field(name).cn if entity_type in ENTITIES and name else name  # type: ignore[index]
+    return ENTITIES[entity_type].field(name).cn if entity_type in ENTITIES and name else name
 
 
 def _state(result: dict[str, Any] | None) -> str:

@@ -86,7 +86,7 @@ def check(home: Home) -> Checked:
         results = run(con, rules, given)
         scores.compute(con)
         agreement.compute(con, given.now)
-        failing = _summarise(con, rules, results, run_id)
+        failing = _summarise(con, results)
         total = first(con, "SELECT score FROM q_score WHERE level = 'all' AND dimension = '00'")
         _snapshot(con, folder)
         orders = _keep(home, con, run_id, rules, results, settings, str(folder.relative_to(home.path)), failing)
@@ -97,7 +97,7 @@ def check(home: Home) -> Checked:
     )  # fmt: skip
 
 
-def _summarise(con: duckdb.DuckDBPyConnection, rules: Catalogue, results: list[Result], run_id: str) -> int:
+def _summarise(con: duckdb.DuckDBPyConnection, results: list[Result]) -> int:
     table = pa.Table.from_pylist(
         [
             {

@@ -33,7 +33,9 @@ def orders(
 ) -> tuple[int, list[dict[str, Any]]]:
     """Return how many work orders there are and the first of them, the most urgent first; `late` says that one is overdue."""
     wanted = {"kind": kind, "grid": grid, "department": department, "rule_id": rule}
-    where = [WORK_ORDER.c.closed_at.is_not(None) if closed else WORK_ORDER.c.closed_at.is_(None)]
+    where: list[sa.ColumnElement[bool]] = [
+        WORK_ORDER.c.closed_at.is_not(None) if closed else WORK_ORDER.c.closed_at.is_(None)
+    ]
     where += [WORK_ORDER.c[k] == v for k, v in wanted.items() if v is not None]
     query = sa.select(WORK_ORDER).where(*where).order_by(WORK_ORDER.c.due_at, WORK_ORDER.c.order_id).limit(limit)
     now = home.now().astimezone()
