@@ -140,7 +140,7 @@ def _passes(ready: Sequence[tuple[int, Compiled]], only: str | None) -> Iterator
         rule = compiled.rule
         text = f"{compiled.applies} {compiled.wrong}"
         wide = any(mark in text for mark in ("g_", "from_", "since_", "key_"))
-        alone = number if compiled.by else wide
+        alone = ("group", number) if compiled.by else wide
         gathered.setdefault((rule.entity, rule.relation, alone), []).append((number, compiled))
     for (entity, relation, _), rules in gathered.items():
         texts = [f"{c.applies} {c.wrong} {' '.join(c.by)}" for _, c in rules]
