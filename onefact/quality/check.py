@@ -121,7 +121,7 @@ def _snapshot(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     beside = folder.with_name(f".{folder.name}")
     beside.mkdir(parents=True)
     for name, query in SNAPSHOT.items():
-        reader = con.sql(query).to_arrow_reader(100_000)
+        reader = con.sql(query).to_arrow_reader(20_000)
         with pq.ParquetWriter(beside / f"{name}.parquet", reader.schema, compression="zstd") as writer:
             for batch in reader:
                 writer.write_batch(batch)
