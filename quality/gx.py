@@ -134,7 +134,8 @@ def on_postgres(rules: Sequence[Rule], url: str, table: str) -> dict[str, tuple[
     validation = context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=kept))
     done = validation.run(result_format="SUMMARY")
     return {
-        r.expectation_config.meta["rule"]: (bool(r.success), int(r.result.get("unexpected_count", 0))) for r in done.results
+        r.expectation_config.meta["rule"]: (bool(r.success), int(r.result.get("unexpected_count", 0)))
+        for r in done.results
     }
 
 

@@ -24,7 +24,9 @@ NOW = datetime(2026, 11, 25)  # noqa: DTZ001 - local time of the site
 RECORDS = [
     person("ybss", "right", id_number="420199198001010019", name="张三", sex="1", ethnicity="01", phone="13912345678"),
     person("ybss", "again", id_number="420199198001010019", name="张三", sex="3", ethnicity="99", phone="139"),
-    person("zz_9x", "elsewhere", id_number="420199198001010019", name="李?", sex="2", ethnicity="02", phone="02787654321"),
+    person(
+        "zz_9x", "elsewhere", id_number="420199198001010019", name="李?", sex="2", ethnicity="02", phone="02787654321"
+    ),
     person("zz_9x", "empty"),
     person("zz_9x", "empty_too", name="王" * 90),
     person("ybss", "many", id_number="420199198001010027", name="赵六1", phone="abc"),
@@ -72,7 +74,9 @@ def test_uniqueness_with_nulls_is_the_same_in_both(tmp_path: Path) -> None:
         with Workbench(tmp_path / f"{within}.duckdb") as bench:
             bench.load(RECORDS)
             run(bench.con, replace(load(), rules=(rule,)), Inputs(NOW))
-            found = {tuple(k) for k in bench.con.execute("SELECT system_id, record_key, role FROM q_failing").fetchall()}
+            found = {
+                tuple(k) for k in bench.con.execute("SELECT system_id, record_key, role FROM q_failing").fetchall()
+            }
             frame = bench.con.sql("SELECT * FROM std_person").to_arrow_table().to_pandas()
         assert gx.on_frame([rule], frame, NOW) == {rule.id: found}
         assert {key for _, key, _ in found} == {"right", "again", *(["elsewhere"] if within == "all" else [])}

@@ -38,7 +38,9 @@ def test_both_count_the_same_golden_records(town: Town) -> None:
     )
     pull.pull(town.home)
     consolidate.consolidate(town.home)
-    native = [r for r in gx.native(load().rules) if r.entity == "person" and r.check.kind in {"not_null", "codes", "length"}]
+    native = [
+        r for r in gx.native(load().rules) if r.entity == "person" and r.check.kind in {"not_null", "codes", "length"}
+    ]
     rules = tuple(replace(r, relation="golden") for r in native)
     with town.home.warehouse() as con:
         run(con, replace(load(), rules=rules), Inputs(town.home.now()))
