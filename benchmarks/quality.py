@@ -55,7 +55,7 @@ def fill(path: Path, records: int) -> None:
               (i % 4 + 1)::VARCHAR AS population_type, CASE WHEN i % 20 = 0 THEN '01' END AS political_status,
               CASE WHEN i % 40 = 0 THEN '2025-01-01' END AS inflow_date, CASE WHEN i % 40 = 0 THEN CASE WHEN i % 400 = 0 THEN '2024-01-01' ELSE '2027-01-01' END END AS permit_expiry
             FROM base)
-            """  # noqa: E501
+            """
         )
 
 

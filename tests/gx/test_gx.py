@@ -12,13 +12,13 @@ import pytest
 pytest.importorskip("great_expectations", reason="an extra: make test-gx installs it")
 sys.path.insert(0, str(Path(__file__).parents[1] / "road"))
 
-from workbench import Workbench, person  # noqa: E402
+from workbench import Workbench, person
 
-from quality import gx  # noqa: E402
-from quality.catalogue import load  # noqa: E402
-from quality.inputs import Inputs  # noqa: E402
-from quality.rule import Rule  # noqa: E402
-from quality.run import run  # noqa: E402
+from quality import gx
+from quality.catalogue import load
+from quality.inputs import Inputs
+from quality.rule import Rule
+from quality.run import run
 
 NOW = datetime(2026, 11, 25)  # noqa: DTZ001 - local time of the site
 RECORDS = [

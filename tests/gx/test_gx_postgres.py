@@ -11,15 +11,15 @@ import pytest
 pytest.importorskip("great_expectations", reason="an extra: make test-gx installs it")
 sys.path.insert(0, str(Path(__file__).parents[1] / "road"))
 
-from dataclasses import replace  # noqa: E402
+from dataclasses import replace
 
-from road_support import MakeHome, Town, citizen, flat, manifests, row  # noqa: E402
+from road_support import MakeHome, Town, citizen, flat, manifests, row
 
-from onefact import consolidate, pull  # noqa: E402
-from quality import gx  # noqa: E402
-from quality.catalogue import load  # noqa: E402
-from quality.inputs import Inputs  # noqa: E402
-from quality.run import run  # noqa: E402
+from onefact import consolidate, pull
+from quality import gx
+from quality.catalogue import load
+from quality.inputs import Inputs
+from quality.run import run
 
 
 @pytest.fixture
