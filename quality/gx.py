@@ -50,7 +50,7 @@ def library() -> Any:
     return great_expectations
 
 
-def expectation(rule: Rule) -> Any:
+def expectation(rule: Rule) -> Any:  # noqa: PLR0911 - one way out for each form
     """Return the expectation of a native rule, with its Chinese name and its codes in `meta`."""
     library()
     import great_expectations.expectations as gxe
