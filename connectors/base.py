@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from connectors.manifest.model import Manifest
+from connectors.quota import Quota, Quotas
 from schemas.records import Change, Outcome, Page
 
 
@@ -30,9 +31,11 @@ class ConnectorError(Exception):
         place: URL path, table, file and row, or sheet and cell.
         remedy: what the data engineer can do.
         transient: True when trying again later may help.
+        retry_after: seconds after which the system wants to be asked again, where it said so.
     """
 
     transient = False
+    retry_after: float | None = None
 
     def __init__(self, system: str, place: str, what: str, remedy: str) -> None:
         self.system, self.place, self.what, self.remedy = system, place, what, remedy
@@ -103,6 +106,7 @@ class Context:
         folder: folder of the manifest file, base of relative paths.
         at: told the name of each step just before it happens (`send`, `sent`, `read_back` ...); does nothing. Crash tests
             put a power cut here.
+        quotas: the quotas of this process; systems share one only where their contexts do.
     """
 
     home: Path
@@ -111,6 +115,11 @@ class Context:
     now: Callable[[], datetime] = datetime.now
     sleep: Callable[[float], None] = time.sleep
     at: Callable[[str], None] = lambda _: None
+    quotas: Quotas = field(default_factory=Quotas)
+
+    def quota(self, manifest: Manifest) -> Quota:
+        """Return what the quota holder of a system may use."""
+        return self.quotas.of(manifest, lambda: self.now().timestamp(), self.sleep)
 
 
 @dataclass(frozen=True, slots=True)

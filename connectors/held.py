@@ -8,6 +8,7 @@ conflict for a person, and only the rest is written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import pyarrow as pa
@@ -52,9 +53,19 @@ def standings(
     return answer
 
 
-def settled(change: Change, standing: tuple[Standing, Held] | None) -> Outcome | None:
-    """Return the outcome of a change that needs no write or must not be written; None where it is due."""
+def settled(change: Change, standing: tuple[Standing, Held] | None, *, reads: bool = False) -> Outcome | None:
+    """Return the outcome of a change that needs no write or must not be written; None where it is due.
+
+    Args:
+        change: the change.
+        standing: what the system shows of it; None for a new record.
+        reads: what the system shows is all it has. A record that it does not show is then not written: nothing would
+            guard the write.
+    """
     match standing:
+        case ("absent", _) if reads and change.operation == "update":
+            message = "系统没有显示这条记录，无法核对后写入"
+            return Outcome(change.change_id, "rejected", "not_shown", message, record_key=change.record_key)
         case ("already", _):
             return Outcome(change.change_id, "verified", "already", "系统中已是该值", record_key=change.record_key)
         case ("changed", held):
@@ -71,8 +82,39 @@ def changed_there(change: Change, held: Held) -> Outcome:
     )
 
 
+def conflicting(manifest: Manifest, change: Change, rows: pa.Table, told: Outcome) -> Outcome:
+    """Complete a conflict that the target told of with what it holds now, read again after it was told.
+
+    Where it holds the new value already (our own write whose answer was lost, or somebody entered the same), nothing is
+    left to settle: the change is verified.
+
+    Args:
+        manifest: the target's manifest.
+        change: what was to be written.
+        rows: raw rows that the target holds now; without the record the conflict stays as it was told.
+        told: the conflict.
+    """
+    now = records(manifest, change.dataset, rows).get((change.record_key or "", change.role))
+    if now is None:
+        return replace(told, record_key=change.record_key)
+    mapped = manifest.dataset(change.dataset).entity(change.role).fields
+    written = [c for c in change.changes if c.field in mapped and mapped[c.field].writable]
+    if written and all(now[c.field] == c.new for c in written):
+        return replace(told, state="verified", code="already", message="系统中已是该值", record_key=change.record_key)
+    held = {c.field: now[c.field] for c in written if mapped[c.field].readable}
+    return replace(told, record_key=change.record_key, held=held)
+
+
 def verdict(
-    change_id: str, result: tuple[bool, list[str]], *, shown: bool = True, receipt: str | None, key: str | None
+    change_id: str,
+    result: tuple[bool, list[str]],
+    *,
+    shown: bool = True,
+    receipt: str | None,
+    key: str | None,
+    near: Sequence[str] = (),
+    raw: bytes | None = None,
+    due: str | None = None,
 ) -> Outcome:
     """Return the outcome of an accepted write from its read-back comparison.
 
@@ -82,11 +124,14 @@ def verdict(
         shown: the system shows a state that is not older than our write; else the comparison is still due.
         receipt: the system's receipt.
         key: record key.
+        near: fields that the target re-wrote, from `connectors.near`.
+        raw: the system's answer as it came.
+        due: when the comparison is expected at the latest.
     """
     equal, fields = result
     if equal:
-        return Outcome(change_id, "verified", receipt=receipt, record_key=key)
+        return Outcome(change_id, "verified", receipt=receipt, record_key=key, near=near, raw=raw)
     if not shown:
-        return Outcome(change_id, "sent", "not_shown_yet", "已受理，新值尚未显示", receipt, key)
+        return Outcome(change_id, "sent", "not_shown_yet", "已受理，新值尚未显示", receipt, key, raw=raw, due=due)
     message = f"已受理，但读回的值不同：{'、'.join(fields) or '记录不存在'}"
-    return Outcome(change_id, "rejected", "readback_differs", message, receipt, key)
+    return Outcome(change_id, "rejected", "readback_differs", message, receipt, key, raw=raw)

@@ -1,4 +1,4 @@
-"""What every connector that speaks HTTP shares: a quota's token bucket, bounded retries, errors without values.
+"""What every connector that speaks HTTP shares: bounded retries at the quota's pace, errors without values.
 
 Reads may be repeated freely; a write may not, since a lost answer does not say whether the write happened. So a write is
 sent again only when it certainly was not processed (no connection, HTTP 429); otherwise `Unanswered` tells the caller
@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 
 from connectors.base import Malformed, Unreachable
-from connectors.manifest.model import RateLimit
+from connectors.quota import Quota
 
 LONGEST_WAIT = 120.0
 """Seconds of Retry-After that are waited out; a longer wish ends the run for this system (it is tried later)."""
@@ -27,28 +27,6 @@ Query = Sequence[tuple[str, str]]
 
 class Unanswered(Unreachable):
     """A write was sent but its answer never came: whether it happened is unknown."""
-
-
-class RateLimiter:
-    """Token bucket (令牌桶) of the quota holder: `burst` requests at once, then `per_second`.
-
-    Clock (seconds) and sleep are injected. A request reserves its token at once and sleeps off the debt, so the sum
-    over any time never exceeds burst + per_second x seconds.
-    """
-
-    def __init__(
-        self, per_second: float, burst: int, clock: Callable[[], float], sleep: Callable[[float], None]
-    ) -> None:
-        self._rate, self._burst, self._clock, self._sleep = per_second, burst, clock, sleep
-        self._tokens, self._last = float(burst), clock()
-
-    def take(self) -> None:
-        """Take one token, sleeping until it is there."""
-        now = self._clock()
-        self._tokens = min(float(self._burst), self._tokens + max(0.0, now - self._last) * self._rate) - 1
-        self._last = now
-        if self._tokens < 0:
-            self._sleep(-self._tokens / self._rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +48,7 @@ class HttpClient:
     Args:
         system: system id, for errors.
         base_url: address without trailing slash; requests are made below it.
-        limit: the quota, from the manifest.
+        quota: what the quota holder may use, from `Context.quotas`.
         attempts: how often a request is tried at most.
         pause: seconds before the second attempt; doubles each time.
 
@@ -85,15 +63,13 @@ class HttpClient:
         timeout: float,
         now: Callable[[], datetime],
         sleep: Callable[[float], None],
-        limit: RateLimit | None = None,
+        quota: Quota | None = None,
         attempts: int = 4,
         pause: float = 0.5,
     ) -> None:
         self.system, self.base_url = system, base_url.rstrip("/")
         self._now, self._sleep, self._attempts, self._pause = now, sleep, attempts, pause
-        self._limiter = (
-            RateLimiter(limit.per_second, limit.burst, lambda: now().timestamp(), sleep) if limit is not None else None
-        )
+        self._quota = quota or Quota(None, None, lambda: now().timestamp(), sleep)
         self._client = httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False)
 
     def close(self) -> None:
@@ -124,7 +100,7 @@ class HttpClient:
                     raise self._unanswered(request, trouble) from None
             else:
                 if response.status_code == 429:
-                    trouble, wait = "HTTP 429, the quota is used up", retry_after(response, self._now()) or wait
+                    trouble, wait = "HTTP 429, the quota is used up", self._asked(response) or wait
                 elif response.status_code >= 500:
                     trouble = f"HTTP {response.status_code}"
                     if not request.repeatable:
@@ -135,18 +111,26 @@ class HttpClient:
             if wait > LONGEST_WAIT or attempt + 1 == self._attempts:
                 break
             self._sleep(wait)
-        raise self._unreachable(request, trouble)
+        raise self._unreachable(request, trouble, wait if wait > LONGEST_WAIT else None)
+
+    def _asked(self, response: httpx.Response) -> float | None:
+        """How long the system asks us to wait; whoever shares the quota would be refused as well, and waits too."""
+        asked = retry_after(response, self._now())
+        if asked:
+            self._quota.pause(asked)
+        return asked
 
     def _once(self, request: Request) -> httpx.Response:
-        if self._limiter is not None:
-            self._limiter.take()
         query = f"?{urlencode(request.query)}" if request.query else ""
         url = f"{self.base_url}{request.path}{query}"
-        return self._client.request(request.method, url, content=request.body, headers=dict(request.headers))
+        with self._quota.request():
+            return self._client.request(request.method, url, content=request.body, headers=dict(request.headers))
 
-    def _unreachable(self, request: Request, trouble: str) -> Unreachable:
+    def _unreachable(self, request: Request, trouble: str, wait: float | None) -> Unreachable:
         remedy = "Check that the system is running and the address is right; onefact tries again at its next run."
-        return Unreachable(self.system, request.path, trouble, remedy)
+        error = Unreachable(self.system, request.path, trouble, remedy)
+        error.retry_after = wait
+        return error
 
     def _unanswered(self, request: Request, trouble: str) -> Unanswered:
         remedy = "The write may or may not have happened; it is read back before it is sent again."
@@ -167,7 +151,8 @@ def http_date(text: str | None) -> datetime | None:
     if not text:
         return None
     try:
-        return parsedate_to_datetime(text).astimezone(UTC)
+        when = parsedate_to_datetime(text)  # the old form of asctime names no zone: it is UTC as the others
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except ValueError:
         return None
 

@@ -8,8 +8,10 @@ removed after `KEEP_DAYS`, since they repeat personal data.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,16 +19,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from connectors.answers import ruling
 from connectors.held import settled, standings
+from connectors.http import scrub
 from connectors.manifest.model import Dataset, Manifest
 from connectors.mapping.rows import raw_key, record_keys
+from connectors.near import fields_rewritten
 from connectors.outgoing import Outgoing
-from connectors.readback import differences
-from schemas.records import PLACE, Outcome
+from connectors.readback import Records, differences, records
+from schemas.records import PLACE, Change, Outcome
 
 KEEP_DAYS = 90
 Held = Mapping[tuple[str, ...], Mapping[str, str | None]]
 """Key texts -> the target's row as it stands now."""
+
+KEYS = b"changes"
+"""Metadata of a kept file: idempotency key -> row number."""
 
 CHANGED = "_changed"
 """Column of a kept row: which columns we changed (joined with `|`); the others only repeat what the target had."""
@@ -43,10 +51,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The target's answer to one file: when it came (target's clock) and row number -> answer."""
+    """The target's answer to one file: when it came (target's clock), row number -> answer, and the file as it came."""
 
     at: float
     rows: Mapping[int, Answer]
+    raw: bytes | None = None
 
 
 def whole_rows(ready: Sequence[Outgoing], held: Held, columns: Sequence[str]) -> tuple[pa.Table, dict[str, int]]:
@@ -88,7 +97,11 @@ def due(
     hit = pc.is_in(keys, value_set=wanted, skip_nulls=True)
     rows, found = export.filter(hit), keys.filter(hit).to_pylist()
     states = standings(manifest, dataset.name, [one.change for one in ready], rows)
-    outcomes = {one.change.change_id: settled(one.change, states.get(one.change.change_id)) for one in ready}
+    # A row that no export shows would be replaced by one with holes: what we do not know of it cannot be repeated.
+    reads = manifest.capabilities.read != "none"
+    outcomes = {
+        one.change.change_id: settled(one.change, states.get(one.change.change_id), reads=reads) for one in ready
+    }
     held = {raw_key(manifest, dataset, key): row for key, row in zip(found, rows.to_pylist(), strict=True)}
     return (
         [one for one in ready if outcomes[one.change.change_id] is None],
@@ -102,26 +115,85 @@ def batch_of(ready: Sequence[Outgoing]) -> str:
     return hashlib.sha256("\n".join(sorted(one.change.key for one in ready)).encode()).hexdigest()[:16]
 
 
+def keys_of(ready: Sequence[Outgoing], numbers: Mapping[str, int]) -> dict[str, int]:
+    """Return idempotency key -> row number of the changes in a file."""
+    return {one.change.key: numbers[one.change.change_id] for one in ready if one.change.change_id in numbers}
+
+
 @dataclass(frozen=True, slots=True)
 class SentFolder:
     """The rows that were sent and not yet answered."""
 
     folder: Path
 
-    def save(self, dataset: str, file: str, rows: pa.Table, now: datetime) -> None:
-        """Keep the rows of a file before it is sent; forget files older than `KEEP_DAYS`."""
+    def save(self, dataset: str, file: str, rows: pa.Table, now: datetime, numbers: Mapping[str, int]) -> None:
+        """Keep the rows of a file, and idempotency key -> row number, before it is sent; forget files older than `KEEP_DAYS`."""
         place = self.folder / dataset / f"{file}.parquet"
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        pq.write_table(rows, place)
+        part = place.with_name(f".{file}.{os.getpid()}")
+        pq.write_table(rows.replace_schema_metadata({KEYS: json.dumps(dict(numbers))}), part)
+        part.replace(place)
         limit = (now - timedelta(days=KEEP_DAYS)).timestamp()
         for old in self.folder.rglob("*.parquet"):
             if old.stat().st_mtime < limit:
                 old.unlink(missing_ok=True)
 
+    def holding(self, dataset: str, keys: Collection[str]) -> dict[str, dict[str, int]]:
+        """Return file -> idempotency key -> row number, for these keys; the newest file of each."""
+        left, found = set(keys), dict[str, dict[str, int]]()
+        kept = sorted((self.folder / dataset).glob("*.parquet"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in kept:
+            if not left:
+                break
+            numbers = json.loads((pq.read_metadata(path).metadata or {}).get(KEYS, b"{}"))
+            mine = {key: number for key, number in numbers.items() if key in left}
+            if mine:
+                found[path.name.removesuffix(".parquet")] = mine
+                left -= set(mine)
+        return found
+
     def load(self, file: str) -> tuple[str, pa.Table] | None:
         """Return (dataset, rows) of a file, or None when it is not kept here."""
         found = next(iter(self.folder.glob(f"*/{file}.parquet")), None)
         return (found.parent.name, pq.read_table(found)) if found else None
+
+
+def resume(
+    manifest: Manifest,
+    sent: SentFolder,
+    changes: Sequence[Change],
+    held: Callable[[str], pa.Table],
+    again: Callable[[Dataset, str, pa.Table], None],
+    by: str | None = None,
+) -> Iterator[Outcome]:
+    """Yield `sent` for changes that went out in a file before, or may have: nobody knows when their sender died.
+
+    The export does not show them yet, so a reading says nothing; a new file would be a second write. The same file is
+    put there again, whole and under its name, unless it has arrived: a target knows a file by its name.
+
+    Args:
+        manifest: the target's manifest.
+        sent: where the sent rows are kept.
+        changes: what is in doubt.
+        held: dataset -> rows of the target's newest export.
+        again: puts the rows of a dataset's file there again, unless the target has the file or its receipt.
+        by: when the answer is expected.
+    """
+    for dataset in manifest.datasets:
+        by_key = {c.key: c for c in changes if c.dataset == dataset.name}
+        for file, numbers in sent.holding(dataset.name, by_key).items() if by_key else ():
+            mine = [by_key[key] for key in numbers]
+            rows = held(dataset.name)
+            shown = standings(manifest, dataset.name, [c for c in mine if c.record_key], rows)
+            due_still = all(shown[c.change_id][0] == "due" for c in mine if c.record_key)
+            kept = sent.load(file)
+            if not due_still or kept is None:
+                continue  # there already, or edited by others: compared and written like any other change
+            again(dataset, file, kept[1].drop_columns([CHANGED]))
+            for key, number in numbers.items():
+                receipt = f"{file}#{number}"
+                words = "文件已送达，等待回执"
+                yield Outcome(by_key[key].change_id, "sent", "sent_before", words, receipt, due=by)
 
 
 def settle(
@@ -174,15 +246,45 @@ def _settle_file(
     for marks in pc.unique(meant.column(CHANGED)).to_pylist():
         part = meant.filter(pc.equal(meant.column(CHANGED), marks))
         results |= differences(manifest, dataset, part.drop_columns([CHANGED]), table, marks.split("|"))
+    held = dict(zip(record_keys(table, manifest, spec).to_pylist(), table.to_pylist(), strict=True))
+    canonical = records(manifest, dataset, table)
     for change_id, number in numbers.items():
         name, answer = f"{file}#{number}", receipt.rows.get(number)
         if answer is None:
-            yield Outcome(change_id, "no_answer", "row_not_in_receipt", "回执中没有这一行", name)
-        elif not answer.accepted:
-            message = f"目标系统退回：{answer.error or '未说明原因'}"
-            yield Outcome(change_id, "rejected", "row_refused", message, name)
-        else:
-            yield _shown(change_id, name, keys[number - 1], results.get(keys[number - 1]), shown_at >= receipt.at)
+            yield Outcome(change_id, "no_answer", "row_not_in_receipt", "回执中没有这一行", name, raw=receipt.raw)
+            continue
+        key, row = keys[number - 1], meant.slice(number - 1, 1).to_pylist()[0]
+        if answer.accepted:
+            outcome = _shown(change_id, name, key, results.get(key), shown_at >= receipt.at)
+            if outcome.state == "verified":
+                near = fields_rewritten(manifest, dataset, _changed(row), held.get(key, {}))
+                outcome = replace(outcome, near=near)
+            yield replace(outcome, raw=receipt.raw)
+            continue
+        told = ruling("receipt", "error", answer.error, manifest.answers)
+        message = f"目标系统退回：{scrub(answer.error, row.values()) or '未说明原因'}"
+        outcome = told.outcome(change_id, message, receipt=name, record_key=key, raw=receipt.raw)
+        if outcome.state == "conflict" and shown_at >= receipt.at:  # an older export does not show who came before us
+            outcome = replace(outcome, held=_held_fields(manifest, dataset, _changed(row), canonical, key))
+        yield outcome
+
+
+def _changed(row: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The columns of a kept row that we changed."""
+    return {c: row[c] for c in (row[CHANGED] or "").split("|") if c in row}
+
+
+def _held_fields(
+    manifest: Manifest, dataset: str, changed: Mapping[str, str | None], canonical: Records, key: str
+) -> dict[str, str | None]:
+    """Field -> canonical value that the target holds, of the fields behind the changed columns."""
+    return {
+        name: values[name]
+        for entity in manifest.dataset(dataset).entities
+        if (values := canonical.get((key, entity.role))) is not None
+        for name, mapped in entity.fields.items()
+        if mapped.writable and mapped.readable and mapped.column[0] in changed
+    }
 
 
 def _shown(change_id: str, receipt: str, key: str, fields: Sequence[str] | None, fresh: bool) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.manifest.model import Manifest
@@ -87,3 +87,18 @@ def record_key(manifest: Manifest, dataset: str, key: Sequence[str]) -> str:
     """Return the record key of a row with these key texts."""
     bare = "|".join(key)
     return f"{dataset}/{bare}" if manifest.prefixed else bare
+
+
+def waves(ready: Sequence[Outgoing], size: int) -> Iterator[list[Outgoing]]:
+    """Cut changes into batches of at most `size` in which each record occurs once, keeping the order per record."""
+    turns: dict[str, int] = {}
+    by_turn: dict[int, list[Outgoing]] = {}
+    for one in ready:
+        key = one.change.record_key
+        turn = turns.get(key, 0) if key else 0
+        if key:
+            turns[key] = turn + 1
+        by_turn.setdefault(turn, []).append(one)
+    for turn in sorted(by_turn):
+        wave = by_turn[turn]
+        yield from (wave[begin : begin + size] for begin in range(0, len(wave), size))

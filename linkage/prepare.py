@@ -1,4 +1,4 @@
-"""What linking all of a table of standardised persons needs beside it: forms of names, places of addresses, rarities."""
+"""What linking all of a table of standardised records needs beside it: forms of names, places of addresses, rarities."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from linkage import names
+from linkage import names, organisations
 from linkage.comparable import Inputs, Spec
 from linkage.engine import Engine
 from linkage.model import Model
@@ -17,16 +17,19 @@ ELEMENTS = "coalesce(road || road_no, compound)"
 """A place by its own text alone: the door, or the estate. Where a working copy is at hand its places say more."""
 
 FORMS: Final = pa.schema([(n, pa.string()) for n in ("text", "folded", "surname", "pinyin", "pinyin_fuzzy")])
+ORGANISATIONS: Final = pa.schema(
+    [(n, pa.string()) for n in ("text", "name", "plain", "folded", "place", "family", "branch", "pinyin")]
+)
 ELEMENT: Final = pa.schema(
     [(n, pa.string()) for n in ("text", "road", "road_no", "compound", "building", "room", "normal_key")]
 )
-"""What comparable records need of names (`linkage.names`) and of addresses (`schemas.address`)."""
+"""What comparable records need of names (`linkage.names`, `linkage.organisations`) and of addresses (`schemas.address`)."""
 
 
 def prepare(
     engine: Engine, spec: Spec, model: Model, *, records: str, known: pa.Table | None = None, hints: str | None = None
 ) -> Inputs:
-    """Make `name_form`, `place` and `name_rarity` for `records`; every distinct text is worked once.
+    """Make `name_form`, `org_form`, `place` and `name_rarity` for `records`; every distinct text is worked once.
 
     Args:
         engine: where `records` is.
@@ -37,10 +40,12 @@ def prepare(
         hints: relation of what refused values still say (`schemas.records.HINT_SCHEMA`), if there are any.
     """
     engine.apply("name_form", _distinct(records, spec.names), _forms, FORMS)
+    if spec.organisations:
+        engine.apply("org_form", _distinct(records, spec.organisations), _organisations, ORGANISATIONS)
     engine.apply("address_text", _distinct(records, spec.places), _elements, ELEMENT)
     engine.table(
         "place",
-        "SELECT text, CASE WHEN room IS NOT NULL AND normal_key IS NOT NULL THEN hash(normal_key, hash('~' || normal_key)) END AS flat, "
+        "SELECT text, CASE WHEN room IS NOT NULL AND normal_key IS NOT NULL THEN hash(normal_key, '~' || normal_key) END AS flat, "
         f"CASE WHEN building IS NOT NULL AND {ELEMENTS} IS NOT NULL THEN hash({ELEMENTS}, building) END AS building, "
         f"CASE WHEN {ELEMENTS} IS NOT NULL THEN hash({ELEMENTS}) END AS site FROM address_text",
     )
@@ -59,6 +64,11 @@ def _distinct(records: str, fields: tuple[str, ...]) -> str:
 def _forms(rows: pa.Table) -> pa.Table:
     texts = rows["text"].combine_chunks()
     return names.standardise(texts).append_column("text", texts).select(FORMS.names)
+
+
+def _organisations(rows: pa.Table) -> pa.Table:
+    texts = rows["text"].combine_chunks()
+    return organisations.standardise(texts).append_column("text", texts).select(ORGANISATIONS.names)
 
 
 def _elements(rows: pa.Table) -> pa.Table:

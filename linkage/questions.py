@@ -1,7 +1,7 @@
 """What linking tells of its reasons: the evidence that holds records together, and the questions for a person (复核).
 
 Of the many weighed pairs one per record is told, the heaviest that ties it to its cluster: it says why the record is
-there. A question is a pair that may be one and is not joined: uncertain, or stopped by a constraint; one for each two
+there. A question is a pair that may be one and is not joined: uncertain, stopped by a constraint, or alike under two numbers; one for each two
 clusters, the heaviest.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from linkage.engine import DuckEngine
 from linkage.model import Model
 from linkage.state import State
+from linkage.two_numbers import find_two_numbers
 
 
 def tell_evidence(engine: DuckEngine, names: State) -> None:
@@ -42,11 +43,14 @@ def tell_evidence(engine: DuckEngine, names: State) -> None:
 def ask(engine: DuckEngine, model: Model, names: State) -> None:
     """Make `question` (l, r, weight, reason, gain): one pair of records for each two clusters that may be one.
 
+    Two entities with a valid identifier each that are otherwise very alike are asked about too (`two_numbers`).
+
     `gain` is what an answer is expected to change: the records of the smaller cluster times the odds that they move. Reads
     `affected` and `stopped` (pairs of nodes).
     """
     near = "l IN (SELECT rid FROM affected) OR r IN (SELECT rid FROM affected)"
     engine.table("near_edge", f"SELECT l, r, weight FROM {names.edge} WHERE {near}")
+    find_two_numbers(engine, model, names)
     engine.table(
         "open_edge",
         "SELECT e.l, e.r, e.weight, a.cluster AS one, b.cluster AS other, coalesce(s.reason, 'uncertain') AS reason "
@@ -56,7 +60,9 @@ def ask(engine: DuckEngine, model: Model, names: State) -> None:
         "AND s.r = greatest(coalesce(x.label, x.rid), coalesce(y.label, y.rid)) "
         "WHERE a.cluster <> b.cluster "
         # What could be joined and was not, without a constraint in the way, lost to a better partner.
-        f"AND (s.reason IS NOT NULL OR e.weight < {model.thresholds.link})",
+        f"AND (s.reason IS NOT NULL OR e.weight < {model.thresholds.link}) "
+        "UNION ALL SELECT t.l, t.r, t.weight, a.cluster, b.cluster, 'two_numbers' FROM two_numbers t "
+        f"JOIN {names.cluster} a ON a.rid = t.l JOIN {names.cluster} b ON b.rid = t.r WHERE a.cluster <> b.cluster",
     )
     engine.table(
         "cluster_size",
@@ -69,4 +75,4 @@ def ask(engine: DuckEngine, model: Model, names: State) -> None:
         "SELECT *, row_number() OVER (PARTITION BY least(one, other), greatest(one, other) ORDER BY weight DESC, l, r) AS place "
         "FROM open_edge) q JOIN cluster_size a ON a.cluster = q.one JOIN cluster_size b ON b.cluster = q.other WHERE q.place = 1",
     )
-    engine.drop("near_edge", "open_edge", "cluster_size")
+    engine.drop("near_edge", "open_edge", "cluster_size", "two_numbers")

@@ -185,7 +185,11 @@ def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names
     )
     near = {
         relation: " UNION ".join(f"SELECT {f} FROM moved_record" for f in fields)
-        for relation, fields in ((inputs.names, spec.names), (inputs.places, spec.places))
+        for relation, fields in (
+            (inputs.names, spec.names),
+            (inputs.organisations, spec.organisations),
+            (inputs.places, spec.places),
+        )
         if fields
     }
     for relation, texts in near.items():
@@ -199,7 +203,11 @@ def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names
         inputs,
         rid="s.rid",
         hints="near_hint" if inputs.hints else None,
-        **{part: f"near_{getattr(inputs, part)}" for part in ("names", "places") if getattr(inputs, part) in near},
+        **{
+            part: f"near_{getattr(inputs, part)}"
+            for part in ("names", "organisations", "places")
+            if getattr(inputs, part) in near
+        },
     )
     read(engine, spec, model, few, records="moved_record", into="said")
     columns = ", ".join(("rid", *RECORD, *(name for name, _ in spec.columns)))

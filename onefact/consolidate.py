@@ -13,10 +13,10 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
+from linkage import names, organisations
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
-from linkage.names import standardise
 from onefact import models, policy
 from onefact.home import Home
 from onefact.law import register, tickets
@@ -28,7 +28,7 @@ from schemas.records import REJECT_SCHEMA, standardised_schema
 from warehouse import address_tree, findings, golden, judgements, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count
-from warehouse.names import standardise_new
+from warehouse.names import standardise_new, standardise_organisations_new
 from warehouse.planning import plan
 from warehouse.publish import Publisher, fetch
 from warehouse.standardised import Counts, Stage
@@ -94,7 +94,10 @@ def consolidate(home: Home) -> Consolidated:
 
 def models_of(home: Home) -> Models:
     """Return the models that count in an installation: its own trained ones before the shipped."""
-    return Models({entity: models.current(home, entity) for entity in SPECS}, models.name_frequencies(home, "person"))
+    return Models(
+        {entity: models.current(home, entity) for entity in SPECS},
+        {entity: models.name_frequencies(home, entity) for entity in SPECS},
+    )
 
 
 def derive(con: duckdb.DuckDBPyConnection, linked_by: Models | None = None) -> int:
@@ -104,7 +107,8 @@ def derive(con: duckdb.DuckDBPyConnection, linked_by: Models | None = None) -> i
     inputs of the run (`authority`, `decision_now`, `pushed_now`). Leaves the new state in temporary tables.
     """
     texts = parse_new(con)
-    standardise_new(con, standardise)
+    standardise_new(con, names.standardise)
+    standardise_organisations_new(con, organisations.standardise)
     working_copy.begin(con)
     resolve_new(con, addresses="address_said")
     settle(con)

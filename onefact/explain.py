@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 import duckdb
+import sqlalchemy as sa
 
 from linkage.comparable import SPECS
 from linkage.comparison import kind_of
@@ -18,7 +19,9 @@ from linkage.waterfall import Bar, draw
 from onefact import models
 from onefact.enter import is_uuid
 from onefact.home import Home
+from onefact.review import Question
 from schemas.model import EntityType
+from warehouse.tables import REVIEW
 
 
 class NothingToExplain(Exception):
@@ -27,7 +30,14 @@ class NothingToExplain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """An explanation with the names of the two records, the model, and whether they are one in the master now."""
+    """An explanation with the names of the two records, the model, and what became of them in the master.
+
+    Attributes:
+        together: both are one entity now.
+        judged: what a person decided (positive, negative, unsure), if one did: of these two records where they are one
+            entity, of any records of the two entities where they are not.
+        asked: why the pair of entities waits for a person (as in the review list), if it does.
+    """
 
     entity_type: EntityType
     left: str
@@ -35,6 +45,17 @@ class Explained:
     model: Model
     told: Explanation
     together: bool
+    judged: str | None = None
+    asked: str | None = None
+
+
+def of_question(home: Home, asked: Question) -> Explained | None:
+    """Explain the two records of a review question; None where that cannot be (no weights, a record is gone)."""
+    one, other = (f"{r.system_id}/{r.record_key}/{r.role}" for r in (asked.left.record, asked.right.record))
+    try:
+        return between(home, one, other, asked.entity_type)
+    except NothingToExplain:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +83,39 @@ def between(home: Home, one: str, other: str, entity_type: EntityType = "person"
             raise NothingToExplain("两个名称指同一条记录，没有可比之处。")
         a, b = pairs[0] if len(pairs) == 1 else _likeliest(con, names, pairs)
         told = explain(con, model, names.record, a.rid, b.rid)
-    return Explained(entity_type, a.name, b.name, model, told, a.master == b.master)
+        judged = _judged(con, names, a, b)
+    asked = None if a.master == b.master else _asked(home, entity_type, a.master, b.master)
+    return Explained(entity_type, a.name, b.name, model, told, a.master == b.master, judged, asked)
+
+
+def _judged(con: duckdb.DuckDBPyConnection, names: State, one: _Record, other: _Record) -> str | None:
+    """What a person decided of the two records if they are one entity, of any records of the two entities if not.
+
+    What joins one entity may be a judgement on records that have nothing to do with these two; what keeps two apart
+    keeps all their records apart.
+    """
+    if one.master == other.master:
+        rids, rids_other = f"SELECT {one.rid}", f"SELECT {other.rid}"
+    else:
+        entity = "SELECT rid FROM crosswalk WHERE master_id = '{}'::UUID"
+        rids, rids_other = entity.format(one.master), entity.format(other.master)
+    rows = con.execute(
+        f"SELECT judgement FROM {names.judged} WHERE (l IN ({rids}) AND r IN ({rids_other})) "
+        f"OR (l IN ({rids_other}) AND r IN ({rids})) ORDER BY judgement = 'unsure', judgement LIMIT 1"
+    ).fetchall()
+    return str(rows[0][0]) if rows else None
+
+
+def _asked(home: Home, entity_type: EntityType, one: str, other: str) -> str | None:
+    open_ = sa.select(REVIEW.c.reason).where(
+        REVIEW.c.state == "open",
+        REVIEW.c.entity_type == entity_type,
+        REVIEW.c.left_master.in_([one, other]),
+        REVIEW.c.right_master.in_([one, other]),
+    )
+    with home.engine.connect() as connection:
+        reason: str | None = connection.execute(open_).scalar()
+    return reason
 
 
 def _records(con: duckdb.DuckDBPyConnection, entity_type: EntityType, wanted: str) -> list[_Record]:
@@ -77,7 +130,8 @@ def _records(con: duckdb.DuckDBPyConnection, entity_type: EntityType, wanted: st
             test += " AND (system_id || '/' || record_key = ? OR role = ?)"
             values += [wanted, parts[-1]]
     rows = con.execute(
-        f"SELECT rid, system_id || '/' || record_key, master_id::VARCHAR FROM crosswalk WHERE entity_type = ? AND {test} ORDER BY ALL",
+        "SELECT rid, system_id || '/' || record_key, master_id::VARCHAR FROM crosswalk "
+        f"WHERE entity_type = ? AND {test} ORDER BY ALL",
         [entity_type, *values],
     ).fetchall()
     if not rows:
@@ -92,7 +146,8 @@ def _likeliest(
     by_rid = {(a.rid, b.rid): (a, b) for a, b in pairs} | {(b.rid, a.rid): (a, b) for a, b in pairs}
     ids = sorted({rid for pair in by_rid for rid in pair})
     heaviest = con.execute(
-        f"SELECT l, r FROM {names.edge} WHERE l IN (SELECT unnest(?)) AND r IN (SELECT unnest(?)) ORDER BY weight DESC, l, r",
+        f"SELECT l, r FROM {names.edge} WHERE l IN (SELECT unnest(?)) AND r IN (SELECT unnest(?)) "
+        "ORDER BY weight DESC, l, r",
         [ids, ids],
     ).fetchall()
     return next((by_rid[pair] for pair in heaviest if pair in by_rid), pairs[0])
@@ -107,11 +162,20 @@ def _words() -> dict[tuple[str, str], str]:
 def label(model: Model, step: Step) -> str:
     """Return what a step says, e.g. 姓名：同音不同字."""
     comparison = model.comparison(step.comparison)
-    named = _words().get(("comparison", step.comparison), step.comparison)
+    # The same column is called otherwise for another entity: 户籍地址 of a person, 注册地址 of an organisation.
+    own = _words().get((f"comparison of {model.entity}", step.comparison))
+    named = own or _words().get(("comparison", step.comparison), step.comparison)
     if step.level is None:
         return f"{named}：一方未填"
     assert step.level in kind_of(comparison.kind).levels  # noqa: S101 - a level comes from its kind
     return f"{named}：{_words().get((comparison.kind, step.level), step.level)}"
+
+
+_STOPPED = {
+    "ambiguous": "另有同样相近、又互相排斥的对象，两边都不归",
+    "bridge": "归并会连接两个已确立的主数据（各有有效号码或多条相互印证的记录，或事实矛盾），不自动归并",
+}
+"""What keeps a pair apart that weighs enough, by the reason of its question."""
 
 
 def verdict(found: Explained) -> str:
@@ -119,28 +183,55 @@ def verdict(found: Explained) -> str:
     return f"{'目前归为同一' if found.together else '目前未归为同一'}：{_why(found)}。"
 
 
+def _number(found: Explained) -> str:
+    """What the number is called that identifies such an entity by itself."""
+    return _words().get(("number", found.entity_type), "证件号码")
+
+
 def _why(found: Explained) -> str:
-    told, limits = found.told, found.model.thresholds
+    why = _why_together(found) if found.together else _why_apart(found)
+    return f"{why}；有人看过这两条记录，无法判断" if found.judged == "unsure" else why
+
+
+def _why_together(found: Explained) -> str:
+    told, link = found.told, found.model.thresholds.link
     if told.same_number:
-        why = "有效证件号码相同，直接归并，不看权重"
-    elif told.two_numbers:
-        why = "双方各有不同的有效证件号码，不会自动归并"
-    elif told.weight < limits.review:
-        why = f"权重低于复核阈值 {limits.review:g}，视为不同"
-    elif told.weight < limits.link:
-        why = f"权重在复核阈值 {limits.review:g} 与归并阈值 {limits.link:g} 之间，由人判定"
-    else:
-        why = f"权重达到归并阈值 {limits.link:g}"
-        if told.contradicted and not found.together:
-            why += "，但" + "、".join(_words().get(("guard", c), c) for c in told.contradicted) + "矛盾"
-        elif not found.together:
-            why += "，但另有同样相近的对象，或已有人工判定"
-    return why
+        return f"有效{_number(found)}相同，直接归并，不看权重"
+    if found.judged == "positive":
+        return "由人判定为同一"
+    if told.two_numbers:
+        return f"双方各有不同的有效{_number(found)}，是经由同组其他记录上的人工判定归为同一的"
+    if told.weight >= link:
+        return f"权重达到归并阈值 {link:g}"
+    return f"这两条记录之间权重不足归并阈值 {link:g}，是经由同组的其他记录归为同一的"
+
+
+def _why_apart(found: Explained) -> str:
+    if found.judged == "negative":
+        return "由人判定为不是同一"
+    return _hindrance(found) + ("，待复核" if found.asked and found.judged != "unsure" else "")
+
+
+def _hindrance(found: Explained) -> str:
+    """What keeps two apart that no person has judged, as far as it can be told from the pair."""
+    told, limits = found.told, found.model.thresholds
+    if told.two_numbers:
+        return f"双方各有不同的有效{_number(found)}，不会自动归并"
+    if told.weight < limits.review:
+        other = "；两边另有更相近的记录" if found.asked else ""
+        return f"权重低于复核阈值 {limits.review:g}，视为不同{other}"
+    if told.weight < limits.link:
+        return f"权重在复核阈值 {limits.review:g} 与归并阈值 {limits.link:g} 之间，由人判定"
+    reached = f"权重达到归并阈值 {limits.link:g}，但"
+    if told.contradicted:
+        facts = dict.fromkeys(_words().get(("guard", c), c) for c in told.contradicted)
+        return f"{reached}{'、'.join(facts)}矛盾"
+    return reached + _STOPPED.get(found.asked or "", "两边所在的对象不能合并（有效号码、事实或人工判定矛盾）")
 
 
 def picture(found: Explained) -> str:
     """Return the waterfall as SVG; it shows levels and weights, no value of a record."""
-    told, at = found.told, 0.0
+    told = found.told
     bars = [Bar("起点（随机两条记录" + ("，同户" if told.at_home else "") + "）", 0.0, told.prior)]
     at = told.prior
     for step in told.steps:

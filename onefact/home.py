@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import connectors
 from connectors.base import Context, Variables
 from connectors.manifest import Manifest, load_all
+from connectors.quota import Quotas
 from warehouse import postgres, tables
 from warehouse.duck import open_warehouse
 
@@ -60,6 +61,7 @@ class Home:
     database_url: str | None = None
     threads: int = 2
     memory: str = "1500MB"
+    quotas: Quotas = field(default_factory=Quotas, compare=False, repr=False)
     _opened: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -109,7 +111,8 @@ class Home:
     def context(self, manifest: Manifest) -> Context:
         """What a connector of this manifest needs from outside."""
         folder = next((p.parent for p in self.systems.glob(f"{manifest.id}.y*ml")), self.systems)
-        return Context(home=self.path, folder=folder.resolve(), variables=Variables.load(self.path), now=self.now)
+        variables = Variables.load(self.path)
+        return Context(home=self.path, folder=folder.resolve(), variables=variables, now=self.now, quotas=self.quotas)
 
     def stamp(self) -> str:
         """The present moment as the records write it (ISO, seconds)."""

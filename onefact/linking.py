@@ -15,12 +15,13 @@ import pyarrow as pa
 from linkage.comparable import SPECS, Inputs
 from linkage.engine import DuckEngine
 from linkage.foreign import FROM_ID_NUMBER
+from linkage.homes import relink as homes
+from linkage.homes.rules import RULES as HOMES
 from linkage.identity import assign
 from linkage.model import Model, shipped
 from linkage.model import frequencies as name_frequencies
 from linkage.questions import ask, tell_evidence
 from linkage.relink import Changes, relink
-from linkage.resolve import resolve
 from linkage.state import State, outdated
 from schemas.model import EntityType
 from warehouse.duck import RECORD_ID, standardised_table
@@ -36,8 +37,7 @@ def link_entity(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: 
     if model is not None:
         everything = _relink(con, entity_type, model, decisions)
     else:
-        everything = True
-        _resolve(con, entity_type)
+        everything = _link_homes(con, entity_type, decisions)
     limit = "" if everything else " AND rid IN (SELECT rid FROM affected)"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE known_{entity_type} AS SELECT * FROM crosswalk WHERE entity_type = '{entity_type}'{limit}"
@@ -60,7 +60,9 @@ def _of(con: duckdb.DuckDBPyConnection, relation: str, entity_type: EntityType) 
 
 def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model, decisions: str) -> bool:
     spec, names = SPECS[entity_type], State(entity_type)
-    inputs = Inputs(standardised_table(entity_type), rid="s.rid", hints="std_hint")
+    inputs = Inputs(
+        standardised_table(entity_type), rid="s.rid", hints="std_hint", frequencies=f"name_rarity_{entity_type}"
+    )
     con.execute(
         f"CREATE OR REPLACE TEMP VIEW judged_now AS SELECT * FROM judgement_now WHERE entity_type = '{entity_type}'"
     )
@@ -84,11 +86,12 @@ def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Mode
     return everything
 
 
-def _resolve(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
-    resolve(con, entity_type, records=standardised_table(entity_type), addresses="address_text", names="name_form")
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE grouped_{entity_type} AS SELECT {RECORD_ID} AS rid, * FROM grouped_{entity_type}"
-    )
+def _link_homes(con: duckdb.DuckDBPyConnection, entity_type: EntityType, decisions: str) -> bool:
+    con.execute(f"CREATE OR REPLACE TEMP VIEW known_now AS SELECT * FROM crosswalk WHERE entity_type = '{entity_type}'")
+    nothing = "system_id VARCHAR, record_key VARCHAR, role VARCHAR, fields VARCHAR[]"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE foreign_{entity_type} ({nothing})")
+    changes = homes.Changes("touched_record", "place_again", decisions, "known_now")
+    return homes.relink(con, HOMES[entity_type], records=standardised_table(entity_type), changes=changes)
 
 
 _SIDES = ("left", "right")
@@ -136,24 +139,30 @@ def _tell(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model)
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models that a consolidation links with, by entity, and how common names are (`linkage.model.frequencies`)."""
+    """The models that a consolidation links with and how common names are (`linkage.model.frequencies`), by entity."""
 
     by_entity: Mapping[EntityType, Model]
-    frequencies: pa.Table
+    frequencies: Mapping[EntityType, pa.Table]
 
     @classmethod
     def shipped(cls) -> Models:
         """The models that ship with onefact."""
-        return cls({entity: shipped(entity) for entity in SPECS}, name_frequencies.read(None, "person"))
+        return cls(
+            {entity: shipped(entity) for entity in SPECS},
+            {entity: name_frequencies.read(None, entity) for entity in SPECS},
+        )
 
     def changed(self, con: duckdb.DuckDBPyConnection) -> bool:
-        """Return whether the working copy was linked by other models."""
-        return any(outdated(con, SPECS[entity], model) for entity, model in self.by_entity.items())
+        """Return whether the working copy was linked by other models or rules."""
+        return any(outdated(con, SPECS[entity], model) for entity, model in self.by_entity.items()) or any(
+            homes.outdated(con, rules) for rules in HOMES.values()
+        )
 
 
 def load_rarity(con: duckdb.DuckDBPyConnection, models: Models) -> None:
-    """Make `name_rarity`: what the frequency of a name adds to the weight of an equal one, by the persons' model."""
-    model = models.by_entity["person"]
-    con.register("_rarity", name_frequencies.rarity(model, model.comparison("name"), models.frequencies))
-    con.execute("CREATE OR REPLACE TEMP TABLE name_rarity AS SELECT * FROM _rarity")
-    con.unregister("_rarity")
+    """Make `name_rarity_<entity>`: what the frequency of a name adds to the weight of an equal one, by the entity's model."""
+    for entity_type, model in models.by_entity.items():
+        rarity = name_frequencies.rarity(model, model.comparison("name"), models.frequencies[entity_type])
+        con.register("_rarity", rarity)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE name_rarity_{entity_type} AS SELECT * FROM _rarity")
+        con.unregister("_rarity")

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from linkage.chart import Curve, curve
-from linkage.comparable import SPECS, Inputs, Spec, build
+from linkage.comparable import SPECS, Inputs, Spec, build, name_joins
 from linkage.compare_pairs import score_all
 from linkage.engine import DuckEngine
 from linkage.model import Model, frequencies, load, save, shipped, shipped_names
@@ -100,7 +100,10 @@ def fit(
         floors = [c.frequency.floor for c in base.comparisons if c.frequency]
         save(result.model, path)
         if floors:
-            counted = frequencies.counted(con, relations.records, "comparable", relations.names, floor=floors[0])
+            joins = name_joins(spec, relations)
+            counted = frequencies.counted(
+                con, relations.records, "comparable", joins, spec.frequencies, floor=floors[0]
+            )
             frequencies.write(counted, frequencies.beside(path))
     return result, path
 

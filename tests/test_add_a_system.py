@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from connectors.base import Context, Variables
 from connectors.check import inspect
 from connectors.manifest import Manifest, ManifestErrors, load, model, sources
+from connectors.manifest.windows import Window
 from connectors.mapping import decode
 from connectors.registry import connect
 from schemas.records import RECORD_COLUMNS
@@ -99,7 +100,7 @@ def test_a_system_that_is_not_there_is_part_of_the_answer(folder: Path) -> None:
 # --- the reference lists exactly the keys that the model has -------------------------------------------------------------
 
 TABLES: dict[str, type[BaseModel]] = {
-    "manifest": Manifest, "authorisation": model.Authorisation, "rate_limit": model.RateLimit,
+    "manifest": Manifest, "authorisation": model.Authorisation, "rate_limit": model.RateLimit, "maintenance": Window,
     "capabilities": model.Capabilities, "dataset": model.Dataset, "updated_at": model.UpdatedAt,
     "deleted": model.Deleted, "local": model.LocalColumn, "entity": model.EntityMap, "field": model.FieldMap,
     "scope": model.Scope, "condition": model.Condition, "age": model.AgeRange, "link": model.LinkMap,

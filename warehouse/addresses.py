@@ -20,7 +20,7 @@ def parse_new(con: duckdb.DuckDBPyConnection) -> int:
     con.execute(
         "CREATE OR REPLACE TEMP VIEW address_said AS SELECT * FROM address_text SEMI JOIN address_live USING (text)"
     )
-    return work_new(con, "address", "address_text", ", ".join((*address.COLUMNS, "normal_key")), _parse)
+    return work_new(con, columns_of("address"), "address_text", ", ".join((*address.COLUMNS, "normal_key")), _parse)
 
 
 def _parse(texts: pa.Array) -> pa.Table:

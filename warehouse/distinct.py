@@ -6,7 +6,7 @@ derive it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import duckdb
 import pyarrow as pa
@@ -30,22 +30,24 @@ def columns_of(kind: Kind) -> list[tuple[str, str]]:
 
 
 def work_new(
-    con: duckdb.DuckDBPyConnection, kind: Kind, table: str, columns: str, work: Callable[[pa.Array], pa.Table]
+    con: duckdb.DuckDBPyConnection,
+    sources: Iterable[tuple[str, str]],
+    table: str,
+    columns: str,
+    work: Callable[[pa.Array], pa.Table],
 ) -> int:
-    """Work every text of a kind that `table` does not hold yet; return how many were new.
+    """Work every text that `table` does not hold yet; return how many were new.
 
     Args:
         con: the warehouse.
-        kind: which fields the texts come from.
+        sources: (table, column) of the fields that the texts come from.
         table: where the results are kept; its key is the column `text`.
         columns: the columns of `work`'s result to keep, comma-separated.
         work: from distinct texts to one row of results each.
     """
     # What is not touched was worked when it was.
     touched = "sid IN (SELECT sid FROM touched_record)"
-    texts = " UNION ".join(
-        f'SELECT "{column}" AS text FROM {source} WHERE {touched}' for source, column in columns_of(kind)
-    )
+    texts = " UNION ".join(f'SELECT "{column}" AS text FROM {source} WHERE {touched}' for source, column in sources)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE new_text AS SELECT text FROM ({texts}) WHERE text IS NOT NULL "
         f"AND text NOT IN (SELECT text FROM {table})"

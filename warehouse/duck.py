@@ -126,6 +126,10 @@ def _schema() -> list[str]:
             "exact BOOLEAN, text VARCHAR)"
         ),
         "CREATE TABLE IF NOT EXISTS name_form (text VARCHAR, folded VARCHAR, surname VARCHAR, pinyin VARCHAR, pinyin_fuzzy VARCHAR)",
+        (
+            "CREATE TABLE IF NOT EXISTS org_form (text VARCHAR, name VARCHAR, plain VARCHAR, folded VARCHAR, place VARCHAR, "
+            "family VARCHAR, branch VARCHAR, pinyin VARCHAR)"
+        ),
         "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR)",
     ]
 

@@ -50,7 +50,7 @@ class Target:
 def plan(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], *, touched: str, crosswalk: str) -> int:
     """Create temporary table `plan` with one row per record to change; return how many.
 
-    Columns as `warehouse.tables.OUTBOX`. Reads `foreign_<entity>` (see `linkage.resolve`), `pushed_now`, `fresh_<entity>` (the golden records of the touched entities) and the
+    Columns as `warehouse.tables.OUTBOX`. Reads `foreign_<entity>` (fields of a record that speak of somebody else), `pushed_now`, `fresh_<entity>` (the golden records of the touched entities) and the
     standardised records; `touched` (entity_type, master_id) and `crosswalk` as in `warehouse.golden`.
     """
     con.execute(

@@ -23,10 +23,24 @@ from warehouse.transfer import DIALECT
 
 REPLACED = (
     "(state IN ('planned', 'awaiting_person', 'conflict') OR (state = 'no_answer' AND operation = 'create')) "
-    "AND leased_by IS NULL"
+    "AND leased_by IS NULL AND NOT (state = 'planned' AND operation = 'update' "
+    "AND coalesce(code, '') IN ('not_there', 'sent_again'))"
 )
 """Changes that a newer plan replaces. One under way is settled first, and an update of which nobody knows whether it was
-written is read back first; a record that was perhaps created is found by the next reading, which then plans an update."""
+written is read back first; a record that was perhaps created is found by the next reading, which then plans an update. An
+update that was perhaps sent and is not there yet goes first: it may still be on its way, and the target knows it by its key
+when it is sent again, but would take it for news after the newer one."""
+
+WANTED_AGAIN = """
+UPDATE fresh_plan p SET idempotency_key = concat(p.idempotency_key, ':after:', (SELECT max(x.change_id) FROM outbox x
+    WHERE x.system_id = p.system_id AND x.record_key = p.record_key AND x.state = 'verified'))
+FROM outbox o WHERE o.idempotency_key = p.idempotency_key AND o.state = 'verified' AND EXISTS (
+    SELECT 1 FROM jsonb_array_elements(p.changes) c JOIN pushed s ON s.system_id = p.system_id AND s.record_key = p.record_key
+    AND s.entity_type = p.entity_type AND s.role = p.role AND s.field = c ->> 'field'
+    WHERE s.value IS DISTINCT FROM c ->> 'new')
+"""
+"""A value that was written, replaced by another, and is wanted once more before the system is read again: it is another
+write than the first and needs a key of its own, since neither we nor the system would repeat a key that is done."""
 
 PLAN_TYPES = {"master_id": "uuid", "changes": "jsonb"}
 
@@ -169,6 +183,7 @@ class Publisher(Ledger):
         self._send("fresh_plan", types, f"SELECT {columns} FROM {plan}")
         superseded = 0
         if not self._empty("outbox"):
+            self._execute(WANTED_AGAIN)
             self._send("touched_master", "id uuid", f"SELECT DISTINCT master_id AS id FROM {touched}")
             superseded = self._execute(
                 f"UPDATE outbox o SET state = 'dead', code = 'superseded', settled_at = now() WHERE {REPLACED} "

@@ -120,7 +120,7 @@ class Stage:
         """
         names = [n for n in standardised_schema(entity_type).names if n not in {"place", "dataset", "system_id"}]
         terms = [
-            f"""coalesce(CASE WHEN "{n}" IS NOT NULL THEN hash('{i}:' || "{n}"::VARCHAR, hash('~' || "{n}"::VARCHAR)) END, 0)"""
+            f"""coalesce(CASE WHEN "{n}" IS NOT NULL THEN hash('{i}:' || "{n}"::VARCHAR, '~' || "{n}"::VARCHAR) END, 0)"""
             for i, n in enumerate(names)
             if n in filled
         ]

@@ -20,7 +20,9 @@ from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
-from connectors.base import LoginRefused, Unreachable
+from connectors.answers import ruling
+from connectors.base import ConnectorError, LoginRefused, Unreachable
+from connectors.quota import Quota
 
 T = TypeVar("T")
 MSG_ID = "Nats-Msg-Id"
@@ -73,10 +75,11 @@ class Broker:
         system: system id, for errors.
         url: `nats://user:password@host:port` or `tls://...`.
         stream: name of the stream.
+        quota: pace at which commands are sent; None = as fast as the broker takes them.
     """
 
-    def __init__(self, system: str, url: str, stream: str) -> None:
-        self._system, self._url, self._stream = system, url, stream
+    def __init__(self, system: str, url: str, stream: str, quota: Quota | None = None) -> None:
+        self._system, self._url, self._stream, self._quota = system, url, stream, quota
         parts = urlsplit(url)
         self.place = f"{parts.hostname}:{parts.port or 4222}/{stream}"
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -122,7 +125,10 @@ class Broker:
             wildcard: subject that covers all of them, to listen to.
             seconds: how long to wait after the last sign of life.
         """
-        return self._run(self._send(messages, set(answers), wildcard, seconds))
+        if self._quota is None:
+            return self._run(self._send(messages, set(answers), wildcard, seconds))
+        with self._quota.request(len(messages)):
+            return self._run(self._send(messages, set(answers), wildcard, seconds))
 
     # --- inside the loop ------------------------------------------------------------------------------------------
 
@@ -221,14 +227,22 @@ class Broker:
         try:
             return asyncio.run_coroutine_threadsafe(work, self._started()).result()
         except NotFoundError as error:
-            remedy = "Check the stream's name in the manifest and our permissions at the broker."
-            raise Unreachable(self._system, self.place, "the broker has no such stream", remedy) from error
+            raise self._trouble("no_stream") from error
         except (NatsError, OSError, TimeoutError) as error:
-            if "authorization" in str(error).lower():
+            refused = "authorization" in str(error).lower()
+            raise self._trouble("authorization" if refused else "silent") from None
+
+    def _trouble(self, said: str) -> ConnectorError:
+        """Our error for what the broker says of its own, by the table of answers."""
+        match ruling("broker", said).action:
+            case "refresh_login":
                 remedy = "Check user and password in the broker's address variable."
-                raise LoginRefused(self._system, self.place, "the broker refuses our login", remedy) from None
-            remedy = "Check that the broker runs and its address is right; onefact tries again at its next run."
-            raise Unreachable(self._system, self.place, "the broker does not answer", remedy) from None
+                return LoginRefused(self._system, self.place, "the broker refuses our login", remedy)
+            case "stop_target":
+                remedy = "Check the stream's name in the manifest and our permissions at the broker."
+                return Unreachable(self._system, self.place, "the broker has no such stream", remedy)
+        remedy = "Check that the broker runs and its address is right; onefact tries again at its next run."
+        return Unreachable(self._system, self.place, "the broker does not answer", remedy)
 
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -22,7 +22,19 @@ from connectors.base import Check, ConnectorError, Context, Malformed, Unreachab
 from connectors.kinds.readers.cells import cell_text
 from connectors.kinds.readers.chunk import Chunk, file_spec
 from connectors.kinds.readers.xlsx_file import NUMERIC_ID, read_xlsx
-from connectors.late import CHANGED, Answer, Held, Receipt, SentFolder, batch_of, due, settle, whole_rows
+from connectors.late import (
+    CHANGED,
+    Answer,
+    Held,
+    Receipt,
+    SentFolder,
+    batch_of,
+    due,
+    keys_of,
+    resume,
+    settle,
+    whole_rows,
+)
 from connectors.manifest.model import Dataset, Manifest
 from connectors.manifest.sources import ExcelConnection, ExcelSource, FilesSource
 from connectors.mapping.rows import raw_key, record_keys
@@ -90,6 +102,17 @@ class ExcelConnector:
             if mine:
                 yield from self._push(dataset, mine)
 
+    def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Yield `sent` for changes in doubt that went out in a workbook; it is laid there again where it is missing."""
+        return resume(
+            self.manifest,
+            self._sent,
+            changes,
+            lambda name: self._held(name)[0],
+            self._again,
+            self.manifest.due(self.context.now()),
+        )
+
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
         """Ask for the error workbooks of rows that are `sent`: (change_id, `file#row`) pairs."""
         return settle(self.manifest, self._sent, pending, self._receipt, self._held)
@@ -153,12 +176,19 @@ class ExcelConnector:
             part = good[begin : begin + self._file_rows]
             table, numbers = whole_rows(part, held, list(columns))
             file = f"OF_{dataset.name}_{batch_of(part)}.xlsx"
-            self._sent.save(dataset.name, file, table, self.context.now())
+            self._sent.save(dataset.name, file, table, self.context.now(), keys_of(part, numbers))
             self.context.at("send")
             self._fill(dataset, table.drop_columns([CHANGED]), columns, self._in / file)
             self.context.at("sent")
+            by, words = self.manifest.due(self.context.now()), "已按模板填好并送达，等待回执"
             for change_id, number in numbers.items():
-                yield Outcome(change_id, "sent", message="已按模板填好并送达，等待回执", receipt=f"{file}#{number}")
+                yield Outcome(change_id, "sent", message=words, receipt=f"{file}#{number}", due=by)
+
+    def _again(self, dataset: Dataset, file: str, rows: pa.Table) -> None:
+        if not (self._in / file).exists() and not (self._receipts / file).exists():
+            self.context.at("send")
+            self._fill(dataset, rows, self._columns(dataset), self._in / file)
+            self.context.at("sent")
 
     def _fill(self, dataset: Dataset, rows: pa.Table, columns: Mapping[str, int], target: Path) -> None:
         """Write rows below the header of the official template; everything else in it stays."""
@@ -228,7 +258,7 @@ class ExcelConnector:
         for number, row in enumerate(rows[header_row:], start=1):
             said, parts = cell_text(row[error]) or "", [cell_text(row[at]) or "" for at in key]
             answers[number] = Answer(not said, said, "|".join(parts) if all(parts) else None)
-        return Receipt(path.stat().st_mtime, answers)
+        return Receipt(path.stat().st_mtime, answers, path.read_bytes())
 
     # --- plumbing -------------------------------------------------------------------------------------------------
 

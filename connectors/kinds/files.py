@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Check, ConnectorError, Context, Unreachable
+from connectors.held import settled, standings
 from connectors.kinds.readers.chunk import Chunk, FileSpec, file_spec, in_pages
 from connectors.kinds.readers.csv_file import read_csv
 from connectors.kinds.readers.jsonl_file import read_jsonl
@@ -114,14 +115,30 @@ class FilesConnector:
         ready, refused = prepare(self.manifest, changes, whole_rows=True, writable=lambda _: self.out_dir is not None)
         yield from refused
         for dataset in self.manifest.datasets:
-            yield from self._write(dataset, [o for o in ready if o.change.dataset == dataset.name])
+            mine = [o for o in ready if o.change.dataset == dataset.name]
+            early = self._early(dataset, [o.change for o in mine])
+            yield from early.values()
+            yield from self._write(dataset, [o for o in mine if o.change.change_id not in early])
+
+    def _early(self, dataset: Dataset, changes: Sequence[Change]) -> dict[str, Outcome]:
+        """Outcomes of changes that need no write or must not be written, by what the folder shows now.
+
+        A record that the folder does not show is written all the same: old extracts are cleared away, and a newer one
+        would show it if anybody had changed it since.
+        """
+        keys = [change.record_key for change in changes if change.record_key]
+        if not keys or self.manifest.capabilities.read == "none":
+            return {}
+        now = standings(self.manifest, dataset.name, changes, self.read_back(dataset.name, keys))
+        found = {c.change_id: settled(c, now.get(c.change_id)) for c in changes}
+        return {change_id: outcome for change_id, outcome in found.items() if outcome is not None}
 
     def read_back(self, dataset: str, record_keys_wanted: Sequence[str]) -> pa.Table:
         """Return the rows that the folder now holds for these keys."""
         spec = self.manifest.dataset(dataset)
         wanted = pa.array(list(record_keys_wanted), pa.string())
         found = [pa.schema([(name, pa.string()) for name in (*spec.columns, PLACE)]).empty_table()]
-        for path in self._paths(spec):
+        for path in sorted(self._paths(spec), key=lambda p: p.stat().st_mtime_ns):  # the newest speaks last
             for chunk in self._read(spec, path):
                 hit = pc.is_in(record_keys(chunk.rows, self.manifest, spec), value_set=wanted, skip_nulls=True)
                 found.append(chunk.rows.filter(hit))

@@ -16,19 +16,20 @@ from urllib.parse import quote, unquote
 import pyarrow as pa
 
 from connectors import raw
+from connectors.answers import ruling
 from connectors.base import Check, ConnectorError, Context, Malformed, NotAllowed
-from connectors.held import settled, standings, verdict
+from connectors.held import conflicting, settled, standings, verdict
 from connectors.http import Unanswered, scrub
 from connectors.kinds.html_form import Form, Listing, NoControl, NoOption, edit_form, errors, listing
 from connectors.kinds.site import SessionLost, Site, WebPage
 from connectors.manifest.model import Dataset, Manifest
 from connectors.manifest.sources import FormConnection, FormSource
 from connectors.mapping.rows import raw_key
+from connectors.near import near_misses
 from connectors.outgoing import Outgoing, prepare, record_key
 from connectors.readback import compare
 from schemas.records import Change, Outcome, Page
 
-CHANGED_BY_OTHERS = "数据已被他人修改"
 CLEAR = "（清空）"
 MOST_PAGES = 100_000
 """A list longer than this is taken for a circle."""
@@ -40,7 +41,7 @@ class FormConnector:
     def __init__(self, manifest: Manifest, context: Context) -> None:
         self.manifest, self.context = manifest, context
         connection = FormConnection.model_validate(context.variables.resolve(manifest, manifest.connection))
-        self._site = Site(manifest.id, connection, manifest.rate_limit, context.now, context.sleep)
+        self._site = Site(manifest.id, connection, context.quota(manifest), context.now, context.sleep)
         self._sources = {
             d.name: FormSource.model_validate(context.variables.resolve(manifest, d.source)) for d in manifest.datasets
         }
@@ -226,32 +227,38 @@ class FormConnector:
         try:
             answer = self._site.post(self._site.below(path, form.action or path), fields)
         except Unanswered:
-            return self._read_again(change, answered=False)
+            return self._read_again(one, change, None)
         self.context.at("sent")
         return self._judged(one, answer)
 
     def _judged(self, one: Outgoing, answer: WebPage) -> Outcome:
-        change = one.change
+        change, own = one.change, self.manifest.answers
         problems = errors(answer.tree)
-        if any(CHANGED_BY_OTHERS in problem for problem in problems):
-            return Outcome(change.change_id, "conflict", "conflict", CHANGED_BY_OTHERS, record_key=change.record_key)
         if problems:
-            message = scrub("；".join(problems), one.columns.values())
-            return Outcome(change.change_id, "rejected", "form_error", f"系统退回：{message}")
+            words = "；".join(problems)
+            message = f"系统退回：{scrub(words, one.columns.values())}"
+            told = ruling("form", "error", words, own).outcome(change.change_id, message, raw=answer.raw)
+            if told.state != "conflict" or change.record_key is None:
+                return told
+            self.context.at("read_back")
+            return conflicting(self.manifest, change, self.read_back(change.dataset, [change.record_key]), told)
         if change.record_key is None:
             change = replace(change, record_key=self._key_in(self.manifest.dataset(change.dataset), answer.path))
-        return self._read_again(change, answered=True)
+        return self._read_again(one, change, answer)
 
-    def _read_again(self, change: Change, *, answered: bool) -> Outcome:
-        silent = Outcome(change.change_id, "no_answer", "no_answer", "系统没有回应，是否写入尚不清楚")
+    def _read_again(self, one: Outgoing, change: Change, answer: WebPage | None) -> Outcome:
+        """Let the edit page decide; `answer` is None where none came."""
+        raw = answer.raw if answer else None
+        silent = Outcome(change.change_id, "no_answer", "no_answer", "系统没有回应，是否写入尚不清楚", raw=raw)
         if change.record_key is None:
             return silent
         self.context.at("read_back")
         rows = self.read_back(change.dataset, [change.record_key])
         result = compare(self.manifest, change.dataset, change.role, [change], rows)[change.change_id]
-        if not (answered or result[0]):
+        if not result[0] and (answer is None or answer.status >= 500):
             return silent
-        return verdict(change.change_id, result, receipt=None, key=change.record_key)
+        near = near_misses(self.manifest, change.dataset, [(change, one.columns)], rows).get(change.change_id, ())
+        return verdict(change.change_id, result, receipt=None, key=change.record_key, near=near, raw=raw)
 
     # --- addresses ------------------------------------------------------------------------------------------------
 

@@ -21,12 +21,15 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from connectors import raw
+from connectors.answers import ruling
 from connectors.base import Check, Context
-from connectors.held import settled, standings
+from connectors.held import conflicting, settled, standings, verdict
+from connectors.http import scrub
 from connectors.kinds.frontdb_check import check_columns
-from connectors.kinds.frontdb_tables import FRONT, Staging, StagingDatabase
+from connectors.kinds.frontdb_tables import FRONT, Refusal, Staging, StagingDatabase
 from connectors.manifest.model import Manifest
-from connectors.mapping.rows import raw_key
+from connectors.mapping.rows import raw_key, record_keys
+from connectors.near import fields_rewritten, near_misses
 from connectors.outgoing import Outgoing, prepare, record_key
 from connectors.readback import compare, differences
 from schemas.records import Change, Outcome, Page
@@ -46,6 +49,10 @@ class _Answer:
     flag: str
     error: str
     key: tuple[str, ...]
+
+
+GONE = _Answer("", "", ())
+"""The row is not in the in table any more."""
 
 
 class FrontdbConnector:
@@ -226,8 +233,11 @@ class FrontdbConnector:
         before = self._last_sequence(name)
         guids = {one.change.change_id: guid_of(one.change.key) for one in ready}
         self.context.at("send")
-        self._insert(name, ready, guids)
+        refused = self._insert(name, ready, guids)
         self.context.at("sent")
+        yield from refused.values()
+        ready = [one for one in ready if one.change.change_id not in refused]
+        guids = {change_id: guid for change_id, guid in guids.items() if change_id not in refused}
         waited = 0.0
         while True:
             answers = self._answers(name, list(guids.values()))
@@ -235,18 +245,24 @@ class FrontdbConnector:
                 break
             self.context.sleep(self._poll)
             waited += self._poll
-        by_role: dict[str, list[Change]] = {}
+        by_role: dict[str, list[tuple[Change, Mapping[str, str]]]] = {}
+        conflicts: list[tuple[Change, Outcome]] = []
         for one in ready:
-            answer = answers[guids[one.change.change_id]]
+            answer = answers.get(guids[one.change.change_id], GONE)
             settled = self._settled(one.change.change_id, guids[one.change.change_id], answer)
-            if settled is not None:
+            if settled is not None and settled.state == "conflict":
+                conflicts.append((one.change, settled))
+            elif settled is not None:
                 yield settled
-                continue
-            key = record_key(self.manifest, name, answer.key)
-            by_role.setdefault(one.change.role, []).append(replace(one.change, record_key=key))
+            else:
+                key = record_key(self.manifest, name, answer.key)
+                by_role.setdefault(one.change.role, []).append((replace(one.change, record_key=key), one.columns))
         self.context.at("read_back")
         for role, accepted in by_role.items():
             yield from self._verify(name, role, accepted, guids, before)
+        if conflicts:
+            held = self.read_back(name, [change.record_key for change, _ in conflicts if change.record_key])
+            yield from (conflicting(self.manifest, change, held, told) for change, told in conflicts)
 
     def _due(self, name: str, ready: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Outcome]]:
         """Compare with what the out table shows: there already, changed by others, or to be written.
@@ -264,8 +280,14 @@ class FrontdbConnector:
         return due, [outcome for outcome in found.values() if outcome is not None]
 
     def _verify(
-        self, name: str, role: str, accepted: Sequence[Change], guids: Mapping[str, str], before: int
+        self,
+        name: str,
+        role: str,
+        written: Sequence[tuple[Change, Mapping[str, str]]],
+        guids: Mapping[str, str],
+        before: int,
     ) -> Iterator[Outcome]:
+        accepted = [change for change, _ in written]
         keys = [change.record_key or "" for change in accepted]
         rows = self._newest(name, keys)
         table = self._page(name, rows, None).rows if rows else raw.empty(self._staging[name].columns)
@@ -274,10 +296,14 @@ class FrontdbConnector:
             record_key(self.manifest, name, [str(k) for k in row[FRONT : FRONT + width]]): int(row[0]) for row in rows
         }
         result = compare(self.manifest, name, role, accepted, table)
+        near = near_misses(self.manifest, name, written, table)
         for change in accepted:
-            equal, fields = result[change.change_id]
-            fresh = shown.get(change.record_key or "", 0) > before
-            yield self._compared(change.change_id, guids[change.change_id], change.record_key, equal, fresh, fields)
+            yield verdict(
+                change.change_id, result[change.change_id],
+                shown=shown.get(change.record_key or "", 0) > before,
+                receipt=guids[change.change_id], key=change.record_key, near=near.get(change.change_id, ()),
+                raw=f"{guids[change.change_id]}|{DONE}".encode(), due=self.manifest.due(self.context.now()),
+            )  # fmt: skip
 
     def _follow(self, name: str, here: Mapping[str, str], answers: Mapping[str, _Answer]) -> Iterator[Outcome]:
         accepted: dict[str, str] = {}
@@ -295,31 +321,34 @@ class FrontdbConnector:
         for change_id, receipt in accepted.items():
             row, written = sent[receipt]
             fields = differences(self.manifest, name, row, held, written).get(keys[change_id])
-            yield self._compared(change_id, receipt, keys[change_id], fields == [], fields is not None, fields or [])
+            shown = _row_of(self.manifest, name, held, keys[change_id])
+            meant = {c: row.column(c)[0].as_py() for c in written}
+            yield verdict(
+                change_id, (fields == [], fields or []), shown=fields is not None, receipt=receipt,
+                key=keys[change_id], near=fields_rewritten(self.manifest, name, meant, shown) if shown else (),
+                raw=f"{receipt}|{DONE}".encode(), due=self.manifest.due(self.context.now()),
+            )  # fmt: skip
 
-    @staticmethod
-    def _settled(change_id: str, receipt: str, answer: _Answer) -> Outcome | None:
+    def _settled(self, change_id: str, receipt: str, answer: _Answer) -> Outcome | None:
         """The outcome where the gatekeeper has not accepted the row (yet)."""
+        if answer is GONE:
+            return Outcome(change_id, "no_answer", "receipt_unknown", "入库表中已没有这一行", receipt)
         if answer.flag == WAITING:
-            return Outcome(change_id, "sent", "waiting", "前置库尚未处理", receipt)
+            due = self.manifest.due(self.context.now())
+            return Outcome(change_id, "sent", "waiting", "前置库尚未处理", receipt, due=due)
         if answer.flag != DONE:
-            message = f"前置库退回（标志{answer.flag}）：{answer.error or '未说明原因'}"
-            return Outcome(change_id, "rejected", "staging_error", message, receipt)
+            message = f"前置库退回（标志{answer.flag}）：{scrub(answer.error) or '未说明原因'}"
+            told = ruling("staging", answer.flag, answer.error, self.manifest.answers)
+            raw_answer = f"{receipt}|{answer.flag}|{answer.error}".encode()
+            return told.outcome(change_id, message, receipt=receipt, raw=raw_answer)
         return None
 
-    @staticmethod
-    def _compared(
-        change_id: str, receipt: str, key: str | None, equal: bool, fresh: bool, fields: Sequence[str]
-    ) -> Outcome:
-        if equal:
-            return Outcome(change_id, "verified", receipt=receipt, record_key=key)
-        if not fresh:
-            return Outcome(change_id, "sent", "not_shown_yet", "已受理，出库表尚未回传", receipt, key)
-        message = f"已受理，但回传的值不同：{'、'.join(fields)}"
-        return Outcome(change_id, "rejected", "readback_differs", message, receipt, key)
+    def _insert(self, name: str, ready: Sequence[Outgoing], guids: Mapping[str, str]) -> dict[str, Outcome]:
+        """Insert the rows that are not there yet: after a crash the same change comes with the same GUID.
 
-    def _insert(self, name: str, ready: Sequence[Outgoing], guids: Mapping[str, str]) -> None:
-        """Insert the rows that are not there yet: after a crash the same change comes with the same GUID."""
+        One row that the database refuses must not hold up the others: then each is inserted alone, and change_id ->
+        outcome of the refused ones is returned.
+        """
         source = self._staging[name].source
         into = self._db.in_table(name)
         present = self._answers(name, list(guids.values()))
@@ -339,8 +368,28 @@ class FrontdbConnector:
             for one in ready
         }
         fresh = [row for guid, row in rows.items() if guid not in present]
-        if fresh:
+        if not fresh:
+            return {}
+        try:
             self._db.write(source.in_table or "", [(sa.insert(into), fresh)])
+        except Refusal:
+            return self._insert_each(name, {one.change.change_id: rows[guids[one.change.change_id]] for one in ready})
+        return {}
+
+    def _insert_each(self, name: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Outcome]:
+        source, into = self._staging[name].source, self._db.in_table(name)
+        refused: dict[str, Outcome] = {}
+        present = self._answers(name, [str(row[source.row_id]) for row in rows.values()])
+        for change_id, row in rows.items():
+            if row[source.row_id] in present:
+                continue
+            try:
+                self._db.write(source.in_table or "", [(sa.insert(into), [dict(row)])])
+            except Refusal as error:
+                if not self._answers(name, [str(row[source.row_id])]):  # else another pusher was faster
+                    message = f"前置库不接受这一行：{error.told.means}"
+                    refused[change_id] = error.told.outcome(change_id, message)
+        return refused
 
     def _answers(self, name: str, receipts: Sequence[str]) -> dict[str, _Answer]:
         staging, into = self._staging[name], self._db.in_table(name)
@@ -371,6 +420,11 @@ class FrontdbConnector:
         staging = self._staging[name]
         rows = self._db.fetch(staging.source.out_table, sa.select(sa.func.max(staging.out.c[staging.source.sequence])))
         return int(rows[0][0] or 0)
+
+
+def _row_of(manifest: Manifest, name: str, rows: pa.Table, key: str) -> Mapping[str, str | None] | None:
+    keys = record_keys(rows, manifest, manifest.dataset(name)).to_pylist()
+    return rows.slice(keys.index(key), 1).to_pylist()[0] if key in keys else None
 
 
 def guid_of(*keys: str) -> str:

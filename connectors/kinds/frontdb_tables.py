@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from connectors.answers import Ruling, ruling
 from connectors.base import ConnectorError, Context, LoginRefused, Malformed, NotAllowed, Unreachable
+from connectors.http import Unanswered
 from connectors.manifest.model import Manifest
 from connectors.manifest.sources import FrontdbConnection, FrontdbSource
 
@@ -43,7 +45,7 @@ class StagingDatabase:
     """One connection URL and the staging tables that the manifest names."""
 
     def __init__(self, manifest: Manifest, context: Context) -> None:
-        self.manifest = manifest
+        self.manifest, self._quota = manifest, context.quota(manifest)
         connection = FrontdbConnection.model_validate(context.variables.resolve(manifest, manifest.connection))
         self.schema = connection.schema_name
         try:
@@ -57,7 +59,7 @@ class StagingDatabase:
     def fetch(self, place: str, query: sa.Select[Any]) -> list[Sequence[Any]]:
         """Return all rows of a query; raises our error naming the table `place`."""
         try:
-            with self.engine.connect() as connection:
+            with self._quota.request(), self.engine.connect() as connection:
                 return list(connection.execute(query).fetchall())
         except exc.SQLAlchemyError as error:
             raise self.error(place, error) from error
@@ -65,7 +67,7 @@ class StagingDatabase:
     def write(self, place: str, statements: Sequence[tuple[sa.Executable, list[dict[str, Any]] | None]]) -> None:
         """Run statements (each with its rows, or None) in one transaction; raises our error naming the table."""
         try:
-            with self.engine.begin() as connection:
+            with self._quota.request(), self.engine.begin() as connection:
                 for statement, rows in statements:
                     connection.execute(statement, rows)
         except exc.SQLAlchemyError as error:
@@ -74,7 +76,7 @@ class StagingDatabase:
     def write_exactly(self, place: str, statement: sa.Executable, count: int) -> bool:
         """Run a statement if it touches exactly `count` rows; otherwise undo it and return False."""
         try:
-            with self.engine.connect() as connection, connection.begin() as transaction:
+            with self._quota.request(), self.engine.connect() as connection, connection.begin() as transaction:
                 exact = connection.execute(statement).rowcount == count
                 if not exact:
                     transaction.rollback()
@@ -91,16 +93,20 @@ class StagingDatabase:
         return into
 
     def error(self, place: str, error: exc.SQLAlchemyError) -> ConnectorError:
-        """Our error for a database error; the driver's text is not repeated, it may hold values."""
-        system = self.manifest.id
-        text = str(getattr(error, "orig", error)).lower()
-        if any(word in text for word in ("permission denied", "access denied", "ora-01031")):
+        """Our error for a database error by its SQLSTATE; the driver's text is not repeated, it may hold values."""
+        system, told = self.manifest.id, sql_ruling(self.manifest, error)
+        if told.action == "refresh_login":
+            return LoginRefused(system, place, "the database refuses the login", "Check user and password in the URL.")
+        if told.code == "sql_42501":
             remedy = "Ask for SELECT and UPDATE of the flag on the out table, INSERT and SELECT on the in table."
             return NotAllowed(system, place, "the account lacks a right on this table", remedy)
-        if "authentication" in text or "password" in text:
-            return LoginRefused(system, place, "the database refuses the login", "Check user and password in the URL.")
-        if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
+        if told.action == "unknown" and isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+            remedy = "The rows may or may not be there; they are looked up by their id before anything is sent again."
+            return Unanswered(system, place, "the connection broke while the database was writing", remedy)
+        if told.action in {"retry", "unknown"}:
             return Unreachable(system, place, "the front-end database does not answer", "Check that it is up.")
+        if told.action == "reject":
+            return Refusal(system, place, told, "the database refuses a value")
         remedy = f"Compare the tables with the manifest: onefact systems check {system}."
         return Malformed(system, place, f"the database refuses the statement ({type(error).__name__})", remedy)
 
@@ -117,3 +123,37 @@ class StagingDatabase:
 
         into = table(source.in_table) if source.in_table else None
         return Staging(source, business, tuple(dataset.key), table(source.out_table, source.sequence), into)
+
+
+class Refusal(Malformed):
+    """The database refuses the values of a row (too long, not of the type, against a rule)."""
+
+    def __init__(self, system: str, place: str, told: Ruling, what: str) -> None:
+        self.told = told
+        super().__init__(system, place, what, "Compare the columns with the manifest, or correct the value.")
+
+
+CLASSES: Mapping[type[exc.SQLAlchemyError], str] = {
+    exc.TimeoutError: "08000",
+    exc.IntegrityError: "23000",
+    exc.DataError: "22000",
+    exc.InterfaceError: "08000",
+    exc.OperationalError: "08000",
+    exc.ProgrammingError: "42000",
+}
+"""SQLAlchemy's class of error -> SQLSTATE class, for drivers that give no SQLSTATE (Oracle, 达梦)."""
+
+
+def sql_ruling(manifest: Manifest, error: exc.SQLAlchemyError) -> Ruling:
+    """Return what a database error means, by its SQLSTATE or else by words and class of the driver's error."""
+    origin = getattr(error, "orig", None)
+    state = getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None)
+    text = str(origin or error).lower()
+    if not state:
+        if any(word in text for word in ("permission denied", "access denied", "ora-01031")):
+            state = "42501"
+        elif "authentication" in text or "password" in text or "ora-01017" in text:
+            state = "28000"
+        else:
+            state = next((found for kind, found in CLASSES.items() if isinstance(error, kind)), "HY000")
+    return ruling("sql", state, own=manifest.answers)

@@ -13,21 +13,23 @@ An acknowledgement: `command_id`, `status` (`ok`, `error`, `conflict`), `code`, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from connectors import raw
+from connectors.answers import ruling, stop
 from connectors.base import Check, ConnectorError, Context, Malformed, NotAllowed
-from connectors.held import settled, standings, verdict
+from connectors.held import conflicting, settled, standings, verdict
 from connectors.http import scrub
 from connectors.kinds.broker import Broker, Message, Sending, StreamState
 from connectors.kinds.events import Event, PageBuilder, Sieve, parse, rows_table
 from connectors.manifest.model import Manifest
 from connectors.manifest.sources import QueueConnection, QueueSource
 from connectors.mapping.rows import raw_key
-from connectors.outgoing import Outgoing, prepare, record_key
+from connectors.near import fields_rewritten, near_misses
+from connectors.outgoing import Outgoing, prepare, record_key, waves
 from connectors.readback import compare, differences
 from schemas.records import Change, Outcome, Page
 
@@ -50,6 +52,16 @@ class _Ack:
     message: str
     key: str | None
     version: int | None
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A change (with its record key), the columns of its command, and the acknowledgement that says yes."""
+
+    change: Change
+    columns: Mapping[str, str]
+    ack: _Ack
 
 
 class QueueConnector:
@@ -64,7 +76,8 @@ class QueueConnector:
     def __init__(self, manifest: Manifest, context: Context, ack_seconds: float = 10.0) -> None:
         self.manifest, self.context, self._wait = manifest, context, ack_seconds
         connection = QueueConnection.model_validate(context.variables.resolve(manifest, manifest.connection))
-        self._broker = Broker(manifest.id, connection.url, connection.stream)
+        self._broker = Broker(manifest.id, connection.url, connection.stream, context.quota(manifest))
+        self._reads = manifest.capabilities.read != "none"
         self._sources = {
             d.name: QueueSource.model_validate(context.variables.resolve(manifest, d.source)) for d in manifest.datasets
         }
@@ -154,8 +167,9 @@ class QueueConnector:
         yield from refused
         for name in dict.fromkeys(one.change.dataset for one in ready):
             of_dataset = [one for one in ready if one.change.dataset == name]
-            for begin in range(0, len(of_dataset), AT_ONCE):
-                yield from self._push(name, of_dataset[begin : begin + AT_ONCE])
+            known: dict[str, int] = {}  # versions that acknowledgements named; the events may come later
+            for wave in waves(of_dataset, AT_ONCE):
+                yield from self._push(name, wave, known)
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
         """Ask again about commands that were only `sent`: (change_id, receipt), the receipt being the command's token."""
@@ -171,13 +185,14 @@ class QueueConnector:
         for change_id, receipt in left.items():
             yield Outcome(change_id, "no_answer", "command_unknown", "消息队列中已没有这条指令", receipt)
 
-    def _push(self, name: str, ready: Sequence[Outgoing]) -> Iterator[Outcome]:
+    def _push(self, name: str, ready: Sequence[Outgoing], known: dict[str, int]) -> Iterator[Outcome]:
         updates = [one.change for one in ready if one.change.record_key]
         rows, versions = self._newest(name, [c.record_key or "" for c in updates])
+        versions |= {key: max(version, versions.get(key, version)) for key, version in known.items()}
         standing = standings(self.manifest, name, updates, rows)
         due: list[Outgoing] = []
         for one in ready:
-            outcome = settled(one.change, standing.get(one.change.change_id))
+            outcome = settled(one.change, standing.get(one.change.change_id), reads=self._reads)
             if outcome is None:
                 due.append(one)
             else:
@@ -190,17 +205,28 @@ class QueueConnector:
         self.context.at("send")
         sent = self._broker.send(messages, answers, f"{source.acks}.*", self._wait)
         self.context.at("sent")
-        accepted: dict[str, tuple[Change, int | None]] = {}
+        accepted: list[_Accepted] = []
+        conflicts: list[tuple[Change, Outcome]] = []
+        told: list[Outcome] = []
         for one, subject in zip(due, answers, strict=True):
             ack = _ack(sent.answers.get(subject))
             outcome = self._acknowledged(one, ack, stored=one.change.key in sent.stored)
-            if outcome is not None:
+            if outcome is not None and outcome.state == "conflict":
+                conflicts.append((one.change, outcome))
+            elif outcome is not None:
+                told.append(outcome)
                 yield outcome
             elif ack is not None:
                 key = record_key(self.manifest, name, [ack.key]) if ack.key else one.change.record_key
-                accepted[one.change.change_id] = (replace(one.change, record_key=key), ack.version)
+                accepted.append(_Accepted(replace(one.change, record_key=key), one.columns, ack))
+                if key and ack.version is not None:
+                    known[key] = ack.version
         self.context.at("read_back")
         yield from self._verify(name, accepted)
+        if conflicts:
+            held = self.read_back(name, [change.record_key for change, _ in conflicts if change.record_key])
+            yield from (conflicting(self.manifest, change, held, outcome) for change, outcome in conflicts)
+        stop(self.manifest, told, source.commands)
 
     def _command(self, source: QueueSource, one: Outgoing, versions: dict[str, int]) -> Sending:
         change = one.change
@@ -209,40 +235,45 @@ class QueueConnector:
             "op": change.operation,
             "dataset": change.dataset,
             "key": "|".join(one.key) if change.record_key else None,
-            # A second command for the same row in one go follows our own first one: only that may be in between.
-            "if_version": versions.pop(change.record_key or "", None),
+            "if_version": versions.get(change.record_key or ""),
             "row": dict(one.columns),
         }
         body = json.dumps(command, ensure_ascii=False).encode()
         return Sending(f"{source.commands}.{token(change.key)}", body, change.key)
 
-    @staticmethod
-    def _acknowledged(one: Outgoing, ack: _Ack | None, *, stored: bool) -> Outcome | None:
+    def _acknowledged(self, one: Outgoing, ack: _Ack | None, *, stored: bool) -> Outcome | None:
         """The outcome where the system has not accepted the command (yet)."""
         change_id, receipt = one.change.change_id, token(one.change.key)
         if ack is None:
             if stored:
-                return Outcome(change_id, "sent", "no_ack_yet", "指令已送达消息队列，系统尚未回执", receipt)
-            return Outcome(change_id, "no_answer", "not_published", "消息队列没有确认收到指令", receipt)
-        return _refused(change_id, receipt, ack, tuple(one.columns.values()))
+                due = self.manifest.due(self.context.now())
+                return Outcome(change_id, "sent", "no_ack_yet", "指令已送达消息队列，系统尚未回执", receipt, due=due)
+            told = ruling("broker", "not_stored", own=self.manifest.answers)
+            return told.outcome(change_id, "消息队列没有确认收到指令", receipt=receipt)
+        return self._refused(change_id, receipt, ack, tuple(one.columns.values()))
 
-    def _verify(self, name: str, accepted: dict[str, tuple[Change, int | None]]) -> Iterator[Outcome]:
-        rows, versions = self._newest(name, [change.record_key or "" for change, _ in accepted.values()])
-        changes = [change for change, _ in accepted.values()]
+    def _verify(self, name: str, accepted: Sequence[_Accepted]) -> Iterator[Outcome]:
+        changes = [one.change for one in accepted]
+        rows, versions = self._newest(name, [change.record_key or "" for change in changes])
         result: dict[str, tuple[bool, list[str]]] = {}
         for role in dict.fromkeys(change.role for change in changes):
             result |= compare(self.manifest, name, role, changes, rows)
-        for change, version in accepted.values():
-            shown = versions.get(change.record_key or "", -1) >= (version or 0)
-            receipt, key = token(change.key), change.record_key
-            yield verdict(change.change_id, result[change.change_id], shown=shown, receipt=receipt, key=key)
+        near = near_misses(self.manifest, name, [(one.change, one.columns) for one in accepted], rows)
+        for one in accepted:
+            change = one.change
+            yield verdict(
+                change.change_id, result[change.change_id],
+                shown=versions.get(change.record_key or "", -1) >= (one.ack.version or 0),
+                receipt=token(change.key), key=change.record_key, near=near.get(change.change_id, ()),
+                raw=one.ack.raw, due=self.manifest.due(self.context.now()),
+            )  # fmt: skip
 
     def _followed(self, name: str, change_id: str, receipt: str, answer: Message | None, command: Message) -> Outcome:
         ack = _ack(answer.body if answer else None)
         if ack is None:
             return Outcome(change_id, "sent", "no_ack_yet", "系统尚未回执", receipt)
         asked = json.loads(command.body)
-        refused = _refused(change_id, receipt, ack, tuple(asked["row"].values()))
+        refused = self._refused(change_id, receipt, ack, tuple(asked["row"].values()))
         if refused is not None:
             return refused
         spec = self.manifest.dataset(name)
@@ -252,7 +283,23 @@ class QueueConnector:
         sent = raw.table({c: pa.array([v or None], pa.string()) for c, v in meant.items()}, pa.array([receipt]))
         fields = differences(self.manifest, name, sent, held).get(record)
         shown = versions.get(record, -1) >= (ack.version or 0) and fields is not None
-        return verdict(change_id, (fields == [], fields or []), shown=shown, receipt=receipt, key=record)
+        rewritten = [fields_rewritten(self.manifest, name, meant, row) for row in held.to_pylist()]
+        return verdict(
+            change_id, (fields == [], fields or []), shown=shown, receipt=receipt, key=record,
+            near=next(iter(rewritten), ()), raw=ack.raw, due=self.manifest.due(self.context.now()),
+        )  # fmt: skip
+
+    def _refused(self, change_id: str, receipt: str, ack: _Ack, sent: Sequence[str]) -> Outcome | None:
+        """The outcome of an acknowledgement that is no yes."""
+        if ack.status == "ok":
+            return None
+        message = f"系统退回：{scrub(ack.message, sent) or '未说明原因'}"
+        told = ruling("ack", ack.code or "error", ack.message, self.manifest.answers)
+        if ack.status == "conflict":
+            told = ruling("ours", "conflict", own=self.manifest.answers)
+        elif ack.status == "malformed":
+            told = ruling("ours", "ack_malformed", own=self.manifest.answers)
+        return told.outcome(change_id, message, receipt=receipt, raw=ack.raw)
 
 
 def token(text: str) -> str:
@@ -268,7 +315,7 @@ def _ack(body: bytes | None) -> _Ack | None:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        return _Ack("error", "ack_malformed", "回执不是 JSON", None, None)
+        return _Ack("malformed", "", "回执不是 JSON", None, None, body)
     key, version = answer.get("key"), answer.get("version")
     return _Ack(
         str(answer.get("status")),
@@ -276,12 +323,5 @@ def _ack(body: bytes | None) -> _Ack | None:
         str(answer.get("message", "")),
         key if isinstance(key, str) else None,
         version if type(version) is int else None,
+        body,
     )
-
-
-def _refused(change_id: str, receipt: str, ack: _Ack, sent: Sequence[str]) -> Outcome | None:
-    if ack.status == "ok":
-        return None
-    code = "conflict" if ack.status == "conflict" else f"ack_{ack.code or 'error'}"
-    message = f"系统退回：{scrub(ack.message, sent) or '未说明原因'}"
-    return Outcome(change_id, "conflict" if code == "conflict" else "rejected", code, message, receipt)

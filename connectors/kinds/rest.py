@@ -14,13 +14,13 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from connectors.base import Check, ConnectorError, Context
-from connectors.kinds.rest_batch import BatchWriter, waves
+from connectors.kinds.rest_batch import BatchWriter
 from connectors.kinds.rest_listing import Listing
 from connectors.kinds.rest_session import Session
 from connectors.manifest.model import Manifest
 from connectors.manifest.sources import RestSource
 from connectors.mapping.rows import raw_key
-from connectors.outgoing import prepare
+from connectors.outgoing import prepare, waves
 from schemas.records import Change, Outcome, Page
 
 IDS_AT_ONCE = 200

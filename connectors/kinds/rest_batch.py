@@ -7,23 +7,23 @@ target now holds. Whenever the answer is missing or unclear the read-back decide
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
+from connectors.answers import ruling, stop
 from connectors.base import ConnectorError
-from connectors.held import changed_there
-from connectors.http import Unanswered, dig, malformed, scrub
+from connectors.held import changed_there, conflicting
+from connectors.http import Unanswered, dig, scrub
 from connectors.kinds.rest_listing import Listing
 from connectors.kinds.rest_session import BusinessError, Session
 from connectors.manifest.model import Manifest
+from connectors.near import near_misses
 from connectors.outgoing import Outgoing
-from connectors.readback import Records, compare, records
+from connectors.readback import Records, compare_held, records
 from schemas.records import Change, Outcome
-
-CONFLICT_CODES = frozenset({"409", "412"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,11 @@ class BatchWriter:
             else:
                 yield early
         if todo:
-            yield from self._decide(self._send(todo, held))
+            outcomes: list[Outcome] = []
+            for outcome in self._decide(self._send(todo, held)):
+                outcomes.append(outcome)
+                yield outcome
+            stop(self._manifest, outcomes, self._source.batch_path or "")
 
     def _held(self, keys: Sequence[str | None]) -> Held:
         table = self._read_back(self._dataset.name, [key for key in keys if key])
@@ -104,19 +108,24 @@ class BatchWriter:
         try:
             answer = self._session.write(path, payload)
         except Unanswered as error:
+            self._at("sent")
             said = Outcome("", "no_answer", "no_answer", f"目标系统没有应答：{error.what}")
             return [Claim(one, replace(said, change_id=one.change.change_id)) for one in batch]
         except BusinessError as error:
-            said = Outcome("", "rejected", error.code, error.said)
-            return [Claim(one, replace(said, change_id=one.change.change_id)) for one in batch]
+            self._at("sent")
+            told, words = error.ruling, error.said or error.ruling.means
+            return [Claim(one, told.outcome(one.change.change_id, words, raw=error.raw)) for one in batch]
         self._at("sent")
         found = dig(answer.body, self._source.batch_results)
-        if not isinstance(found, list):
-            raise malformed(self._manifest.id, path, f"the answer has no list at {self._source.batch_results}")
+        if not isinstance(found, list):  # it was sent: what became of the rows can only be read back
+            told, words = ruling("page", "no_results", own=self._manifest.answers), "目标系统的应答中没有逐条结果"
+            return [Claim(one, told.outcome(one.change.change_id, words, raw=answer.raw)) for one in batch]
         results = [r for r in found if isinstance(r, dict)]
-        by_idem = {str(r["idempotency_key"]): r for r in results if r.get("idempotency_key")}
-        by_key = {str(r["key"]): r for r in results if r.get("key") and not r.get("idempotency_key")}
-        return [self._claim(one, by_idem.get(one.change.key) or by_key.get("|".join(one.key))) for one in batch]
+        by_idem = _once_each((str(r["idempotency_key"]), r) for r in results if r.get("idempotency_key"))
+        by_key = _once_each((str(r["key"]), r) for r in results if r.get("key") and not r.get("idempotency_key"))
+        return [
+            self._claim(one, by_idem.get(one.change.key) or by_key.get("|".join(one.key)), answer.raw) for one in batch
+        ]
 
     def _payload(self, one: Outgoing, held: Held) -> dict[str, Any]:
         keys = dict(zip(self._dataset.key, one.key, strict=True))
@@ -128,25 +137,25 @@ class BatchWriter:
             row["version"] = int(version) if version and version.isdigit() else version
         return row
 
-    def _claim(self, one: Outgoing, result: Mapping[str, Any] | None) -> Claim:
+    def _claim(self, one: Outgoing, result: Mapping[str, Any] | None, raw: bytes) -> Claim:
         change = one.change
         if result is None:
             words = "目标系统的应答中没有这一行"
-            return Claim(one, Outcome(change.change_id, "no_answer", "no_row_answer", words))
-        code, receipt = str(result.get("code")), result.get("receipt")
+            return Claim(one, Outcome(change.change_id, "no_answer", "no_row_answer", words, raw=raw))
+        code, receipt = str(result.get("code", "missing")), result.get("receipt")
         said = scrub(result.get("message"), one.columns.values())
-        if code in CONFLICT_CODES:
-            return Claim(one, Outcome(change.change_id, "conflict", f"row_{code}", said))
         if code not in self._session.connection.success_values:
-            return Claim(one, Outcome(change.change_id, "rejected", f"row_{code}", said))
+            told = ruling("row", code, str(result.get("message") or ""), self._manifest.answers)
+            return Claim(one, told.outcome(change.change_id, said, raw=raw))
         key = change.record_key or self._record_key(result.get("key"))
         sent = replace(one, change=replace(change, record_key=key))
         number = None if receipt is None else str(receipt)
-        return Claim(sent, Outcome(change.change_id, "sent", receipt=number, record_key=key), accepted=True)
+        outcome = Outcome(change.change_id, "sent", receipt=number, record_key=key, raw=raw)
+        return Claim(sent, outcome, accepted=True)
 
     def _decide(self, claims: Sequence[Claim]) -> Iterator[Outcome]:
         """Confirm by reading back; a read-back that fails leaves what the target said."""
-        unsure = [c for c in claims if c.outcome.state != "conflict" and c.sent.change.record_key]
+        unsure = [c for c in claims if c.sent.change.record_key]
         held: Held | None = None
         if unsure and self._reads:
             self._at("read_back")
@@ -154,12 +163,19 @@ class BatchWriter:
                 held = self._held([c.sent.change.record_key for c in unsure])
             except ConnectorError:
                 held = None
-        equal = self._equal([c.sent for c in unsure], held) if held is not None else {}
+        equal = self._equal([c.sent for c in unsure if c.outcome.state != "conflict"], held) if held is not None else {}
+        sent = [(c.sent.change, c.sent.columns) for c in unsure]
+        near = near_misses(self._manifest, self._dataset.name, sent, held.table) if held is not None else {}
         for claim in claims:
             change = claim.sent.change
             same, differing = equal.get(change.change_id, (None, []))
-            if same:
-                yield replace(claim.outcome, state="verified", code="ok", message="", record_key=change.record_key)
+            if claim.outcome.state == "conflict" and held is not None:
+                yield conflicting(self._manifest, change, held.table, claim.outcome)
+            elif same:
+                misses = near.get(change.change_id, ())
+                yield replace(
+                    claim.outcome, state="verified", code="ok", message="", record_key=change.record_key, near=misses
+                )
             elif claim.accepted and same is False:
                 words = f"目标系统已受理，但回读不一致：{'、'.join(differing) or '记录未找到'}"
                 yield replace(claim.outcome, state="rejected", code="readback_differs", message=words)
@@ -176,7 +192,7 @@ class BatchWriter:
         for one in sent:
             by_role.setdefault(one.change.role, []).append(one.change)
         for role, changes in by_role.items():
-            equal |= compare(self._manifest, self._dataset.name, role, changes, held.table)
+            equal |= compare_held(self._manifest, self._dataset.name, role, changes, held.values)
         for one in sent:
             now = held.rows.get(self._raw_key(one))
             if now is not None and all((now.get(c) or "") == t for c, t in one.columns.items() if t or c in now):
@@ -195,16 +211,12 @@ class BatchWriter:
         return f"{self._dataset.name}/{key}" if self._manifest.prefixed else str(key)
 
 
-def waves(ready: Sequence[Outgoing], size: int) -> Iterator[list[Outgoing]]:
-    """Cut changes into batches of at most `size` in which each record occurs once, keeping the order per record."""
-    turns: dict[str, int] = {}
-    by_turn: dict[int, list[Outgoing]] = {}
-    for one in ready:
-        key = one.change.record_key
-        turn = turns.get(key, 0) if key else 0
-        if key:
-            turns[key] = turn + 1
-        by_turn.setdefault(turn, []).append(one)
-    for turn in sorted(by_turn):
-        wave = by_turn[turn]
-        yield from (wave[begin : begin + size] for begin in range(0, len(wave), size))
+def _once_each(pairs: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:
+    """Results by their key; a key that was answered twice in different ways has no answer that could be believed."""
+    found: dict[str, Mapping[str, Any]] = {}
+    torn: set[str] = set()
+    for key, result in pairs:
+        if key in found and found[key].get("code") != result.get("code"):
+            torn.add(key)
+        found[key] = result
+    return {key: result for key, result in found.items() if key not in torn}

@@ -16,6 +16,7 @@ time), and where the server shows no clock it does not move at all. Either costs
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -167,12 +168,28 @@ class Listing:
     def _page(self, query: list[tuple[str, str]], place: str, mark: Watermark) -> tuple[pa.Table, str | None]:
         paging = self.source.paging
         answer = self.session.get(self.source.path, [*query, (paging.size_param, str(paging.size))])
-        rows = self.table(self._records(answer.body), place)
+        records = self._records(answer.body)
+        self._promised(records, place)
+        rows = self.table(records, place)
         mark.started = mark.started or answer.served_at
         stamp = self.dataset.updated_at
         mark.add(rows.column(stamp.column).to_pylist() if stamp else [])
         following = dig(answer.body, paging.next_field) if paging.style == "cursor" else None
         return rows, None if following in {None, "", "false"} or following is False else str(following)
+
+    def _promised(self, records: Sequence[dict[str, Any]], place: str) -> None:
+        """Raise `Malformed` where no record of a page has a mapped column: it was removed or renamed, not emptied."""
+        if not records or self.source.omits_empty:
+            return
+        missing = [
+            c for c in self.dataset.columns if c not in self.dataset.local and not any(_has(r, c) for r in records)
+        ]
+        if missing:
+            near = difflib.get_close_matches(missing[0], [*records[0]], n=1)
+            hint = f"{missing[0]} is nearest to {near[0]}. " if near else ""
+            remedy = f"{hint}Correct the manifest, or set `omits_empty` where the system leaves out what is empty."
+            what = f"no row of the list has the column {', '.join(missing)}"
+            raise Malformed(self.session.system, place, what, remedy)
 
     def _news(self, rows: pa.Table, known: dict[str, int]) -> tuple[pa.Table, pa.Table]:
         """Rows not met before in this shape, and among them those whose key is unknown; remembers them."""
@@ -228,3 +245,14 @@ def _text(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _has(record: dict[str, Any], dotted: str) -> bool:
+    """True when a record has a column, filled or not; a parent that is null has all its columns."""
+    if dotted in record:
+        return True
+    first, _, rest = dotted.partition(".")
+    inner = record.get(first)
+    if not rest or first not in record:
+        return False
+    return _has(inner, rest) if isinstance(inner, dict) else inner is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,36 +11,46 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import httpx
+
+from connectors.answers import Ruling, ruling
 from connectors.base import ConnectorError, Context
 from connectors.http import HttpClient, Query, Request, Unanswered, dig, http_date, malformed, scrub
 from connectors.login import login_for, refused
 from connectors.manifest.model import Manifest
 from connectors.manifest.sources import RestConnection
 
-NO_LOGIN = frozenset({"401", "403"})
-"""HTTP statuses that mean our login; many systems say so in the body of an HTTP 200 as well."""
+PAUSES = (1.0, 4.0)
+"""Seconds before a reading that was refused as too much is asked for again."""
+
+LOGIN_PAGE = re.compile(rb"type\s*=\s*[\"']?password", re.IGNORECASE)
+"""What makes a web page a login page."""
 
 
 class BusinessError(ConnectorError):
     """HTTP 200 with an error code in the body (业务错误码): the request arrived and was refused.
 
     Attributes:
-        code: the system's own code.
+        ruling: stable code and what is done about it.
         said: the system's own words, without values.
+        raw: the answer as it came.
     """
 
-    def __init__(self, system: str, place: str, code: str, said: str) -> None:
-        self.code, self.said = code, said
+    def __init__(self, system: str, place: str, ruling: Ruling, said: str, raw: bytes | None = None) -> None:
+        self.ruling, self.code, self.said, self.raw = ruling, ruling.code, said, raw
+        self.transient = ruling.action == "retry"
+        code = ruling.code
         remedy = "Look the code up in the interface document of the system, or ask its operator."
         super().__init__(system, place, f"the system answers with error {code}: {said}", remedy)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer: its JSON (numbers as their shortest text) and the server's clock (UTC) if it gave one."""
+    """A successful answer: its JSON (numbers as their shortest text), the server's clock (UTC) if it gave one, its bytes."""
 
     body: dict[str, Any]
     served_at: datetime | None
+    raw: bytes = b""
 
 
 class Session:
@@ -54,8 +65,9 @@ class Session:
             timeout=self.connection.timeout_seconds,
             now=context.now,
             sleep=context.sleep,
-            limit=manifest.rate_limit,
+            quota=context.quota(manifest),
         )
+        self._sleep, self._own = context.sleep, manifest.answers
         self._login = login_for(self.connection.auth, self._client, context.now, lambda: uuid4().hex)
 
     def close(self) -> None:
@@ -75,37 +87,61 @@ class Session:
         self._login.headers("GET", "/", (), b"")
 
     def _ask(self, method: str, path: str, query: Query, body: bytes, *, repeatable: bool) -> Answer:
-        for _ in range(2):
-            headers = dict(self._login.headers(method, self._client.full_path(path), query, body))
-            headers |= {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
-            response = self._client.send(Request(method, path, query, body or None, headers, repeatable))
-            status = str(response.status_code)
+        """Ask, log in anew once when the system says so, and repeat a reading that came at a bad moment."""
+        renewed, pauses = False, iter(PAUSES if repeatable else ())
+        while True:
+            response = self._once(method, path, query, body, repeatable=repeatable)
             answer = _json(response.content)
-            code = self._code(answer)
-            if status in NO_LOGIN or (answer is not None and code in NO_LOGIN):
-                if self._login.renew():
-                    continue
-                raise refused(self.system, path)
-            if status == "404":
-                raise malformed(self.system, path, "the system has no such address (HTTP 404)")
-            if response.status_code >= 300:
-                raise BusinessError(self.system, path, f"http_{status}", self._said(answer))
-            if answer is None:
-                raise self._not_json(path, repeatable=repeatable)
-            if code is not None and code not in self.connection.success_values:
-                raise BusinessError(self.system, path, f"code_{code}", self._said(answer))
-            return Answer(answer, http_date(response.headers.get("date")))
-        raise refused(self.system, path)
+            ruling, words = self._judged(response, answer)
+            if ruling is None:
+                return Answer(answer or {}, http_date(response.headers.get("date")), response.content)
+            if ruling.action == "refresh_login":
+                if renewed or not self._login.renew():
+                    raise refused(self.system, path)
+                renewed = True
+                continue
+            pause = next(pauses, None) if ruling.action == "retry" else None
+            if pause is None:
+                raise self._trouble(path, ruling, words, response, repeatable=repeatable)
+            self._sleep(pause)
+
+    def _once(self, method: str, path: str, query: Query, body: bytes, *, repeatable: bool) -> httpx.Response:
+        headers = dict(self._login.headers(method, self._client.full_path(path), query, body))
+        headers |= {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
+        return self._client.send(Request(method, path, query, body or None, headers, repeatable))
+
+    def _judged(self, response: httpx.Response, answer: dict[str, Any] | None) -> tuple[Ruling | None, str]:
+        """What an answer means beside success (None), and its words: status, then page, then the code within."""
+        own, words = self._own, self._said(answer)
+        if _login_page(response):
+            return ruling("page", "login", own=own), words
+        if response.status_code >= 300:
+            return ruling("http", response.status_code, words, own), words
+        if answer is None:
+            return ruling("page", "other", own=own), words
+        code = self._code(answer)
+        if code is None or code in self.connection.success_values:
+            return None, words
+        return ruling("body", code, words, own), words
+
+    def _trouble(
+        self, path: str, told: Ruling, words: str, response: httpx.Response, *, repeatable: bool
+    ) -> ConnectorError:
+        """The error for an answer that is no success and that no further try can better."""
+        if told.action == "unknown" and not repeatable:
+            remedy = "The write may or may not have happened; it is read back before it is sent again."
+            return Unanswered(self.system, path, f"the answer to a write is {told.code}", remedy)
+        if told.code == "not_json":
+            return malformed(self.system, path, "the answer is not JSON")
+        if told.action == "stop_target":
+            what = f"the system has no such address (HTTP {response.status_code})" if told.code == "http_404" else (
+                f"the system answers {told.code}: {words}"
+            )  # fmt: skip
+            return malformed(self.system, path, what)
+        return BusinessError(self.system, path, told, words, response.content)
 
     def _said(self, answer: dict[str, Any] | None) -> str:
         return scrub(dig(answer, self.connection.message_field))
-
-    def _not_json(self, path: str, *, repeatable: bool) -> ConnectorError:
-        """A gateway's page in place of an answer; after a write it says nothing about the write."""
-        if repeatable:
-            return malformed(self.system, path, "the answer is not JSON")
-        remedy = "The write may or may not have happened; it is read back before it is sent again."
-        return Unanswered(self.system, path, "the answer to a write is not JSON", remedy)
 
     def _code(self, answer: dict[str, Any] | None) -> str | None:
         """The business code; an answer without the promised field counts as an error of its own."""
@@ -121,3 +157,10 @@ def _json(content: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def _login_page(response: httpx.Response) -> bool:
+    """True for a login page in place of an answer, or a redirect to one: a gateway has forgotten our session."""
+    if response.is_redirect:
+        return bool(re.search(r"login|signin|/sso|/cas/", response.headers.get("location", ""), re.IGNORECASE))
+    return "html" in response.headers.get("content-type", "") and bool(LOGIN_PAGE.search(response.content))

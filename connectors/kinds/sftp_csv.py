@@ -21,7 +21,19 @@ from connectors.base import Check, ConnectorError, Context, Malformed
 from connectors.kinds.readers.chunk import Chunk, file_spec
 from connectors.kinds.readers.csv_file import read_csv
 from connectors.kinds.sftp_session import Session
-from connectors.late import CHANGED, Answer, Held, Receipt, SentFolder, batch_of, due, settle, whole_rows
+from connectors.late import (
+    CHANGED,
+    Answer,
+    Held,
+    Receipt,
+    SentFolder,
+    batch_of,
+    due,
+    keys_of,
+    resume,
+    settle,
+    whole_rows,
+)
 from connectors.manifest.model import Dataset, Manifest
 from connectors.manifest.sources import FilesSource, SftpConnection, SftpSource
 from connectors.mapping.rows import record_keys
@@ -40,7 +52,7 @@ class SftpCsvConnector:
     def __init__(self, manifest: Manifest, context: Context) -> None:
         self.manifest, self.context = manifest, context
         connection = SftpConnection.model_validate(context.variables.resolve(manifest, manifest.connection))
-        self._session = Session(manifest.id, connection, context.home / "known_hosts")
+        self._session = Session(manifest.id, connection, context.home / "known_hosts", context.quota(manifest))
         self._sent = SentFolder(context.home / "sent" / manifest.id)
 
     def close(self) -> None:
@@ -76,6 +88,17 @@ class SftpCsvConnector:
         yield from refused
         for dataset in self.manifest.datasets:
             yield from self._push(dataset, [one for one in ready if one.change.dataset == dataset.name])
+
+    def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Yield `sent` for changes in doubt that went out in a file; it is put there again where it is missing."""
+        return resume(
+            self.manifest,
+            self._sent,
+            changes,
+            lambda name: self._held(name)[0],
+            self._again,
+            self.manifest.due(self.context.now()),
+        )
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
         """Ask for receipts of rows that are `sent`: (change_id, `file#row`) pairs."""
@@ -146,14 +169,25 @@ class SftpCsvConnector:
         except UnicodeEncodeError:
             yield from self._send_without_foreign(dataset, wanted, held, source.encoding)
             return
-        self._sent.save(dataset.name, file, table, self.context.now())
-        self.context.at("send")
-        self._session.put(f"{source.in_dir}/{file}", content)
-        self.context.at("mark")
-        self._session.put(f"{source.in_dir}/{file}{MARKER}", hashlib.sha256(content).hexdigest().encode())
-        self.context.at("sent")
+        self._sent.save(dataset.name, file, table, self.context.now(), keys_of(wanted, numbers))
+        self._put(f"{source.in_dir}/{file}", content)
+        by = self.manifest.due(self.context.now())
         for change_id, number in numbers.items():
-            yield Outcome(change_id, "sent", message="文件已送达，等待回执", receipt=f"{file}#{number}")
+            yield Outcome(change_id, "sent", message="文件已送达，等待回执", receipt=f"{file}#{number}", due=by)
+
+    def _put(self, path: str, content: bytes) -> None:
+        """The marker comes last: it says that the file is whole."""
+        self.context.at("send")
+        self._session.put(path, content)
+        self.context.at("mark")
+        self._session.put(f"{path}{MARKER}", hashlib.sha256(content).hexdigest().encode())
+        self.context.at("sent")
+
+    def _again(self, dataset: Dataset, file: str, rows: pa.Table) -> None:
+        source = self._source(dataset)
+        arrived = f"{file}{MARKER}" in self._session.list(source.in_dir)
+        if not arrived and f"{file}{RECEIPT}" not in self._session.list(source.receipt_dir):
+            self._put(f"{source.in_dir}/{file}", _csv(rows, source.delimiter).encode(source.encoding))
 
     def _send_without_foreign(
         self, dataset: Dataset, wanted: Sequence[Outgoing], held: Held, encoding: str
@@ -182,7 +216,7 @@ class SftpCsvConnector:
         except (UnicodeDecodeError, KeyError, ValueError) as error:
             remedy = "A receipt has the columns row_no, key, status and error, in the encoding of the exports."
             raise Malformed(self.manifest.id, name, "the receipt cannot be read", remedy) from error
-        return Receipt(about.changed, rows)
+        return Receipt(about.changed, rows, content)
 
     def _held(self, dataset: str) -> tuple[pa.Table, float]:
         rows, shown, _ = tray.newest(self.manifest, self.manifest.dataset(dataset), self)

@@ -7,14 +7,17 @@ import hashlib
 import socket
 import stat
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import paramiko
 
-from connectors.base import LoginRefused, Malformed, NotAllowed, Unreachable
+from connectors.answers import ruling
+from connectors.base import ConnectorError, LoginRefused, Malformed, NotAllowed, Unreachable
 from connectors.manifest.sources import SftpConnection
+from connectors.quota import Quota
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 20
@@ -35,8 +38,9 @@ class Session:
     must stay the same, as with ssh itself.
     """
 
-    def __init__(self, system: str, connection: SftpConnection, known_hosts: Path) -> None:
+    def __init__(self, system: str, connection: SftpConnection, known_hosts: Path, quota: Quota | None = None) -> None:
         self._system, self._connection, self._known_hosts = system, connection, known_hosts
+        self._quota = quota
         self._client: paramiko.SSHClient | None = None
         self._sftp: paramiko.SFTPClient | None = None
 
@@ -81,16 +85,22 @@ class Session:
 
     def _try(self, place: str, action: Callable[[paramiko.SFTPClient], T]) -> T:
         try:
-            return action(self._connected())
-        except FileNotFoundError as error:
-            remedy = "Compare the folders with the manifest; ask the system to create what is missing."
-            raise Malformed(self._system, place, "the server has no such file or folder", remedy) from error
-        except PermissionError as error:
-            remedy = "Ask for read rights on exports and receipts, write rights on the inbox."
-            raise NotAllowed(self._system, place, "the account may not do this here", remedy) from error
+            with self._quota.request() if self._quota else nullcontext():
+                return action(self._connected())
         except (paramiko.SSHException, EOFError, OSError) as error:
-            self.close()
-            raise Unreachable(self._system, place, "the SFTP connection broke", "Try again later.") from error
+            raise self._trouble(place, error) from error
+
+    def _trouble(self, place: str, error: Exception) -> ConnectorError:
+        """Our error for what the server says, by the table of answers."""
+        told = ruling("sftp", _status(error))
+        if told.code == "sftp_2":
+            remedy = "Compare the folders with the manifest; ask the system to create what is missing."
+            return Malformed(self._system, place, "the server has no such file or folder", remedy)
+        if told.code == "sftp_3":
+            remedy = "Ask for read rights on exports and receipts, write rights on the inbox."
+            return NotAllowed(self._system, place, "the account may not do this here", remedy)
+        self.close()
+        return Unreachable(self._system, place, "the SFTP connection broke", "Try again later.")
 
     def _connected(self) -> paramiko.SFTPClient:
         if self._sftp is None:
@@ -134,6 +144,15 @@ class Session:
             client.close()
             raise Unreachable(self._system, where, "the SFTP server does not answer", "Check that it is up.") from error
         return client
+
+
+def _status(error: Exception) -> str:
+    """The status of the SFTP protocol behind an error of the library, or what happened to the connection."""
+    if isinstance(error, FileNotFoundError):
+        return "2"
+    if isinstance(error, PermissionError):
+        return "3"
+    return "timeout" if isinstance(error, TimeoutError) else "closed"
 
 
 class _WrongKey(paramiko.SSHException):

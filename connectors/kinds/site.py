@@ -13,8 +13,8 @@ from selectolax.lexbor import LexborHTMLParser
 from connectors.base import LoginRefused, Malformed
 from connectors.http import HttpClient, Request
 from connectors.kinds.html_form import login_form
-from connectors.manifest.model import RateLimit
 from connectors.manifest.sources import FormConnection
+from connectors.quota import Quota
 
 REDIRECTS = {301, 302, 303, 307, 308}
 FARTHEST = 5
@@ -30,11 +30,12 @@ class SessionLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WebPage:
-    """A page: its path below the base URL (after redirects), HTTP status, parsed content."""
+    """A page: its path below the base URL (after redirects), HTTP status, parsed content, and as it came."""
 
     path: str
     status: int
     tree: LexborHTMLParser
+    raw: bytes = b""
 
 
 class Site:
@@ -44,12 +45,12 @@ class Site:
         self,
         system: str,
         connection: FormConnection,
-        limit: RateLimit | None,
+        quota: Quota,
         now: Callable[[], datetime],
         sleep: Callable[[float], None],
     ) -> None:
         self._system, self._connection = system, connection
-        self._http = HttpClient(system, connection.base_url, timeout=TIMEOUT_SECONDS, now=now, sleep=sleep, limit=limit)
+        self._http = HttpClient(system, connection.base_url, timeout=TIMEOUT_SECONDS, now=now, sleep=sleep, quota=quota)
 
     def close(self) -> None:
         """Close kept connections."""
@@ -104,7 +105,7 @@ class Site:
         for _ in range(FARTHEST):
             response: httpx.Response = self._http.send(request)
             if response.status_code not in REDIRECTS or "location" not in response.headers:
-                return WebPage(path, response.status_code, LexborHTMLParser(response.text))
+                return WebPage(path, response.status_code, LexborHTMLParser(response.text), response.content)
             path = self.below(path, response.headers["location"])
             request = Request("GET", path)
         raise Malformed(self._system, path, "it redirects in a circle", "Open the page in a browser and compare.")

@@ -9,7 +9,7 @@ whatever it says, the record is read again and compared.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -17,8 +17,9 @@ from urllib.parse import quote
 import httpx
 import pyarrow as pa
 
+from connectors.answers import ruling, stop
 from connectors.base import Check, ConnectorError, Context, LoginRefused, Malformed, NotAllowed
-from connectors.held import settled, standings, verdict
+from connectors.held import conflicting, settled, standings, verdict
 from connectors.http import HttpClient, Request, Unanswered, malformed, scrub
 from connectors.kinds.events import UNKNOWN_TYPE, Broken, Event, PageBuilder, Sieve, interpret, parse, rows_table
 from connectors.kinds.spool import Line, read_from, remembered
@@ -26,7 +27,8 @@ from connectors.kinds.webhook_receiver import SIGNATURE, TIMESTAMP, sign
 from connectors.manifest.model import Dataset, Manifest
 from connectors.manifest.sources import WebhookConnection, WebhookSource
 from connectors.mapping.rows import raw_key
-from connectors.outgoing import Outgoing, prepare, record_key
+from connectors.near import near_misses
+from connectors.outgoing import Outgoing, prepare, record_key, waves
 from connectors.readback import compare
 from schemas.records import Change, Outcome, Page
 
@@ -41,10 +43,17 @@ NOBODY = "-"
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A change whose command was accepted, or sent without an answer."""
+    """A change (with its record key) whose command went out, and its columns.
+
+    Attributes:
+        told: what holds when the reading does not show the new values; None where the system said yes.
+        raw: its answer as it came.
+    """
 
     change: Change
-    answered: bool
+    columns: Mapping[str, str]
+    told: Outcome | None = None
+    raw: bytes | None = None
 
 
 class WebhookConnector:
@@ -61,7 +70,7 @@ class WebhookConnector:
         }
         self._http = HttpClient(
             manifest.id, connection.command_url, timeout=TIMEOUT_SECONDS,
-            now=context.now, sleep=context.sleep, limit=manifest.rate_limit,
+            now=context.now, sleep=context.sleep, quota=context.quota(manifest),
         )  # fmt: skip
 
     def check(self) -> Check:
@@ -171,53 +180,65 @@ class WebhookConnector:
         yield from refused
         for name in dict.fromkeys(one.change.dataset for one in ready):
             of_dataset = [one for one in ready if one.change.dataset == name]
-            for begin in range(0, len(of_dataset), AT_ONCE):
-                yield from self._push(name, of_dataset[begin : begin + AT_ONCE])
+            for wave in waves(of_dataset, AT_ONCE):
+                yield from self._push(name, wave)
 
     def _push(self, name: str, ready: Sequence[Outgoing]) -> Iterator[Outcome]:
         updates = [one.change for one in ready if one.change.record_key]
         rows, versions = self._held(name, [c.record_key or "" for c in updates])
         standing = standings(self.manifest, name, updates, rows)
         sent: list[_Sent] = []
+        reads = self.manifest.capabilities.read != "none"
         for one in ready:
-            outcome = settled(one.change, standing.get(one.change.change_id))
+            outcome = settled(one.change, standing.get(one.change.change_id), reads=reads)
             if outcome is None:
-                # A second command for the same record follows our own first one: it has no version to insist on.
-                posted = self._posted(one, versions.pop(one.change.record_key or "", None))
+                sent.append(self._posted(one, versions.get(one.change.record_key or "")))
                 self.context.at("sent")
-                if isinstance(posted, _Sent):
-                    sent.append(posted)
-                    continue
-                outcome = posted
-            yield outcome
+            else:
+                yield outcome
         yield from self._verified(name, sent)
+        told = [one.told for one in sent if one.told is not None]
+        stop(self.manifest, told, self._sources[name].command_path)
 
-    def _posted(self, one: Outgoing, version: int | None) -> _Sent | Outcome:
-        change = one.change
+    def _posted(self, one: Outgoing, version: int | None) -> _Sent:
+        """Post one command; whatever comes back is judged, nothing is raised once the command is out."""
+        change, own = one.change, self.manifest.answers
+        silent = Outcome(change.change_id, "no_answer", "no_answer", "系统没有回应，是否写入尚不清楚")
         try:
-            answer = self._post(one, version)
+            response = self._post(one, version)
         except Unanswered:
-            return _Sent(change, answered=False)
+            return _Sent(change, one.columns, silent)
+        answer = _object(response)
+        if answer is None or response.status_code >= 500:
+            told = ruling("page", "other", own=own) if answer is None else ruling("http", response.status_code, own=own)
+            outcome = told.outcome(change.change_id, "应答不是约定的格式，是否写入尚不清楚", raw=response.content)
+            return _Sent(change, one.columns, outcome, response.content)
         if answer.get("status") != "ok":
-            return _refusal(one, answer)
+            return _Sent(change, one.columns, self._refusal(one, answer, response.content), response.content)
         key = change.record_key or record_key(self.manifest, change.dataset, [str(answer.get("key"))])
-        return _Sent(replace(change, record_key=key), answered=True)
+        return _Sent(replace(change, record_key=key), one.columns, raw=response.content)
 
     def _verified(self, name: str, sent: Sequence[_Sent]) -> Iterator[Outcome]:
+        if not sent:
+            return
         self.context.at("read_back")
         rows, _ = self._held(name, [one.change.record_key for one in sent if one.change.record_key])
         changes = [one.change for one in sent]
         result: dict[str, tuple[bool, list[str]]] = {}
         for role in dict.fromkeys(change.role for change in changes):
             result |= compare(self.manifest, name, role, changes, rows)
+        near = near_misses(self.manifest, name, [(one.change, one.columns) for one in sent], rows)
         for one in sent:
-            change_id, compared = one.change.change_id, result[one.change.change_id]
-            if one.answered or compared[0]:
-                yield verdict(change_id, compared, receipt=None, key=one.change.record_key)
+            change, compared = one.change, result[one.change.change_id]
+            if one.told is None or (compared[0] and one.told.state != "conflict"):
+                misses = near.get(change.change_id, ())
+                yield verdict(change.change_id, compared, receipt=None, key=change.record_key, near=misses, raw=one.raw)
+            elif one.told.state == "conflict":
+                yield conflicting(self.manifest, change, rows, one.told)
             else:
-                yield Outcome(change_id, "no_answer", "no_answer", "系统没有回应，是否写入尚不清楚")
+                yield one.told
 
-    def _post(self, one: Outgoing, version: int | None) -> dict[str, object]:
+    def _post(self, one: Outgoing, version: int | None) -> httpx.Response:
         change = one.change
         command = {
             "command_id": change.key, "op": change.operation, "dataset": change.dataset,
@@ -228,12 +249,17 @@ class WebhookConnector:
         path = self._sources[change.dataset].command_path
         self.context.at("send")
         response = self._http.send(self._signed(Request("POST", path, body=body, headers=headers, repeatable=False)))
-        if response.status_code == 401:
-            self._accepted(response, path)
-        answer = _json(self.manifest.id, path, response)
-        if not isinstance(answer, dict):
-            raise malformed(self.manifest.id, path, "the answer to a command is no JSON object")
-        return answer
+        if ruling("http", response.status_code, own=self.manifest.answers).action == "refresh_login":
+            self._accepted(response, path)  # a signature cannot be renewed: the system refuses us, and did nothing
+        return response
+
+    def _refusal(self, one: Outgoing, answer: Mapping[str, object], raw: bytes) -> Outcome:
+        words = str(answer.get("message") or "")
+        told = ruling("command", answer.get("code", "error"), words, self.manifest.answers)
+        if answer.get("status") == "conflict":
+            told = ruling("ours", "conflict", own=self.manifest.answers)
+        message = f"系统退回：{scrub(words, one.columns.values()) or '未说明原因'}"
+        return told.outcome(one.change.change_id, message, raw=raw)
 
     def _signed(self, request: Request) -> Request:
         timestamp = str(int(self.context.now().timestamp()))
@@ -250,11 +276,12 @@ class WebhookConnector:
             raise malformed(self.manifest.id, place, f"HTTP {response.status_code}")
 
 
-def _refusal(one: Outgoing, answer: dict[str, object]) -> Outcome:
-    message = f"系统退回：{scrub(answer.get('message'), one.columns.values()) or '未说明原因'}"
-    if answer.get("status") == "conflict":
-        return Outcome(one.change.change_id, "conflict", "conflict", message)
-    return Outcome(one.change.change_id, "rejected", f"command_{answer.get('code', 'error')}", message)
+def _object(response: httpx.Response) -> dict[str, object] | None:
+    try:
+        answer = response.json()
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def _json(system: str, place: str, response: httpx.Response) -> object:

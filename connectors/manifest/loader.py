@@ -61,6 +61,11 @@ def load_all(folder: Path | str) -> dict[str, Manifest]:
             errors.append(ManifestError(str(path), read(path).line(("id",)), "id", what, "give each system its own"))
         files[manifest.id] = path.name
         manifests[manifest.id] = manifest
+        other = next((m for m in manifests.values() if m.holder == manifest.holder), manifest)
+        if (other.rate_limit, other.concurrency) != (manifest.rate_limit, manifest.concurrency):
+            what = f"the quota {manifest.quota!r} has another size in {files[other.id]}"
+            remedy = "give `rate_limit` and `concurrency` alike in all systems that share it"
+            errors.append(ManifestError(str(path), read(path).line(("quota",)), "quota", what, remedy))
     if errors:
         raise ManifestErrors(errors)
     return dict(sorted(manifests.items()))

@@ -6,13 +6,15 @@ one key; unknown keys are refused so that a typing mistake is found when the fil
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from connectors.manifest.refusal import Location, Refused, part_refused, refuse
 from connectors.manifest.sources import CONNECTIONS, SOURCES
+from connectors.manifest.windows import Window, local_time, opens_at
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import Compartment, EntityType, Kind, UnknownField
 from schemas.model import Field as MasterField
@@ -26,6 +28,14 @@ Direction = Literal["both", "in", "out", "none"]
 none = the column is read for display, its value never becomes a claim and is never written."""
 
 Cadence = Literal["realtime", "hourly", "daily", "weekly", "monthly", "yearly"]
+
+Action = Literal["retry", "reject", "refresh_login", "stop_target", "unknown", "conflict"]
+"""What is done about an answer; `connectors/answers.yaml` explains each."""
+
+RECEIPT_HOURS: Mapping[Cadence, float] = {
+    "realtime": 1, "hourly": 3, "daily": 36, "weekly": 8 * 24, "monthly": 32 * 24, "yearly": 370 * 24,
+}  # fmt: skip
+"""Hours within which an answer that comes later is expected where the manifest says nothing."""
 
 
 def _as_list(value: Any) -> Any:
@@ -324,6 +334,8 @@ class Capabilities(Block):
     idempotent: bool = True
     """False where the system does not recognise a repeated idempotency key: a creation that nobody answered is then not
     repeated, but waits until a reading shows the record."""
+    receipt_hours: float | None = Field(default=None, gt=0)
+    """Hours until an answer that comes later is overdue; default by the cadence (`RECEIPT_HOURS`)."""
 
 
 def _claim_refused(claim: str, at: Location) -> list[Refused]:
@@ -340,6 +352,10 @@ class Manifest(Block):
         trust: default authority rank of its values where it is not the authority of a field (greater wins; 0-89).
         authority: fields for which this system is right beyond the master declaration's own (`person.phone`).
         purpose, legal_basis: why onefact may process these facts (PIPL art. 13, 34).
+        quota: the quota holder, where several systems share one; default the system itself.
+        concurrency: requests of the quota holder at the same time.
+        maintenance: times in which the system is left alone.
+        answers: stable code -> action, where this system means something else than `connectors/answers.yaml`.
         sandbox: free-form hints for the stand-in (never read in production).
     """
 
@@ -355,6 +371,10 @@ class Manifest(Block):
     trust: int = Field(default=20, ge=0, le=89)
     authority: list[str] = Field(default_factory=list)
     rate_limit: RateLimit | None = None
+    quota: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$", max_length=30)
+    concurrency: int | None = Field(default=None, ge=1)
+    maintenance: list[Window] = Field(default_factory=list)
+    answers: dict[str, Action] = Field(default_factory=dict)
     capabilities: Capabilities = Capabilities()
     connection: dict[str, Any] = Field(default_factory=dict)
     datasets: list[Dataset] = Field(min_length=1)
@@ -374,15 +394,49 @@ class Manifest(Block):
                     wrong.append(Refused(at, "`members: all` creates records; set `capabilities: {create: true}` too"))
         for i, claim in enumerate(self.authority):
             wrong += _claim_refused(claim, ("authority", i))
+        wrong += self._pace_refused()
         if self.kind == "export" and self.capabilities.read != "none":
             at = ("capabilities", "read")
             wrong.append(Refused(at, "a one-way export has no read path; set `capabilities: {read: none}`"))
         refuse("manifest", wrong)
         return self
 
+    def _pace_refused(self) -> list[Refused]:
+        wrong: list[Refused] = []
+        if self.quota and self.rate_limit is None and self.concurrency is None:
+            what = "a shared quota needs its size; give `rate_limit` or `concurrency`, the same in all its systems"
+            wrong.append(Refused(("quota",), what))
+        monday = datetime(2024, 1, 1)  # noqa: DTZ001 - local time of the systems
+        if opens_at(self.maintenance, monday) is None:
+            wrong.append(Refused(("maintenance",), "these windows never leave the system open; shorten one of them"))
+        return wrong
+
+    @property
+    def holder(self) -> str:
+        """Who holds the quota: a name that several systems share, or the system itself."""
+        return f"quota:{self.quota}" if self.quota else self.id
+
+    def open_at(self, moment: datetime) -> bool:
+        """Return whether the system may be asked at a moment (without zone: local time), i.e. is not maintained."""
+        return all(window.last(local_time(moment)) is None for window in self.maintenance)
+
+    def opens_at(self, moment: datetime) -> datetime:
+        """Return when the system may be asked again, local time: the moment itself when it is open."""
+        return opens_at(self.maintenance, moment) or local_time(moment)
+
+    def due(self, now: datetime) -> str:
+        """Return when an answer that comes later is expected (ISO with offset), seen from `now`."""
+        hours = self.capabilities.receipt_hours or RECEIPT_HOURS[self.cadence]
+        return (now.astimezone() + timedelta(hours=hours)).isoformat(timespec="seconds")
+
     def dataset(self, name: str) -> Dataset:
         """Return the dataset called `name`."""
         return next(d for d in self.datasets if d.name == name)
+
+    @property
+    def recognises_keys(self) -> bool:
+        """True where a repeated idempotency key changes nothing; a website's form has no place for a key."""
+        return self.capabilities.idempotent and self.kind != "form"
 
     @property
     def prefixed(self) -> bool:

@@ -92,6 +92,8 @@ class RestSource(Part):
     batch_results: str = "data.results"
     version_column: str | None = None
     """Column holding the row's version, sent back with an update (optimistic concurrency)."""
+    omits_empty: bool = False
+    """True where the list leaves out columns that are empty; else a column that no row of a page has is an error."""
 
 
 # --- front-end exchange database (前置库) -----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Texts become hash codes once, so that the many comparisons of the blocking join are comparisons of integers.
 """
 
-from linkage.comparable.build import RECORD, Inputs, build, finish, judge, read, record_id
+from linkage.comparable.build import RECORD, Inputs, build, finish, judge, name_joins, read, record_id
 from linkage.comparable.specs import SPECS, Spec
 
-__all__ = ["RECORD", "SPECS", "Inputs", "Spec", "build", "finish", "judge", "read", "record_id"]
+__all__ = ["RECORD", "SPECS", "Inputs", "Spec", "build", "finish", "judge", "name_joins", "read", "record_id"]

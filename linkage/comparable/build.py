@@ -36,6 +36,7 @@ class Inputs:
     Attributes:
         records: standardised records (`schemas.records.standardised_schema`).
         names: forms of every name (text, folded, surname, pinyin, pinyin_fuzzy).
+        organisations: forms of every name of an organisation (text, name, plain, folded, place, family, branch, pinyin).
         places: place of every address text (text, flat, building, site).
         frequencies: how common full names are (folded, sex, decade, rarity); '' where sex or decade is any.
         rid: SQL of the number of a standardised record `s`.
@@ -44,6 +45,7 @@ class Inputs:
 
     records: str
     names: str = "name_form"
+    organisations: str = "org_form"
     places: str = "place"
     frequencies: str = "name_rarity"
     rid: str = record_id("s")
@@ -105,17 +107,23 @@ def _without_hints(spec: Spec) -> list[tuple[str, str]]:
     ]
 
 
-def _joins(spec: Spec, inputs: Inputs) -> str:
+def name_joins(spec: Spec, inputs: Inputs) -> str:
+    """Return the SQL that joins the forms of names to a standardised record `s`."""
     joins = [f"LEFT JOIN {inputs.names} n_{f} ON n_{f}.text = s.{f}" for f in spec.names]
+    joins += [f"LEFT JOIN {inputs.organisations} o_{f} ON o_{f}.text = s.{f}" for f in spec.organisations]
+    return " ".join(joins)
+
+
+def _joins(spec: Spec, inputs: Inputs) -> str:
+    joins = [name_joins(spec, inputs)]
     joins += [f"LEFT JOIN {inputs.places} p_{f} ON p_{f}.text = s.{f}" for f in spec.places]
     if inputs.hints and spec.hinted:
         same = " AND ".join(f"h.{c} = s.{c}" for c in RECORD)
         joins.append(f"LEFT JOIN ({hints_sql(inputs, spec.entity_type)}) h ON {same}")
     if spec.frequencies:
+        folded, sex, decade = spec.frequencies
         joins.append(
-            f"LEFT JOIN {inputs.frequencies} q ON q.folded = n_name.folded "
-            "AND q.sex = coalesce(CASE WHEN s.sex IN ('1', '2') THEN s.sex END, '') "
-            "AND q.decade = coalesce(substr(s.birth_date, 1, 3), '')"
+            f"LEFT JOIN {inputs.frequencies} q ON q.folded = {folded} AND q.sex = {sex} AND q.decade = {decade}"
         )
     return " ".join(joins)
 

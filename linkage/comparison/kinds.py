@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from linkage import names
+from linkage import names, organisations
 from linkage.evidence import dates, numbers, texts
 
 Compare = Callable[[pa.Array, pa.Array], pa.Array]
@@ -79,6 +79,10 @@ def _equal(*suffixes: str) -> str:
     return " AND ".join(f"{{l}}.{{c}}{s} = {{r}}.{{c}}{s}" for s in suffixes)
 
 
+def _neither(*suffixes: str) -> str:
+    return "".join(f" AND {{l}}.{{c}}{s} IS NULL AND {{r}}.{{c}}{s} IS NULL" for s in suffixes)
+
+
 def _crosswise(one: str, other: str) -> str:
     return f"({{l}}.{{c}}{one} = {{r}}.{{c}}{other} OR {{l}}.{{c}}{other} = {{r}}.{{c}}{one})"
 
@@ -125,6 +129,32 @@ _PLACE = Kind(
     ),
 )
 
+# Where a shop has no flat, its door is where it is: many small shops have a door of their own.
+_PREMISES = Kind(
+    columns=_PLACE.columns,
+    known=_PLACE.known,
+    better=(
+        Coded("same_flat", _equal("_flat")),
+        Coded("same_door", _equal("_site") + _neither("_building", "_flat")),
+        *_PLACE.better[1:],
+    ),
+)
+
+# One branch or none on both sides: the sign of a branch is its head's name too often.
+_ONE_BRANCH = "coalesce({l}.{c}_branch = {r}.{c}_branch, {l}.{c}_branch IS NULL AND {r}.{c}_branch IS NULL)"
+
+_ORGANISATION = Kind(
+    columns=("", "_plain", "_registered", "_branch", "_used"),
+    known=_both(""),
+    better=(
+        Coded("registered", _equal("_plain") + " AND {l}.{c}_registered + {r}.{c}_registered > 0"),
+        Coded("exact", _equal("_plain")),
+        Coded("used", _crosswise("_plain", "_used") + f" AND {_ONE_BRANCH}"),
+    ),
+    textual=organisations.LEVELS[1:-1],
+    compare=organisations.compare,
+)
+
 _TEXT = Kind(
     columns=("",), known=_both(""), better=(Coded("exact", _equal("")),), textual=texts.LEVELS, compare=texts.compare
 )
@@ -152,6 +182,8 @@ KINDS: Final[dict[str, Kind]] = {
     "code": _CODE,
     "phone": _PHONE,
     "place": _PLACE,
+    "premises": _PREMISES,
+    "organisation": _ORGANISATION,
     "text": _TEXT,
     "number": _NUMBER,
 }

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from linkage.model.schema import Comparison, Model
+from linkage.model.schema import Comparison, Level, Model, TermFrequency
 
 SCHEMA: Final = pa.schema(
     [("folded", pa.string()), ("sex", pa.string()), ("decade", pa.string()), ("share", pa.float64())]
@@ -39,28 +39,30 @@ def read(path: Path | None, name: str) -> pa.Table:
         return csv.read_csv(file, convert_options=options)
 
 
-def counted(con: duckdb.DuckDBPyConnection, records: str, comparable: str, names: str, *, floor: float) -> pa.Table:
-    """Return how common full names are among the people of `records` (`SCHEMA`), in the order of its columns.
+def counted(
+    con: duckdb.DuckDBPyConnection, records: str, comparable: str, joins: str, by: tuple[str, ...], *, floor: float
+) -> pa.Table:
+    """Return how common full names are among the people (or organisations) of `records`, as `SCHEMA`, in its order.
 
-    A person with a valid identifier counts once, with the name that most of the records say; a record without one counts
+    Who has a valid identifier counts once, with the name that most of the records say; a record without one counts
     by itself. The share within a sex and decade is drawn towards the share among all, as if `STEADY` more people of that
     sex and decade bore names as all do: what a few people are called is no frequency yet.
 
     Args:
         con: where the relations are.
-        records: standardised persons.
+        records: standardised records.
         comparable: their comparable records, for the label.
-        names: forms of every name (text, folded).
+        joins: SQL that joins what `by` reads to the record `s`.
+        by: SQL of the folded name, the sex and the decade (`linkage.comparable.Spec.frequencies`).
         floor: share up to which a name counts as no rarer; it needs no row.
     """
-    fields = ", ".join(f"s.{c} = c.{c}" for c in ("system_id", "record_key", "role"))
+    fields = " AND ".join(f"s.{c} = c.{c}" for c in ("system_id", "record_key", "role"))
+    name, sex, decade = by
     return (
         con.sql(f"""
         WITH said AS (
-            SELECT coalesce(c.label, c.rid) AS who, n.folded, CASE WHEN s.sex IN ('1', '2') THEN s.sex ELSE '' END AS sex,
-                coalesce(substr(s.birth_date, 1, 3), '') AS decade
-            FROM {records} s JOIN {comparable} c ON {fields.replace(", ", " AND ")} JOIN {names} n ON n.text = s.name
-            WHERE n.folded IS NOT NULL),
+            SELECT coalesce(c.label, c.rid) AS who, {name} AS folded, {sex} AS sex, {decade} AS decade
+            FROM {records} s JOIN {comparable} c ON {fields} {joins} WHERE {name} IS NOT NULL),
         person AS (
             SELECT who, folded, sex, decade FROM said GROUP BY who, folded, sex, decade
             QUALIFY row_number() OVER (PARTITION BY who ORDER BY count(*) DESC, sex DESC, decade DESC, folded) = 1),
@@ -99,19 +101,26 @@ def write(table: pa.Table, path: Path) -> None:
 
 def rarity(model: Model, comparison: Comparison, frequencies: pa.Table) -> pa.Table:
     """Return (folded, sex, decade, rarity): what each name's frequency adds to the weight of an equal name, log2 units."""
-    entry = next(level for level in comparison.levels if level.u)
     frequency = comparison.frequency
     if frequency is None:
         raise ValueError(f"the model {model.entity} does not correct {comparison.name} by term frequency")
+    entry = _equal(comparison, frequency)
+    if entry is None:
+        return SCHEMA.empty_table().rename_columns(["folded", "sex", "decade", "rarity"])
     share = pc.max_element_wise(frequencies["share"], frequency.floor)
     bonus = pc.min_element_wise(pc.subtract(log2(entry.u or 1.0), pc.log2(share)), frequency.greatest)
     return frequencies.select(["folded", "sex", "decade"]).append_column("rarity", bonus)
 
 
+def _equal(comparison: Comparison, frequency: TermFrequency) -> Level | None:
+    """The level of an equal name: the first of those that the correction applies to."""
+    return next((level for level in comparison.levels if level.u and level.name in frequency.levels), None)
+
+
 def rarest(comparison: Comparison) -> float:
     """Return what a name that is in no table adds: it is as rare as the floor."""
     frequency = comparison.frequency
-    entry = next((level for level in comparison.levels if level.u), None)
+    entry = _equal(comparison, frequency) if frequency else None
     if frequency is None or entry is None or not entry.u:
         return 0.0
     return min(frequency.greatest, log2(entry.u) - log2(frequency.floor))

@@ -31,6 +31,7 @@ class Level:
         at_home: weight where the pair shares home, phone or household; members of a family are alike in surname and
             generation name, so the same likeness says less there. None = as `weight`.
         why: reason of a weight set by hand.
+        fixed: the weight is a rule (a branch is not its head), which training leaves as it is.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Level:
     weight: float
     at_home: float | None = None
     why: str = ""
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,17 @@ def _comparison(model: str, entry: dict[str, Any]) -> Comparison:
             if share is not None and not 0 < share <= 1:
                 raise ModelInvalid(model, place, f"level {level['level']}: {share} is not a probability above 0")
         weight = level["weight"] if "weight" in level else log2(m / u)
-        levels.append(Level(level["level"], m, u, float(weight), level.get("at_home"), level.get("why", "")))
+        levels.append(
+            Level(
+                level["level"],
+                m,
+                u,
+                float(weight),
+                level.get("at_home"),
+                level.get("why", ""),
+                bool(level.get("fixed", False)),
+            )
+        )
     return Comparison(
         entry["name"],
         entry["kind"],
@@ -243,7 +255,7 @@ def _written(comparison: Comparison) -> dict[str, Any]:
             key: value
             for key, value in (
                 ("level", entry.name), ("m", entry.m), ("u", entry.u), ("weight", round(entry.weight, 3)),
-                ("at_home", entry.at_home), ("why", entry.why),
+                ("at_home", entry.at_home), ("fixed", entry.fixed or None), ("why", entry.why),
             )
             if value not in {None, ""}
         }

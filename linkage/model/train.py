@@ -196,6 +196,9 @@ def _weighed(comparison: Comparison, m: Shares | None, u: Shares, home: Shares |
     levels = []
     for i, (name, share_m, share_u) in enumerate(zip(names, m.smoothed(), u.smoothed(), strict=True)):
         base = held.get(name, Level(name, None, None, 0.0))
+        if base.fixed:
+            levels.append(replace(base, m=share_m, u=share_u))
+            continue
         if not m.levels[i] and not u.levels[i]:  # the quotient of two levels never seen says nothing
             levels.append(replace(base, m=share_m, u=share_u, why=base.why or _NEVER))
             continue

@@ -59,6 +59,9 @@ different: none of these.
 WIDTH = 16
 """Characters of a brand looked at for one error; longer ones are only compared whole."""
 
+SHORTEST_NAME = 4
+"""Characters of a name that is looked for whole behind a place."""
+
 (_EXACT, _FOLDED, _FORM, _PLACE, _FORMER, _TRADE, _SIGN, _BRAND, _SOUND, _ONE, _CONVERTED, _BRANCH_OF, _OTHER,
  _ELSEWHERE, _DIFFERENT) = range(1, len(LEVELS) + 1)  # fmt: skip
 
@@ -118,6 +121,7 @@ class _Parts:
     plain: Ints
     brand: Ints
     pinyin: Ints
+    plains: list[str]
     brands: pa.StringArray
     folded: pa.StringArray
     trade: pa.StringArray
@@ -133,7 +137,7 @@ class _Parts:
         form = pc.binary_join_element_wise(whole["family"], whole["form"], " ")
         numbers = {name: _numbers(whole[name]) for name in ("name", "plain", "brand", "pinyin")}
         return cls(
-            **numbers, brands=whole["brand"], folded=whole["folded"], trade=whole["trade"], place=whole["place"],
+            **numbers, plains=whole["plain"].to_pylist(), brands=whole["brand"], folded=whole["folded"], trade=whole["trade"], place=whole["place"],
             form=form, family=whole["family"], branch=whole["branch"],
             weak=_flags(whole["brand_from"].is_valid()),
         )  # fmt: skip
@@ -176,9 +180,25 @@ def _of_parts(parts: _Parts, a: Ints, b: Ints) -> Ints:
     }
     level = np.select(list(tests.values()), list(tests), _DIFFERENT)
     level = _by_branch(parts, level, a, b)
+    level[_place_in_front(parts, level, a, b)] = _PLACE
     level = np.where(_same(parts.plain, a, b), _FOLDED, level)
     level = np.where(_same(parts.name, a, b), _EXACT, level)
     return np.where(known[a] & known[b], level, 0)
+
+
+def _place_in_front(parts: _Parts, level: Ints, a: Ints, b: Ints) -> Ints:
+    """Pairs that were read differently, of which one is the other with places in front: 武昌区白沙洲协会, 白沙洲协会.
+
+    Without its place 白沙洲 was taken for something in 白沙.
+    """
+    names = parts.plains
+    asked = np.flatnonzero((level >= _ELSEWHERE) & (parts.plain[a] >= 0) & (parts.plain[b] >= 0))
+    found = []
+    for row, one, other in zip(asked.tolist(), a[asked].tolist(), b[asked].tolist(), strict=True):
+        short, long = sorted((names[one], names[other]), key=len)
+        if len(short) >= SHORTEST_NAME and long.endswith(short) and relations.only_places(long[: -len(short)]):
+            found.append(row)
+    return np.array(found, dtype=np.int64)
 
 
 def _by_branch(parts: _Parts, level: Ints, a: Ints, b: Ints) -> Ints:

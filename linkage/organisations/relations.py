@@ -11,10 +11,13 @@ import pyarrow.compute as pc
 
 from linkage.names.points import Flags, Ints
 from linkage.organisations.anatomy import trade_classes
-from linkage.organisations.tables import DISTRICT, places, words
+from linkage.organisations.tables import DISTRICT, Place, places, words
 
 DIFFERENT, ONE_MISSING, ALIKE, EQUAL = range(4)
 """Relations of two parts, worst first; two missing parts are equal."""
+
+LONGEST_PLACE = 15
+"""Characters of the longest name of a region that a name is opened with."""
 
 _UNINCORPORATED = frozenset({"business", "shop", "cooperative"})
 _PUBLIC = frozenset({"public", "social"})
@@ -55,6 +58,21 @@ def trades(one: str, other: str) -> int:
 @lru_cache(maxsize=1 << 14)
 def _classes(trade: str) -> frozenset[str]:
     return trade_classes(trade)
+
+
+@lru_cache(maxsize=1 << 14)
+def only_places(text: str) -> bool:
+    """Return whether a text is names of regions and nothing else, each inside the one before."""
+    wider: Place | None = None
+    while text:
+        for length in range(min(len(text), LONGEST_PLACE), 1, -1):
+            place = places().get(text[:length])
+            if place and (wider is None or any(a.startswith(w) for a in place.areas for w in wider.areas)):
+                break
+        else:
+            return False
+        wider, text = place, text[length:]
+    return wider is not None
 
 
 def areas(one: str, other: str) -> int:

@@ -183,7 +183,7 @@ def explain(
     context: typer.Context,
     one: Annotated[str, typer.Argument(metavar="A", help="A record (system/key) or a master id.")],
     other: Annotated[str, typer.Argument(metavar="B", help="The other record or master id.")],
-    entity: Annotated[Literal["person"], typer.Option(help="Entity type.")] = "person",
+    entity: Annotated[Literal["person", "organisation"], typer.Option(help="Entity type.")] = "person",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE.svg", help="Write the waterfall as a picture.")
     ] = None,

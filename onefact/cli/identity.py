@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from onefact.cli import show
 from onefact.cli.session import Session
 from onefact.enter import TITLES
-from onefact.masking import mask, mask_key
+from onefact.masking import mask, mask_key, mask_keys
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 
@@ -87,16 +87,18 @@ def _side(question: Question, side: Asked, full: bool) -> str:
     return f"{named}\n{_record(side.record, full)}，{side.records} 条记录"
 
 
-def _masked(question: Question, full: bool) -> dict[str, Any]:
-    document = asdict(question)
+def _masked(question: Question, full: bool) -> Any:
+    document: dict[str, Any] = asdict(question)
     for side in ("left", "right"):
         document[side]["title"] = _title(question.entity_type, document[side]["title"], full)
-    return document
+    return document if full else mask_keys(document)
 
 
 def question(session: Session, number: int, full: bool) -> None:
-    """Show the two records of a question beside each other."""
+    """Show the two records of a question beside each other, and how their weight comes about."""
+    from onefact import explain
     from onefact import review as verb
+    from onefact.cli import explaining
 
     asked = verb.question(session.home, number)
     entity = ENTITIES[asked.entity_type]
@@ -105,8 +107,10 @@ def question(session: Session, number: int, full: bool) -> None:
         left, right = (v if full or not v else mask(entity.field(c.field), v) for v in (c.left, c.right))
         same = "" if not c.left or not c.right else ("同" if c.left == c.right else "异")
         rows.append({"field": c.field, "cn": entity.field(c.field).cn, "same": same, "left": left, "right": right})
+    why = explain.of_question(session.home, asked)
     if session.as_json:
-        session.emit({**_masked(asked, full), "fields": rows})
+        told = {"verdict": explain.verdict(why), **asdict(why.told)} if why else None
+        session.emit({**_masked(asked, full), "fields": rows, "explained": told})
         return
     session.console.print(
         f"第 {number} 号，{entity.cn}，{STATES[asked.state]}。{REASONS[asked.reason]}；"
@@ -121,14 +125,16 @@ def question(session: Session, number: int, full: bool) -> None:
             [[r["cn"], r["same"], r["left"] or "—", r["right"] or "—"] for r in rows],
         )
     )
+    if why:
+        explaining.waterfall(session, why, f"匹配权重（模型 {why.told.model}）")
     for which, side in (("甲", asked.left), ("乙", asked.right)):
         session.console.print(
             f"{which}现属主数据 {side.master_id or '无'}，共 {side.records} 条来源记录。", highlight=False
         )
     if asked.decided_by:
-        why = f"：{asked.decided_why}" if asked.decided_why else ""
+        reason = f"：{asked.decided_why}" if asked.decided_why else ""
         session.console.print(
-            f"{_time(asked.decided_at, '')} 由 {asked.decided_by} 定为{STATES[asked.state]}{why}", highlight=False
+            f"{_time(asked.decided_at, '')} 由 {asked.decided_by} 定为{STATES[asked.state]}{reason}", highlight=False
         )
 
 
@@ -196,7 +202,7 @@ def merge(session: Session, one: str, other: str, actor: str, reason: str | None
     waits = _apply(session, later)
     kept = [i for i in (done.left, str(done.right)) if verb.stands(session.home, i)]
     if session.as_json:
-        session.emit({**asdict(done), "applied": waits is None, "standing": kept})
+        session.emit({**asdict(done), "applied": waits is None, "standing": kept})  # master ids: nothing to mask
         return
     session.console.print(
         f"已记录：{done.left} 与 {done.right} 是同一{ENTITIES[done.entity_type].cn}，判定人 {actor}。", highlight=False
@@ -224,7 +230,7 @@ def unmerge(session: Session, master_id: str, records: str | None, actor: str, r
     waits = _apply(session, later)
     back = done.right is not None and verb.stands(session.home, done.right)
     if session.as_json:
-        session.emit({**asdict(done), "applied": waits is None, "restored": back})
+        session.emit({**asdict(done), "applied": waits is None, "restored": back})  # master ids: nothing to mask
         return
     session.console.print(_undone(done, actor), highlight=False)
     session.console.print(waits or _after(done, back), highlight=False)
@@ -258,7 +264,7 @@ def whois(session: Session, system: str, record: str, on: str | None, full: bool
         document = asdict(found)
         for identity, one in zip(document["identities"], found.identities, strict=True):
             identity["title"] = _title(one.held.entity_type, one.title, full)
-        session.emit(document)
+        session.emit(document if full else mask_keys(document))
         return
     for identity in found.identities:
         _identity(session, found.at, identity, full)

@@ -16,6 +16,9 @@ from warehouse.tables import WAKE
 LATE_SECONDS = 30.0
 """How long until changes that wait for a receipt or a closed system are looked at again when nothing else happens."""
 
+SOON_SECONDS = 0.2
+"""How soon a change that was just accepted is asked about: many targets show it a moment later, others tomorrow."""
+
 
 def follow(
     home: Home, systems: Sequence[str] | None = None, settings: Settings | None = None
@@ -36,6 +39,7 @@ def follow(
 
 
 def _patience(home: Home) -> float:
-    """Seconds until something is due by the clock."""
-    due = outbox.next_due(home.engine)
-    return LATE_SECONDS if due is None else min(due + 0.01, LATE_SECONDS)
+    """Seconds until something is due by the clock, or an answer may have come: asked after half the time it has taken."""
+    due, since = outbox.next_due(home.engine), outbox.last_sent(home.engine)
+    answer = LATE_SECONDS if since is None else max(since / 2, SOON_SECONDS)
+    return min(LATE_SECONDS, answer, LATE_SECONDS if due is None else due + 0.01)

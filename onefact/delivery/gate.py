@@ -26,6 +26,10 @@ def passage(home: Home, manifest: Manifest, standings: Mapping[str, Standing]) -
         permitted(manifest, home.now().date())
     except ConnectorError as problem:
         return Passage(str(problem))
+    now = home.now()
+    if not manifest.open_at(now):
+        opens = f"{manifest.opens_at(now):%m-%d %H:%M}"
+        return Passage(f"{manifest.id}: the system is being maintained; nothing is sent until {opens}.")
     standing = standings.get(manifest.id)
     if standing is None or standing.state == "closed":
         return Passage()

@@ -141,9 +141,11 @@ class Pusher:
 
     def _recover(self, connector: Connector) -> None:
         self._settings.at("recover")
+        asked: set[str] = set()
         while doubtful := outbox.doubtful(
-            self._home.engine, self._manifest.id, BATCH, self._settings.owner, self._settings.lease
+            self._home.engine, self._manifest.id, BATCH, self._settings.owner, self._settings.lease, asked
         ):
+            asked |= {c.change.change_id for c in doubtful}
             self._settings.at("read_back")
             outcomes = recover(self._manifest, connector, doubtful)
             # What is sent again at once has lost no try; what nobody can look up is asked about less and less often.
@@ -228,8 +230,9 @@ class Pusher:
             settled = [o for o in connector.follow_up(receipts) if o.state != "sent"]
             if settled:
                 kept = answers.keep(self._home.path, settled)
-                outbox.settle(self._home.engine, [by_id[o.change_id] for o in settled], settled, answers=kept)
-                self._ended |= {o.change_id: o.state for o in settled}
+                mine = [by_id[o.change_id] for o in settled]
+                done = outbox.settle(self._home.engine, mine, settled, answers=kept)
+                self._ended |= {o.change_id: o.state for o in settled if o.change_id in done.recorded}
             elif waited >= self._settings.settle_seconds:
                 break
             else:

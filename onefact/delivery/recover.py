@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -17,14 +18,29 @@ THERE = "回读：系统中已是新值"
 UNSEEN = "无法回读，等待下一次采集核对"
 
 
+@runtime_checkable
+class Resumes(Protocol):
+    """A connector that keeps what it sent: it knows of a change in doubt that it is on its way (files and workbooks)."""
+
+    def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Yield an outcome for each change that was sent before and is not shown yet; none for the others."""
+        ...
+
+
 def recover(manifest: Manifest, connector: Connector, doubtful: Sequence[Claimed]) -> list[Outcome]:
     """Return one outcome for each doubtful change: verified where the system holds it, else planned again.
+
+    What a connector itself knows to be on its way comes first: a file may not show in a reading for a day.
 
     Sending again is safe: the idempotency key is the same, and every connector compares before it writes. A record that
     was perhaps created cannot be looked up by its key, since the target makes the key. It is sent again only where the
     target recognises a repeated key; elsewhere it stays without answer, until a reading of the system shows it.
     """
     outcomes: list[Outcome] = []
+    if isinstance(connector, Resumes):
+        outcomes += connector.resume([c.change for c in doubtful])
+        known = {o.change_id for o in outcomes}
+        doubtful = [c for c in doubtful if c.change.change_id not in known]
     by_place: dict[tuple[str, str], list[Change]] = {}
     for claimed in doubtful:
         change = claimed.change
@@ -51,6 +67,6 @@ def _judged(manifest: Manifest, dataset: str, role: str, changes: Sequence[Chang
 
 
 def _created(manifest: Manifest, change: Change) -> Outcome:
-    if manifest.capabilities.idempotent:
+    if manifest.recognises_keys:
         return Outcome(change.change_id, "planned", "sent_again", NOT_THERE)
     return Outcome(change.change_id, "no_answer", "create_unseen", UNSEEN)

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -88,11 +88,11 @@ class RestServer:
         """Change a row as the system's own user does."""
         return self._systems[system].store.edit(dataset, key, columns, self._now())
 
-    def fault(self, system: str, fault: Fault | None) -> None:
-        """Switch a fault of a system on, or off with None."""
+    def fault(self, system: str, *faults: Fault | None) -> None:
+        """Switch faults of a system on, or off with None."""
         if system not in self._systems:
             raise KeyError(system)
-        self._faults.set(system, fault)
+        self._faults.set(system, *faults)
 
     def revoke_tokens(self, system: str) -> None:
         """Make all tokens of a system invalid, as its restart does."""
@@ -112,7 +112,13 @@ class RestServer:
         fault = self._faults.hit(name, writing=writing)
         response = await _befallen(fault, system)
         if response is None and (fault is None or fault.kind != "down"):
-            response = system.answer(request, path, await request.body())
+            try:
+                body = await request.body()
+            except ClientDisconnect:  # the connection broke in the middle of the request: nothing was asked
+                return
+            response = system.answer(request, path, body)
+            if fault is not None and fault.kind == "twice":
+                response = system.answer(request, path, body)
         if response is None or (fault is not None and fault.kind == "drop_answer"):
             await _hang_up(send)
             return

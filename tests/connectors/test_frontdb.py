@@ -333,3 +333,21 @@ def test_a_missing_right_is_named(station: Station) -> None:
     with pytest.raises(NotAllowed, match="lacks a right"):
         list(reader.pull("persons", None))
     reader.close()
+
+
+def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(station: Station) -> None:
+    station.sql('ALTER TABLE "RY_IN" ALTER COLUMN "LXDH" TYPE varchar(12)')
+    good = change_of(station.manifest, "R1", {"phone": ("13800000001", "13911112222")}, number="1")
+    bad = change_of(station.manifest, "R2", {"phone": ("13800000002", "+8613911113333")}, number="2")
+    last = change_of(station.manifest, "R4", {"phone": ("13800000004", "13911114444")}, number="3")
+    outcomes = station.push(good, bad, last)
+    assert {n: (o.state, o.code) for n, o in outcomes.items()} == {
+        "1": ("verified", "ok"), "2": ("rejected", "sql_22001"), "3": ("verified", "ok"),
+    }  # fmt: skip
+
+
+def test_errors_of_the_database_are_told_by_their_sqlstate(station: Station) -> None:
+    station.sql('ALTER TABLE "RY_OUT" RENAME TO "RY_OUT2"')
+    with pytest.raises(Malformed, match="refuses the statement"):
+        list(station.connector.pull("persons", None))
+    station.sql('ALTER TABLE "RY_OUT2" RENAME TO "RY_OUT"')

@@ -14,11 +14,12 @@ import pytest
 from support import Running, change_of, manifest_of, rows_of, seed
 
 from connectors.base import Context, LoginRefused, Malformed, Unreachable, Variables
-from connectors.http import RateLimiter, scrub
+from connectors.http import scrub
 from connectors.kinds.rest import RestConnector
 from connectors.kinds.rest_listing import Watermark
 from connectors.kinds.rest_session import BusinessError
 from connectors.manifest.model import Manifest
+from connectors.quota import RateLimiter
 from sandbox.faults import Fault
 from sandbox.servers.rest import RestServer
 from sandbox.store import Store
@@ -434,10 +435,10 @@ def test_a_lost_answer_to_a_new_record_is_healed_by_the_idempotency_key(station:
     assert len(rows_of(station.connector("t_token").pull("persons", None))) == 8
 
 
-def test_a_refused_batch_is_rejected_row_by_row(station: Station) -> None:
+def test_a_batch_refused_for_being_busy_stays_planned_row_by_row(station: Station) -> None:
     station.server.fault("t_token", Fault("refuse_in_200", writes_only=True))
     outcome = push(station.connector("t_token"), station.phone("t_token", "p1", "13800000001", "13900000001"))["1"]
-    assert (outcome.state, outcome.code) == ("rejected", "code_5001")
+    assert (outcome.state, outcome.code) == ("planned", "code_5001")
 
 
 def test_a_throttled_write_is_sent_again(station: Station) -> None:

@@ -169,7 +169,7 @@ def test_conflict_refusal_and_unknown_record(running, connector):
     outcomes = {o.change_id: o for o in connector.push(changes)}
     assert {k: (o.state, o.code) for k, o in outcomes.items()} == {
         "foreign": ("conflict", "changed_there"), "long": ("rejected", "command_4003"),
-        "gone": ("rejected", "command_404"), "already": ("verified", "already"),
+        "gone": ("rejected", "not_shown"), "already": ("verified", "already"),
     }  # fmt: skip
     assert long not in outcomes["long"].message
 

@@ -11,19 +11,19 @@ import pyarrow as pa
 import pytest
 
 from connectors.mapping.cross import cross_check
+from linkage import names, organisations
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
+from linkage.homes.rules import RULES as HOMES
 from linkage.model import shipped
-from linkage.names import standardise
-from linkage.resolve import resolve
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.values import hints, normalise
 from warehouse.addresses import parse_new
 from warehouse.duck import RECORD_ID, SOURCE_ID, open_warehouse
-from warehouse.names import standardise_new
+from warehouse.names import standardise_new, standardise_organisations_new
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "linkage"
 FILES: dict[str, EntityType] = {"people": "person", "houses": "house", "organisations": "organisation"}
@@ -44,10 +44,7 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
 
 
 def link(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
-    """Link by weights where the entity has a model, else by keys; as the consolidation does, but from nothing."""
-    if entity_type not in SPECS:
-        resolve(con, entity_type, records=f"std_{entity_type}", addresses="address_text", names="name_form")
-        return
+    """Link as the consolidation does, but from nothing."""
     con.execute("DROP TABLE IF EXISTS link_state")
     key = "system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR"
     sides = ", ".join(f"{s}_{c} VARCHAR" for s in ("left", "right") for c in ("system", "key", "role"))
@@ -56,7 +53,7 @@ def link(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE judgement_now (entity_type VARCHAR, {sides}, judgement VARCHAR)")
     begin_telling(con)
     load_rarity(con, Models.shipped())
-    link_entity(con, entity_type, shipped(entity_type))
+    link_entity(con, entity_type, shipped(entity_type) if entity_type in SPECS else None)
 
 
 def put_hints(con: duckdb.DuckDBPyConnection, rows: list[dict[str, str]], raw: pa.StringArray, read: pa.Table) -> None:
@@ -70,14 +67,14 @@ def put_hints(con: duckdb.DuckDBPyConnection, rows: list[dict[str, str]], raw: p
 
 
 def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[dict[str, str]]) -> set[frozenset[str]]:
-    names = [n for n in ENTITIES[entity_type].names if any(n == TITLES.get(c, c) for c in rows[0])]
+    fields = [n for n in ENTITIES[entity_type].names if any(n == TITLES.get(c, c) for c in rows[0])]
     column = {TITLES.get(c, c): c for c in rows[0]}
     table = pa.table({
         "system_id": ["test"] * len(rows), "record_key": [r["record"] for r in rows], "role": [entity_type] * len(rows),
-        **{n: pa.array([r[column[n]] or None for r in rows], pa.string()) for n in names},
+        **{n: pa.array([r[column[n]] or None for r in rows], pa.string()) for n in fields},
     })  # fmt: skip
     if entity_type == "person":  # decoding fills in what a citizen number says
-        columns = {n: table[n].combine_chunks() for n in names}
+        columns = {n: table[n].combine_chunks() for n in fields}
         read = normalise("id_number", columns["id_number"])
         put_hints(con, rows, columns["id_number"], read)
         columns["id_number"] = read["value"].combine_chunks()
@@ -89,13 +86,14 @@ def groups(con: duckdb.DuckDBPyConnection, entity_type: EntityType, rows: list[d
                 f"{SOURCE_ID} AS sid FROM _rows)")  # fmt: skip
     con.unregister("_rows")
     parse_new(con)
-    standardise_new(con, standardise)
+    standardise_new(con, names.standardise)
+    standardise_organisations_new(con, organisations.standardise)
     resolve_new(con)
     settle(con)
     link(con, entity_type)
     found: dict[object, set[str]] = {}
-    group = "master_id" if entity_type in SPECS else "label"
-    table_of = f"linked_{entity_type}" if entity_type in SPECS else f"grouped_{entity_type}"
+    linked = entity_type in SPECS or entity_type in HOMES
+    group, table_of = ("master_id", f"linked_{entity_type}") if linked else ("label", f"grouped_{entity_type}")
     for label, record in con.execute(f"SELECT {group}, record_key FROM {table_of}").fetchall():
         found.setdefault(label, set()).add(record)
     return {frozenset(g) for g in found.values()}

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from linkage import names
+from linkage.comparable import SPECS
 from linkage.comparison import KINDS
 from linkage.engine import DuckEngine
 from linkage.model import Blocking, Comparison, Level, Model, Thresholds, frequencies, load, save, shipped
@@ -236,7 +237,8 @@ def test_frequencies_of_names() -> None:
     con.register("row", pa.Table.from_pylist(rows))
     con.execute("CREATE TABLE comparable AS SELECT *, hash(record_key) AS rid FROM row")
     con.execute("CREATE TABLE form AS SELECT DISTINCT name AS text, name AS folded FROM row")
-    table = frequencies.counted(con, "row", "comparable", "form", floor=1e-5)
+    form = "JOIN form n_name ON n_name.text = s.name"
+    table = frequencies.counted(con, "row", "comparable", form, SPECS["person"].frequencies, floor=1e-5)
     shares = {(r["folded"], r["sex"], r["decade"]): r["share"] for r in table.to_pylist()}
     assert {folded for folded, _, _ in shares} == {"王伟"}, "a name of one person has no frequency"
     assert shares["王伟", "", ""] == pytest.approx(0.1)

@@ -31,6 +31,8 @@ class ModelSystem:
         careful: its connector compares before it writes.
         failing: the system cannot be reached.
         silent: the next answers are lost on the way, after the write.
+        late: the next writes are held up on the way and get no answer; they arrive at `arrive`.
+        overwritten: what each write replaced.
     """
 
     rows: dict[str, dict[str, str | None]] = field(default_factory=dict)
@@ -38,6 +40,9 @@ class ModelSystem:
     careful: bool = True
     failing: bool = False
     silent: int = 0
+    late: int = 0
+    on_the_way: list[tuple[Change, dict[str, str | None]]] = field(default_factory=list)
+    overwritten: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
     effects: list[tuple[str, str]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     calls: int = 0
@@ -46,8 +51,15 @@ class ModelSystem:
         if self.recognises_keys and change.key in self.seen:
             return
         self.seen.add(change.key)
-        self.rows[change.record_key or change.change_id].update(columns)
+        row = self.rows[change.record_key or change.change_id]
+        self.overwritten.append((change.record_key or "", {c: row.get(c) for c in columns}))
+        row.update(columns)
         self.effects.append((change.record_key or "", change.change_id))
+
+    def arrive(self) -> None:
+        """What was held up on the way arrives, the last first."""
+        while self.on_the_way:
+            self.write(*self.on_the_way.pop())
 
     def connector(self, manifest: Manifest, context: Context) -> ModelConnector:
         return ModelConnector(self, manifest, context.at)
@@ -93,8 +105,13 @@ class ModelConnector:
             if early is not None:
                 return early
         fields = self.manifest.dataset(change.dataset).entity(change.role).fields
+        columns = {fields[c.field].column[0]: c.new for c in change.changes}
         self.at("send")
-        self.system.write(change, {fields[c.field].column[0]: c.new for c in change.changes})
+        if self.system.late:
+            self.system.late -= 1
+            self.system.on_the_way.append((change, columns))
+            return Outcome(change.change_id, "no_answer", "no_answer")
+        self.system.write(change, columns)
         self.at("sent")
         if self.system.silent:
             self.system.silent -= 1

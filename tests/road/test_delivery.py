@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from delivery_support import SYSTEM, Yard, cut_at
-from road_support import Town
+from delivery_support import SYSTEM, Yard, cut_at, phone
+from road_support import Town, citizen, row
 from target_model import PowerCut
 
+from onefact import consolidate, enter, pull
 from onefact import outbox as decisions
 from onefact.delivery.backoff import Backoff
 from onefact.delivery.merge import merge
@@ -247,3 +248,30 @@ def violations(yard: Yard, schedules: list[tuple[str, ...]]) -> list[tuple[str, 
         if (yard.state(change), yard.shows(key), len(effects)) != ("verified", "2", 1):
             wrong.append(schedule)
     return wrong
+
+
+def test_an_old_change_is_not_tried_again_after_a_newer_one(yard: Yard) -> None:
+    yard.holds("G1", phone="7")
+    old = yard.plan("G1", phone=("1", "2"))
+    yard.push()
+    assert yard.state(old) == "conflict"
+    yard.plan("G1", phone=("7", "3"))
+    yard.push()
+    assert decisions.retry(yard.town.home, [old], [], [], "auditor").left == (old,)
+    assert yard.shows("G1") == "3"
+
+
+def test_a_value_that_is_wanted_again_before_the_next_reading_is_written_again(town: Town) -> None:
+    wang, yard = citizen(11), Yard(town)
+    town.write("sg_etong", [row("G1", "王伟", id_number=wang, phone=phone("1") or "")])
+    pull.pull(town.home, ["sg_etong"])
+    consolidate.consolidate(town.home)
+    yard.holds("G1", phone="1", id_number=wang)
+    for wanted in ("2", "3", "2"):
+        enter.enter(town.home, wang, "phone", phone(wanted) or "")
+        town.home.now.advance()  # type: ignore[attr-defined]
+        consolidate.consolidate(town.home)
+        yard.push()
+        assert yard.shows("G1") == wanted
+    consolidate.consolidate(town.home)
+    assert yard.push() == []

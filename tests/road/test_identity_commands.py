@@ -62,6 +62,7 @@ def test_the_list_and_the_comparison_are_chinese_and_masked(say: Run) -> None:
     assert all(x in listed for x in ("王*", "sg_etong/G1", "ybss/Y1", "相似，但不足以自动判定", "3.2"))
     shown = say("review", "show", "1")
     assert all(x in shown for x in ("逐项对比", "姓名", "联系方式", "139****0001", "139****0009", "异"))
+    assert all(x in shown for x in ("匹配权重", "姓名：同音不同字", "累计", "++++", "权重低于复核阈值"))
     secrets = ("王伟", "王玮", "13900000001", WANG, flat(1))
     assert [s for s in secrets if s in listed + shown] == []
     document = say("review", "show", "1", "--json")

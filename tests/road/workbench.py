@@ -41,6 +41,7 @@ class Workbench:
         self.pushed: list[tuple[str, ...]] = []
         self.decided: list[tuple[str, ...]] = []
         self.redirects: dict[str, str | None] = {}
+        self.questions: dict[tuple[str, str], tuple[str, set[str]]] = {}
         self.batches = self.runs = 0
 
     def __enter__(self) -> Self:
@@ -115,7 +116,22 @@ class Workbench:
             self.redirects |= dict(
                 self.con.execute(f"SELECT old_id::VARCHAR, new_id::VARCHAR FROM ended_{entity_type}").fetchall()
             )
+        self._ask()
         working_copy.commit(self.con, f"run{self.runs}")
+
+    def _ask(self) -> None:
+        """Keep the questions as the ledger does: those about touched entities are replaced by what is asked now."""
+        touched = {i for (i,) in self.con.execute("SELECT master_id::VARCHAR FROM touched").fetchall()}
+        self.questions = {pair: q for pair, q in self.questions.items() if not q[1] & touched}
+        for left, right, reason, *masters in self.con.execute(
+            "SELECT left_system || '/' || left_key, right_system || '/' || right_key, reason, left_master::VARCHAR, "
+            "right_master::VARCHAR FROM review_now WHERE entity_type = 'person'"
+        ).fetchall():
+            self.questions[left, right] = reason, set(masters)
+
+    def asked(self) -> dict[tuple[str, str], str]:
+        """Two records (`system/key`) of persons -> the reason why it is asked whether they are one."""
+        return {pair: reason for pair, (reason, _) in self.questions.items()}
 
     def ids(self, entity_type: EntityType = "person") -> dict[str, str]:
         """Record (`system/key`) -> master id."""

@@ -6,7 +6,7 @@ pusher came: the change is doubtful, and is read back before it is sent again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,8 +42,9 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
     """Take up to `limit` changes of a system that are due, oldest first; they are `pending` and ours for the lease.
 
     A change whose record has an older change that is still open waits for it: changes of one record arrive in their
-    order, and a stuck record holds up nothing but itself. Those of one record that are due together come together,
-    since a file holds one row for them.
+    order, and a stuck record holds up nothing but itself. Changes of one record that are due together come together
+    where they are of different roles, since a file holds one row for them; of one role they come one after the other,
+    for each must be compared with what the one before it has written.
     """
     older = OUTBOX.alias("older")
     blocked = sa.exists().where(
@@ -54,7 +55,13 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
         sa.or_(
             older.c.state.in_(("pending", "no_answer")),
             sa.and_(older.c.state == "sent", sa.func.coalesce(older.c.code, "").not_in(UNANSWERED)),
-            sa.and_(older.c.state == "planned", older.c.next_try_at > sa.func.now()),
+            sa.and_(
+                older.c.state == "planned",
+                sa.or_(
+                    older.c.next_try_at > sa.func.now(),
+                    sa.and_(older.c.role == OUTBOX.c.role, older.c.entity_type == OUTBOX.c.entity_type),
+                ),
+            ),
         ),
     )
     chosen = (
@@ -83,13 +90,24 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
         return _claimed(connection, connection.execute(take).mappings().all(), "pending")
 
 
-def doubtful(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: float = LEASE_SECONDS) -> list[Claimed]:
-    """Take changes of which nobody knows whether they were written: no answer came, or their pusher died."""
+def doubtful(
+    engine: sa.Engine,
+    system_id: str,
+    limit: int,
+    owner: str,
+    lease: float = LEASE_SECONDS,
+    without: Collection[str] = (),
+) -> list[Claimed]:
+    """Take changes of which nobody knows whether they were written: no answer came, or their pusher died.
+
+    Those of `without` are left alone: who has just been asked about them need not ask again at once.
+    """
     chosen = (
         sa.select(OUTBOX.c.change_id)
         .where(
             OUTBOX.c.system_id == system_id,
             OUTBOX.c.state.in_(("pending", "no_answer")),
+            OUTBOX.c.change_id.not_in([int(i) for i in without]),
             sa.or_(OUTBOX.c.lease_until.is_(None), OUTBOX.c.lease_until <= sa.func.now()),
             sa.or_(OUTBOX.c.next_try_at.is_(None), OUTBOX.c.next_try_at <= sa.func.now()),
         )

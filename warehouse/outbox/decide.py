@@ -18,8 +18,18 @@ CANCELLED = ("planned", "rejected", "conflict", "no_answer", "awaiting_person")
 def retry(engine: sa.Engine, change_ids: Sequence[int], actor: str) -> list[int]:
     """Let settled changes be tried again from the beginning; return the ids of those that now wait.
 
-    A change that nobody answered is read back first, as always. Attempts start anew.
+    A change that nobody answered is read back first, as always. Attempts start anew. One whose record has a newer change is
+    left alone: it would bring an old value back.
     """
+    newer = OUTBOX.alias("newer")
+    overtaken = sa.exists().where(
+        newer.c.system_id == OUTBOX.c.system_id,
+        newer.c.record_key == OUTBOX.c.record_key,
+        newer.c.entity_type == OUTBOX.c.entity_type,
+        newer.c.role == OUTBOX.c.role,
+        newer.c.change_id > OUTBOX.c.change_id,
+        newer.c.state != "dead",
+    )
     fresh = sa.case((OUTBOX.c.state == "no_answer", "no_answer"), else_="planned")
     return _decide(
         engine,
@@ -27,6 +37,7 @@ def retry(engine: sa.Engine, change_ids: Sequence[int], actor: str) -> list[int]
             OUTBOX.c.change_id.in_(change_ids),
             OUTBOX.c.state.in_(RETRIED),
             OUTBOX.c.code.is_distinct_from("superseded"),
+            ~overtaken,
         ),
         {"state": fresh, "code": "retried", "message": None, "attempts": 0, "next_try_at": None, "actor": actor},
         actor,

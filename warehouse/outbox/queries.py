@@ -79,6 +79,16 @@ def next_due(engine: sa.Engine) -> float | None:
     return None if seconds is None else max(float(seconds), 0.0)
 
 
+def last_sent(engine: sa.Engine) -> float | None:
+    """Return how many seconds ago the last of the changes was accepted that still wait for an answer; None if none does."""
+    query = sa.select(sa.func.extract("epoch", sa.func.now() - sa.func.max(OUTBOX.c.settled_at))).where(
+        OUTBOX.c.state == "sent", sa.func.coalesce(OUTBOX.c.code, "").not_in(UNANSWERED)
+    )
+    with engine.connect() as connection:
+        seconds = connection.execute(query).scalar()
+    return None if seconds is None else max(float(seconds), 0.0)
+
+
 def unanswered(engine: sa.Engine) -> dict[str, int]:
     """Return how many changes of each system were accepted and are not verified yet."""
     query = (
