@@ -15,13 +15,14 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup demo test test-spark java check-lint check-format check-types check-imports check-tests browser bench picture lock stop clean
+.PHONY: help setup demo test test-spark test-gx java check-lint check-format check-types check-imports check-tests browser bench picture lock stop clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    forty stand-in systems, the whole road, report.html   (PEOPLE=2000 SEED=1)"
 	@echo "make test    lint, format, types, import contracts, all tests"
 	@echo "make test-spark  the linkage on Spark (installs PySpark; needs Java 17)"
+	@echo "make test-gx the rules in Great Expectations beside the SQL (installs it)"
 	@echo "make bench   the benchmarks (minutes; needs about 3 GB of memory)"
 	@echo "make stop    stop what 'make demo' left running"
 	@echo "make lock    pin the dependencies again (needs uv)"
@@ -69,6 +70,15 @@ $(VENV)/.spark: requirements-spark.txt $(VENV)/.dev
 test-spark: $(VENV)/.spark java
 	@$(BIN)/python -m pytest -rs tests/spark
 
+# Great Expectations is an extra too: the rules run without it.
+$(VENV)/.gx: requirements-gx.txt $(VENV)/.dev
+	@echo "Installing Great Expectations ..."
+	@$(PIP) install --no-compile -r requirements-gx.txt
+	@touch $@
+
+test-gx: $(VENV)/.gx
+	@$(BIN)/python -m pytest -rs tests/gx
+
 java:
 	@if command -v java >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
@@ -81,7 +91,7 @@ check-lint:    ; @$(BIN)/ruff check .
 check-format:  ; @$(BIN)/ruff format --check .
 check-types:   ; @$(BIN)/mypy
 check-imports: ; @$(BIN)/lint-imports --no-cache
-check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile --ignore=tests/spark
+check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile --ignore=tests/spark --ignore=tests/gx
 
 # The report is opened in a real Chromium; without one those tests are skipped, and this says so.
 browser:
@@ -111,6 +121,7 @@ lock:
 	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt
 	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-spark.in -o requirements-spark.txt
+	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-gx.in -o requirements-gx.txt
 
 stop:
 	@if [ -x $(BIN)/onefact ] && [ -d .onefact ]; then $(BIN)/onefact stop; else echo "Nothing to stop."; fi

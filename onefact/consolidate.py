@@ -21,6 +21,7 @@ from onefact import models, policy
 from onefact.home import Home
 from onefact.law import register, tickets
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
+from onefact.quality import gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import REJECT_SCHEMA, standardised_schema
@@ -60,7 +61,11 @@ class Consolidated:
 
 
 def consolidate(home: Home) -> Consolidated:
-    """Bring golden records, crosswalk and outbox up to date with the standardised records and entries."""
+    """Bring golden records, crosswalk and outbox up to date with the standardised records and entries.
+
+    Raises:
+        onefact.quality.gate.GateClosed: a critical quality rule fails on what waits; nothing is published.
+    """
     run_id = home.new_run("consolidate")
     lines, today = register.load(home), home.now().date()
     with home.warehouse() as con:
@@ -70,6 +75,7 @@ def consolidate(home: Home) -> Consolidated:
         linked_by = models_of(home)
         if not _any_touched(con) and not linked_by.changed(con):
             return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
+        gate.hold(home, con, run_id)
         _load_inputs(home, con)
         texts = derive(con, linked_by)
         working_copy.find_confirmed(con)

@@ -261,10 +261,15 @@ class Stage:
             "INSERT INTO std_hint SELECT s.* EXCLUDE (page) FROM stage_hint s JOIN changed c USING (record_key, page) "
             "WHERE NOT c.gone"
         )
-        con.execute(f"DELETE FROM reject WHERE {where}")
+        # Rejects follow the delivery, not the content: a value that was put right by its neighbour (the sex by the ID number)
+        # leaves the same record when the source corrects it.
         con.execute(
-            "INSERT INTO reject SELECT s.* EXCLUDE (page) FROM stage_reject s LEFT JOIN changed c USING (record_key) "
-            "WHERE c.page = s.page OR s.level = 'record'"
+            f"DELETE FROM reject WHERE system_id = '{self._system}' AND record_key IN "
+            "(SELECT record_key FROM changed UNION SELECT record_key FROM stage_latest)"
+        )
+        con.execute(
+            "INSERT INTO reject SELECT s.* EXCLUDE (page) FROM stage_reject s LEFT JOIN stage_latest l USING (record_key) "
+            "WHERE (l.page = s.page AND NOT l.deleted) OR s.level = 'record'"
         )
         con.execute(
             f"INSERT INTO touched_record SELECT '{self._system}' AS system_id, record_key, {SOURCE_ID} FROM changed"

@@ -10,6 +10,7 @@ from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, ED
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
+from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
 
 __all__ = [
     "ADDRESS_NODE",
@@ -28,6 +29,10 @@ __all__ = [
     "OUTBOX",
     "PAIR",
     "PUSHED",
+    "QUALITY_AGREEMENT",
+    "QUALITY_RULE",
+    "QUALITY_RUN",
+    "QUALITY_SCORE",
     "REDIRECT",
     "REFUSAL",
     "REVIEW",
@@ -36,6 +41,7 @@ __all__ = [
     "TICKET",
     "TICKET_EVENT",
     "WAKE",
+    "WORK_ORDER",
     "create_all",
     "default_of",
 ]

@@ -1,0 +1,163 @@
+"""The catalogue in Great Expectations 1.24 (optional): suite and checkpoint generated from the same rules, never written twice.
+
+Rules of the forms that Great Expectations has itself (filled, codes, pattern, length, range, uniqueness) run there on pandas, a
+landed batch, or on PostgreSQL, the golden records. A row's NULL is no value there either, and `when` is its row condition. What it
+has not (check digits, refused values, groups, golden beside record) is left to the SQL: the two agree on what both can say.
+
+Great Expectations takes seconds to import: nothing imports it before one of these functions is called.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from quality.rule import Rule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NATIVE = ("not_null", "codes", "regex", "length", "range", "unique")
+"""Forms of a check that Great Expectations has itself."""
+
+KEY = ("system_id", "record_key", "role")
+
+SEVERITIES = {"critical": "critical", "error": "warning", "warning": "info"}
+
+
+class NotInstalled(Exception):
+    """Great Expectations is not there."""
+
+    def __init__(self) -> None:
+        super().__init__("Great Expectations is not installed: pip install -r requirements-gx.txt")
+
+
+def native(rules: Iterable[Rule]) -> list[Rule]:
+    """Return the rules that Great Expectations can say by itself: a native form, about all rows that have the field."""
+    return [r for r in rules if r.check.kind in NATIVE and not r.when and not r.systems and r.relation != "systems"]
+
+
+def library() -> Any:
+    """Return the module; raises `NotInstalled`. No analytics, no progress bars: it must be silent and work offline."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    try:
+        import great_expectations
+    except ImportError as missing:
+        raise NotInstalled from missing
+    return great_expectations
+
+
+def expectation(rule: Rule) -> Any:  # noqa: PLR0911 - one way out for each form
+    """Return the expectation of a native rule, with its Chinese name and its codes in `meta`."""
+    library()
+    import great_expectations.expectations as gxe
+
+    check = rule.check
+    shared: dict[str, Any] = {
+        "mostly": rule.threshold, "severity": SEVERITIES[rule.severity], "description": rule.name,
+        "meta": {"rule": rule.id, "gbt36344": rule.code, "owner": rule.owner, "approver": rule.approver},
+    }  # fmt: skip
+    if check.kind == "unique":
+        columns = [*check.fields, *(("system_id", "role") if check.within == "system" else ())]
+        if len(columns) == 1:
+            return gxe.ExpectColumnValuesToBeUnique(column=columns[0], **shared)
+        return gxe.ExpectCompoundColumnsToBeUnique(column_list=columns, ignore_row_if="any_value_is_missing", **shared)
+    shared["column"] = rule.field
+    match check.kind:
+        case "not_null":
+            return gxe.ExpectColumnValuesToNotBeNull(**shared)
+        case "codes":
+            return gxe.ExpectColumnValuesToBeInSet(value_set=list(check.values), **shared)
+        case "regex":
+            return gxe.ExpectColumnValuesToMatchRegex(regex=check.pattern, **shared)
+        case "length":
+            return gxe.ExpectColumnValueLengthsToBeBetween(max_value=int(check.most or 0), **shared)
+        case _:
+            return gxe.ExpectColumnValuesToBeBetween(min_value=check.least, max_value=check.most, **shared)
+
+
+def suite(rules: Sequence[Rule], name: str = "onefact") -> Any:
+    """Return the suite of native rules."""
+    made = library().ExpectationSuite(name=name)
+    for rule in rules:
+        made.add_expectation(expectation(rule))
+    return made
+
+
+def checkpoint(rules: Sequence[Rule], batch: Any, context: Any, name: str = "onefact") -> Any:
+    """Return a checkpoint that runs the rules on a batch definition; it succeeds when every rule reaches its threshold."""
+    gx = library()
+    kept = context.suites.add(suite(rules, name))
+    validation = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=kept))
+    result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": list(KEY)}
+    return context.checkpoints.add(
+        gx.Checkpoint(name=name, validation_definitions=[validation], result_format=result_format)
+    )
+
+
+def on_frame(rules: Sequence[Rule], frame: pd.DataFrame, now: datetime) -> dict[str, set[tuple[str, str, str]]]:
+    """Run native rules on a pandas frame with the columns of standardised records; rule id -> keys of its failing rows.
+
+    Args:
+        rules: see `native`; effective dates and waivers count as they do in SQL.
+        frame: the records. Numbers of `range` rules are read from text first, as in SQL.
+        now: the day.
+    """
+    import pandas as pd
+
+    wanted = [r for r in rules if r.in_force(now.date()) and r.waived(now.date()) == ()]
+    if not wanted:
+        return {}
+    numbers = {r.field for r in wanted if r.check.kind == "range"}
+    read = frame.assign(**{f: pd.to_numeric(frame[f], errors="coerce") for f in numbers})
+    context = library().get_context(mode="ephemeral")
+    asset = context.data_sources.add_pandas("batch").add_dataframe_asset("records")
+    batch = asset.add_batch_definition_whole_dataframe("whole")
+    done = checkpoint(wanted, batch, context).run(batch_parameters={"dataframe": read})
+    return _failing(done)
+
+
+def on_postgres(rules: Sequence[Rule], url: str, table: str) -> dict[str, tuple[bool, int]]:
+    """Run native rules on a table of the master, inside PostgreSQL; rule id -> (kept, failing rows).
+
+    Great Expectations names at most 20 rows there; which rows they are, the SQL says.
+    """
+    context = library().get_context(mode="ephemeral")
+    # Not add_postgres: it refuses the address of a server that listens on a socket of this machine.
+    asset = context.data_sources.add_sql("master", connection_string=url).add_table_asset(table, table_name=table)
+    batch = asset.add_batch_definition_whole_table("whole")
+    gx = library()
+    kept = context.suites.add(suite(rules))
+    validation = context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=kept))
+    done = validation.run(result_format="SUMMARY")
+    return {
+        r.expectation_config.meta["rule"]: (bool(r.success), int(r.result.get("unexpected_count", 0)))
+        for r in done.results
+    }
+
+
+class RuleBroken(Exception):
+    """Great Expectations could not run a rule; that is neither passed nor failed."""
+
+    def __init__(self, rule: str, why: str) -> None:
+        super().__init__(f"{rule}: {why}")
+
+
+def _failing(done: Any) -> dict[str, set[tuple[str, str, str]]]:
+    found: dict[str, set[tuple[str, str, str]]] = {}
+    for run in done.run_results.values():
+        for result in run.results:
+            rule = result.expectation_config.meta["rule"]
+            if result.exception_info and _raised(result.exception_info):
+                raise RuleBroken(rule, str(result.exception_info)[:300])
+            rows: Sequence[Mapping[str, Any]] = result.result.get("unexpected_index_list") or ()
+            found[rule] = {(row["system_id"], row["record_key"], row["role"]) for row in rows}
+    return found
+
+
+def _raised(info: Mapping[str, Any]) -> bool:
+    nested = [v for v in info.values() if isinstance(v, Mapping)]
+    return bool(info.get("raised_exception")) or any(v.get("raised_exception") for v in nested)
