@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
     Asset,
@@ -58,9 +57,11 @@ DEFAULTS: dict[str, Any] = {
 
 
 def common(tags: list[str]) -> dict[str, Any]:
-    """Return what every DAG is declared with: no catching up (cursors are ours), one run at a time."""
+    """Return what every DAG is declared with: no catching up (cursors are ours), one run at a time.
+
+    And no start date: with one, Airflow runs the last time that has passed at once, the yearly training too.
+    """
     return {
-        "start_date": datetime(2026, 1, 1, tzinfo=ZoneInfo(SITE)),
         "catchup": False,
         "max_active_runs": 1,
         "default_args": DEFAULTS,

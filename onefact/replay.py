@@ -141,10 +141,10 @@ def _newest(
     parts = [f"SELECT record_key FROM {standardised_table(e)} WHERE system_id = $system" for e in ENTITIES]
     parts.append("SELECT record_key FROM reject WHERE system_id = $system AND level = 'record'")
     con.register("_seen", pa.concat_tables(seen))
-    found = con.execute(
+    found = con.sql(
         "SELECT record_key, max(number) AS number FROM _seen WHERE record_key IS NOT NULL "
         f"AND record_key IN ({' UNION '.join(parts)}) GROUP BY record_key HAVING bool_or(inside)",
-        {"system": manifest.id},
+        params={"system": manifest.id},
     ).to_arrow_table()
     con.unregister("_seen")
     return found
