@@ -15,10 +15,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dags.watch import CHAIN, Airflow, finished, line, newest
+from dags.watch import CHAIN, Airflow, Tasks, finished, landed, line, newest
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -96,7 +96,19 @@ def up(home: Path, people: int, seed: int, port: int) -> None:
     )
     pulls = airflow.begin_pulls(120)
     _say(f"First cycle begun: {', '.join(dag for dag, _ in pulls)}. Watch it again at any time: make airflow-watch")
-    _follow(airflow, began, pulls)
+    waiting = True
+    try:
+        # One consolidation over all systems: after each pull, half of the facts would be pushed and pushed anew.
+        for tasks in _follow(airflow, began):
+            if waiting and landed(pulls, tasks):
+                airflow.consolidate(now=True)
+                waiting = False
+            if finished(pulls, tasks):
+                break
+    finally:
+        if waiting:
+            airflow.consolidate(now=False)
+    _say(f"First cycle finished {time.monotonic() - began:.0f} s after the command.")
 
 
 def watch(home: Path) -> None:
@@ -104,7 +116,8 @@ def watch(home: Path) -> None:
     airflow = Airflow(home / "airflow")
     airflow.wait(5)
     _say(f"{airflow.url}  (user admin, password in {airflow.passwords}); interrupt with Ctrl-C")
-    _follow(airflow, time.monotonic(), ())
+    for _ in _follow(airflow, time.monotonic()):
+        pass
 
 
 def down(home: Path) -> None:
@@ -124,21 +137,19 @@ def down(home: Path) -> None:
     _say("Stopped: Airflow." if pids else "Airflow was not running.")
 
 
-def _follow(airflow: Airflow, began: float, first: Sequence[tuple[str, str]]) -> None:
-    """Tell what changes; return when the given pulls and all that they woke are over, never when none are given."""
-    told, road = "", {dag for dag, _ in CHAIN}
+def _follow(airflow: Airflow, began: float) -> Iterator[Tasks]:
+    """Tell what changes, for ever; yield the tasks of the runs on the road and of the newest of each other DAG."""
+    told = ""
     while True:
         runs = airflow.runs()
         shown = newest(runs)
-        wanted = [r for r in runs if r["dag_id"] in road or (r["dag_id"], r["dag_run_id"]) in first]
-        tasks = airflow.tasks([*shown, *(r for r in wanted if r not in shown)])
+        road = [r for r in runs if r["dag_id"].startswith("pull_") or r["dag_id"] in {dag for dag, _ in CHAIN}]
+        tasks = airflow.tasks([*shown, *(r for r in road if r not in shown)])
         now = line(shown, tasks)
         if now != told:
             _say(f"{time.monotonic() - began:5.0f} s  {now}")
             told = now
-        if first and finished(first, tasks):
-            _say(f"First cycle finished {time.monotonic() - began:.0f} s after the command.")
-            return
+        yield tasks
         time.sleep(2)
 
 

@@ -56,12 +56,22 @@ class Airflow:
             before, known = known, sorted(d["dag_id"] for d in self._get("dags", limit=200)["dags"])
             if not {dag for dag, _ in CHAIN} <= set(known):
                 known = []
+        self._pause("consolidate", paused=True)
         begun = []
         for dag in (d for d in known if d.startswith("pull_")):
             answer = self._client.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None})
             answer.raise_for_status()
             begun.append((dag, str(answer.json()["dag_run_id"])))
         return begun
+
+    def consolidate(self, *, now: bool) -> None:
+        """Let the consolidation go on, which waits for the pulls of a first cycle; `now` = begin one."""
+        self._pause("consolidate", paused=False)
+        if now:
+            self._client.post("/api/v2/dags/consolidate/dagRuns", json={"logical_date": None}).raise_for_status()
+
+    def _pause(self, dag: str, *, paused: bool) -> None:
+        self._client.patch(f"/api/v2/dags/{dag}", json={"is_paused": paused}).raise_for_status()
 
     def runs(self) -> list[Run]:
         """Return the newest runs of all DAGs, newest first."""
@@ -108,18 +118,26 @@ class Airflow:
         raise self.Silent(f"Airflow does not answer at {self.url}. Its logs: {self.folder}/*.log")
 
 
+def landed(begun: Sequence[tuple[str, str]], tasks: Tasks) -> str | None:
+    """Return when the last of the given pulls landed; None while one is under way."""
+    ends = []
+    for run in begun:
+        mine = [t["end_date"] for t in tasks.get(run, ()) if t["task_id"] == "landed" and t["end_date"]]
+        if not mine:
+            return None
+        ends.append(mine[0])
+    return max(ends, default=None)
+
+
 def finished(begun: Sequence[tuple[str, str]], tasks: Tasks) -> bool:
     """True when the given pulls are over and everything that they woke has run after them.
 
     The chain is followed in time: a consolidation that began after the last pull landed, a push after that one ended, a
     verification after that. Other runs (the clock goes on) may be open.
     """
-    after = ""
-    for run in begun:
-        landed = [t for t in tasks.get(run, ()) if t["task_id"] == "landed" and t["end_date"]]
-        if not landed:
-            return False
-        after = max(after, landed[0]["end_date"])
+    after = landed(begun, tasks)
+    if after is None:
+        return False
     for dag, task in CHAIN:
         mine = [t for (d, _), some in tasks.items() if d == dag for t in some if t["task_id"] == task and t["end_date"]]
         ended = [t["end_date"] for t in mine if t["start_date"] and t["start_date"] >= after]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("airflow", reason="Airflow has an environment of its own: make test-airflow")
+if importlib.util.find_spec("airflow") is None:
+    pytest.skip("Airflow has an environment of its own: make test-airflow", allow_module_level=True)
 
 ROOT = Path(__file__).parents[2]
 PEOPLE = 150
