@@ -83,7 +83,7 @@ def replay(
     landed: dict[str, list[Mapping[str, Any]]] = {}
     with home.engine.connect() as connection:
         for row in connection.execute(query).mappings():
-            landed.setdefault(row["system_id"], []).append(row)
+            landed.setdefault(row["system_id"], []).append(dict(row))
     with home.warehouse() as con:
         return [
             _system(home, con, manifest, landed[manifest.id], end, dry_run=dry_run)

@@ -63,9 +63,10 @@ def pull(system: str) -> Told:
     from onefact import pull as verb
 
     with opened() as home:
-        [done] = verb.pull(home, [system]) or [None]
-    if done is None:
+        results = verb.pull(home, [system])
+    if not results:
         raise NeedsAPerson(f"{system} has no read path: it cannot be pulled.")
+    [done] = results
     if done.error:
         raise (NotNow if done.transient else NeedsAPerson)(done.error)
     return {"system": system, "batch": done.batch_id, **asdict(done.counts), "doubts": len(done.doubts)}
