@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, dag, task
+from airflow.sdk import DAG, dag, get_parsing_context, task
 
 from dags.shared import LANDED, at, common, secrets, within
 from onefact.scheduled.inventory import Listed, systems
@@ -87,6 +87,10 @@ def pull_one(system: Listed) -> Any:
     return pull(system.id)
 
 
+# A worker that runs one task reads this file too: it needs that task's DAG only.
+_wanted = get_parsing_context().dag_id
 for _cadence in CADENCES:
+    if _wanted not in (None, f"pull_{_cadence}"):
+        continue
     if _chosen := [s for s in systems() if s.cadence == _cadence and s.reads]:
         globals()[f"pull_{_cadence}"] = pull_of(_cadence, _chosen)

@@ -70,8 +70,8 @@ def common(tags: list[str]) -> dict[str, Any]:
 
 
 def at(cron: str) -> CronTriggerTimetable:
-    """Return a schedule in the site's own time."""
-    return CronTriggerTimetable(cron, timezone=SITE)
+    """Return a schedule in the site's own time; a DAG that is new waits for its next time."""
+    return CronTriggerTimetable(cron, timezone=SITE, run_immediately=timedelta(0))
 
 
 def within(limit: timedelta, what: str) -> DeadlineAlert:

@@ -57,8 +57,8 @@ class Airflow:
             if not {dag for dag, _ in CHAIN} <= set(known):
                 known = []
         self._pause("consolidate", paused=True)
-        begun = []
-        for dag in (d for d in known if d.startswith("pull_")):
+        begun = [(r["dag_id"], r["dag_run_id"]) for r in self.runs() if r["dag_id"].startswith("pull_")]  # by the clock
+        for dag in sorted({d for d in known if d.startswith("pull_")} - {d for d, _ in begun}):
             answer = self._client.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None})
             answer.raise_for_status()
             begun.append((dag, str(answer.json()["dag_run_id"])))
