@@ -89,8 +89,9 @@ def test_the_field_catalogue_is_current() -> None:
 def test_pins_are_exact_and_the_test_set_holds_the_same_versions() -> None:
     run, dev = (dict(pins(ROOT / name)) for name in ("requirements.txt", "requirements-dev.txt"))
     assert run.items() <= dev.items()
-    spark = dict(pins(ROOT / "requirements-spark.txt"))
-    assert {n: v for n, v in spark.items() if n in dev} == {n: dev[n] for n in spark if n in dev}
+    for optional in ("requirements-spark.txt", "requirements-airflow.txt"):
+        extra = dict(pins(ROOT / optional))
+        assert {n: v for n, v in extra.items() if n in dev} == {n: dev[n] for n in extra if n in dev}
     for name in re.findall(r"^[A-Za-z0-9_.-]+", (ROOT / "requirements.in").read_text(encoding="utf-8"), re.MULTILINE):
         assert name.lower() in run, f"{name} is in requirements.in and not pinned"
 
