@@ -8,6 +8,8 @@ BIN     := $(VENV)/bin
 PEOPLE  ?= 2000
 SEED    ?= 1
 WORKERS ?= 2
+AIRFLOW := .venv-airflow
+PORT    ?= 8088
 CHECKS  := lint format types imports tests
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
@@ -15,7 +17,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup demo test test-spark test-gx java check-lint check-format check-types check-imports check-tests browser bench picture lock stop clean
+.PHONY: help setup demo test test-spark test-gx java airflow airflow-watch airflow-stop test-airflow check-lint check-format check-types check-imports check-tests browser bench picture lock stop clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +25,9 @@ help:
 	@echo "make test    lint, format, types, import contracts, all tests"
 	@echo "make test-spark  the linkage on Spark (installs PySpark; needs Java 17)"
 	@echo "make test-gx the rules in Great Expectations beside the SQL (installs it)"
+	@echo "make airflow the DAGs in a whole Airflow on this machine, with the stand-ins   (PEOPLE=2000 SEED=1 PORT=8088)"
+	@echo "make airflow-watch   what Airflow is doing, line by line"
+	@echo "make test-airflow    the DAGs: import, the full cycle, failures (installs Airflow into $(AIRFLOW))"
 	@echo "make bench   the benchmarks (minutes; needs about 3 GB of memory)"
 	@echo "make stop    stop what 'make demo' left running"
 	@echo "make lock    pin the dependencies again (needs uv)"
@@ -79,6 +84,28 @@ $(VENV)/.gx: requirements-gx.txt $(VENV)/.dev
 test-gx: $(VENV)/.gx
 	@$(BIN)/python -m pytest -rs tests/gx
 
+# Airflow holds other libraries back: it has an environment of its own, with onefact in it at the same pins.
+$(AIRFLOW)/bin/python: | $(BIN)/python
+	@$(BIN)/python -m venv $(AIRFLOW)
+
+$(AIRFLOW)/.done: requirements-airflow.txt pyproject.toml | $(AIRFLOW)/bin/python
+	@echo "Installing Airflow into $(AIRFLOW) ..."
+	@$(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet --quiet install --no-compile -r requirements-airflow.txt
+	@$(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet --quiet install --no-deps -e .
+	@touch $@
+
+airflow: $(AIRFLOW)/.done
+	@$(AIRFLOW)/bin/python -m dags.start up --people $(PEOPLE) --seed $(SEED) --port $(PORT)
+
+airflow-watch: $(AIRFLOW)/.done
+	@$(AIRFLOW)/bin/python -m dags.start watch
+
+airflow-stop:
+	@if [ -x $(AIRFLOW)/bin/python ] && [ -d .onefact/airflow ]; then $(AIRFLOW)/bin/python -m dags.start down; fi
+
+test-airflow: $(AIRFLOW)/.done
+	@$(AIRFLOW)/bin/python -m pytest -rs tests/dags
+
 java:
 	@if command -v java >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
@@ -92,6 +119,8 @@ check-format:  ; @$(BIN)/ruff format --check .
 check-types:   ; @$(BIN)/mypy
 check-imports: ; @$(BIN)/lint-imports --no-cache
 check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile --ignore=tests/spark --ignore=tests/gx
+
+check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile --ignore=tests/spark --ignore=tests/dags
 
 # The report is opened in a real Chromium; without one those tests are skipped, and this says so.
 browser:
@@ -122,10 +151,11 @@ lock:
 	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-spark.in -o requirements-spark.txt
 	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-gx.in -o requirements-gx.txt
+	uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 requirements-airflow.in -o requirements-airflow.txt
 
-stop:
+stop: airflow-stop
 	@if [ -x $(BIN)/onefact ] && [ -d .onefact ]; then $(BIN)/onefact stop; else echo "Nothing to stop."; fi
 
 clean: stop
-	rm -rf $(VENV) .onefact report.html build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
+	rm -rf $(VENV) $(AIRFLOW) .onefact report.html build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

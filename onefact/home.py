@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +19,14 @@ from connectors.base import Context, Variables
 from connectors.manifest import Manifest, load_all
 from connectors.quota import Quotas
 from warehouse import postgres, tables
-from warehouse.duck import open_warehouse
+from warehouse.duck import WarehouseBusy, open_warehouse
 
 OWN_SYSTEMS = Path(connectors.__file__).parent / "systems"
 """The forty manifests that ship with onefact."""
+
+
+BETWEEN_TRIES = 0.1
+"""Seconds between two tries to open a warehouse that another verb holds."""
 
 
 class NoManifests(Exception):
@@ -53,6 +58,7 @@ class Home:
         systems: folder of manifests.
         now: the clock, local time of the site.
         database_url: the user's own PostgreSQL; None = the embedded one below `path`.
+        patience: seconds that a verb waits for a warehouse that another one holds; a person at a terminal is told at once.
     """
 
     path: Path
@@ -62,6 +68,7 @@ class Home:
     threads: int = 2
     memory: str = "1500MB"
     quotas: Quotas = field(default_factory=Quotas, compare=False, repr=False)
+    patience: float = 0.0
     _opened: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -106,12 +113,22 @@ class Home:
 
     @contextmanager
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the DuckDB working copy for the time of a verb."""
-        con = open_warehouse(self.path / "warehouse.duckdb", threads=self.threads, memory=self.memory)
+        """Open the DuckDB working copy for the time of a verb; raises `WarehouseBusy` when patience is at its end."""
+        con = self._warehouse()
         try:
             yield con
         finally:
             con.close()
+
+    def _warehouse(self) -> duckdb.DuckDBPyConnection:
+        end = time.monotonic() + self.patience
+        while True:
+            try:
+                return open_warehouse(self.path / "warehouse.duckdb", threads=self.threads, memory=self.memory)
+            except WarehouseBusy:
+                if time.monotonic() >= end:
+                    raise
+            time.sleep(BETWEEN_TRIES)
 
     def context(self, manifest: Manifest) -> Context:
         """What a connector of this manifest needs from outside."""

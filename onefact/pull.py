@@ -49,6 +49,8 @@ class Pulled:
     batch_id: str
     counts: Counts = field(default_factory=Counts)
     error: str | None = None
+    transient: bool = False
+    """Trying again later may help (`ConnectorError.transient`)."""
     doubts: tuple[str, ...] = ()
     """Sentences about columns of which most values were rejected: a manifest that names the wrong column looks so."""
 
@@ -63,6 +65,7 @@ class _Item:
 class _End:
     landed: Landed | None
     error: str | None
+    transient: bool = False
 
 
 Progress = Callable[[str, int], None]
@@ -83,7 +86,7 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
     decoding = threading.BoundedSemaphore(os.cpu_count() or 2)
     queues: dict[str, Queue[_Item | _End]] = {m.id: Queue(AHEAD) for m in manifests}
     results: list[Pulled] = []
-    with home.warehouse() as con, ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         batches = {m.id: f"{home.now():%Y%m%dT%H%M%S%f}-{m.id}" for m in manifests}
         for m in manifests:
             pool.submit(
@@ -99,7 +102,11 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
                 authorised,
             )
         try:
-            results.extend(_store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress) for m in manifests)
+            # The readers are at work already: whoever has to wait for the warehouse has a few pages when it is free.
+            with home.warehouse() as con:
+                results.extend(
+                    _store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress) for m in manifests
+                )
         except BaseException:
             stop.set()
             for queue in queues.values():
@@ -133,7 +140,7 @@ def _read(
     authorised: Authorised,
 ) -> None:
     """Read one system into its queue (runs in a reader thread); always ends the queue with an `_End`."""
-    landed, error = None, None
+    landed, error, transient = None, None, False
     try:
         permitted(manifest, home.now().date())
         may_read(manifest, authorised)
@@ -145,13 +152,13 @@ def _read(
                 queue.put(_Item(page, decoded))
             landed = writer.finish()
     except (ConnectorError, MappingError) as problem:
-        error = str(problem)
+        error, transient = str(problem), isinstance(problem, ConnectorError) and problem.transient
     except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
         error = (
             f"{manifest.id}: unexpected {type(problem).__name__} while reading. "
             f"Run `onefact systems check` on its manifest; if that passes, report this."
         )
-    queue.put(_End(landed, error))
+    queue.put(_End(landed, error, transient))
 
 
 def _pages(
@@ -197,7 +204,7 @@ def _store(
             progress(manifest.id, counts.received)
     if item.error:
         _register(home, manifest.id, batch_id, pulled_at, Counts(), None, {}, set(), item.error)
-        return Pulled(manifest.id, batch_id, error=item.error)
+        return Pulled(manifest.id, batch_id, error=item.error, transient=item.transient)
     doubts = tuple(
         f"{manifest.id}: {n} of {counts.received} values of column {column!r} in dataset {dataset} were rejected ({rule}). "
         "Does the manifest name the right column, format and code map?"

@@ -68,7 +68,7 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
             counts, unread = Counts(), landing.read_rejects(folder)
             for dataset, rows in landing.read(folder).items():
                 decoded = decode(
-                    _widened(rows, manifest.dataset(dataset).columns), manifest, dataset, batch["pulled_at"]
+                    widened(rows, manifest.dataset(dataset).columns), manifest, dataset, batch["pulled_at"]
                 )
                 here = unread.filter(pc.equal(unread["dataset"], dataset))
                 rejects = pa.concat_tables([here, decoded.rejects])
@@ -82,7 +82,7 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
     return Rebuilt(len(batches), records, consolidate(home))
 
 
-def _widened(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+def widened(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Return landed rows with the columns that a manifest has gained since: what was not read then is unknown."""
     for name in columns:
         if name not in rows.column_names:

@@ -89,7 +89,7 @@ def test_the_field_catalogue_is_current() -> None:
 def test_pins_are_exact_and_the_test_set_holds_the_same_versions() -> None:
     run, dev = (dict(pins(ROOT / name)) for name in ("requirements.txt", "requirements-dev.txt"))
     assert run.items() <= dev.items()
-    for extra in ("spark", "gx"):
+    for extra in ("spark", "gx", "airflow"):
         held = dict(pins(ROOT / f"requirements-{extra}.txt"))
         assert {n: v for n, v in held.items() if n in dev} == {n: dev[n] for n in held if n in dev}
     for name in re.findall(r"^[A-Za-z0-9_.-]+", (ROOT / "requirements.in").read_text(encoding="utf-8"), re.MULTILINE):

@@ -174,6 +174,12 @@ class Stage:
             rejected_values=counts.rejected_values,
         )
 
+    def preview(self) -> int:
+        """Return how many records a merge would change, without merging."""
+        self._latest_versions()
+        self._changed()
+        return self._count("SELECT count(*) FROM changed")
+
     def _count(self, sql: str) -> int:
         return count(self._con, sql)
 

@@ -111,6 +111,23 @@ def run(context: typer.Context, system: Systems = None, as_json: Json = False) -
 
 
 @app.command()
+def replay(
+    context: typer.Context,
+    since: Annotated[str, typer.Option("--from", metavar="DAY", help="First day or time of receipt, e.g. 2026-11-01.")],
+    until: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day or time of receipt.")],
+    system: Systems = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count the records that would be read otherwise.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read what was received in a span again from landing, by today's manifests and rules, and consolidate (重放)."""
+    from onefact.cli import verbs
+
+    verbs.replay(_session(context, as_json), since, until, system, dry_run)
+
+
+@app.command()
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show what every system delivered and received (状态)."""
     from onefact.cli import verbs

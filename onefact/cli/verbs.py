@@ -124,6 +124,24 @@ def run(session: Session, systems: Sequence[str] | None) -> None:
     _fail_if(bool(done.errors))
 
 
+def replay(session: Session, since: str, until: str, systems: Sequence[str] | None, dry_run: bool) -> None:
+    """Read landed batches again and consolidate, or say what that would change."""
+    from onefact import consolidate as consolidation
+    from onefact import replay as verb
+
+    done = verb.replay(session.home, since, until, systems, dry_run=dry_run)
+    changed = 0 if dry_run else consolidation.consolidate(session.home).changed
+    if session.as_json:
+        session.emit({"systems": [asdict(r) for r in done], "golden_changed": changed, "dry_run": dry_run})
+        return
+    rows = [[r.system_id, r.batches, r.records, r.changed] for r in done]
+    names = ["system", "batches", "records", "changed"]
+    session.console.print(show.table("Replay (重放)", names, rows, numeric=names[1:]))
+    session.console.print(
+        "Dry run: nothing was changed." if dry_run else f"Consolidated: {changed} golden records changed."
+    )
+
+
 def status(session: Session) -> None:
     """Show the state of every system."""
     from onefact import status as verb

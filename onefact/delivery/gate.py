@@ -14,9 +14,13 @@ from warehouse.outbox.targets import Standing
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """How much may go through: nothing (`closed` says why), a trial of one change, or all."""
+    """How much may go through: nothing (`closed` says why), a trial of one change, or all.
+
+    A closed one is `transient` when it opens again by itself.
+    """
 
     closed: str | None = None
+    transient: bool = False
     trial: bool = False
 
 
@@ -41,5 +45,6 @@ def passage(home: Home, manifest: Manifest, standings: Mapping[str, Standing]) -
     until = f"{standing.until.astimezone():%H:%M:%S}" if standing.until else "later"
     remedy = f"It is tried again by itself; `onefact target release {manifest.id}` tries at once."
     return Passage(
-        f"{manifest.id}: nothing is sent until {until} after {standing.failures} failures in a row. {remedy}"
+        f"{manifest.id}: nothing is sent until {until} after {standing.failures} failures in a row. {remedy}",
+        transient=True,
     )

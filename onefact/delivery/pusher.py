@@ -62,6 +62,16 @@ class Pushed:
     system_id: str
     states: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
+    transient: bool = False
+    """Trying again later may help (`ConnectorError.transient`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What stopped a system, in a sentence, and whether trying again later may help."""
+
+    sentence: str
+    transient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ class Pusher:
     def run(self, passage: Passage) -> Pushed:
         """Push what waits; trouble with the system ends this system's push and is told, never raised."""
         if passage.closed:
-            return Pushed(self._manifest.id, error=passage.closed)
+            return Pushed(self._manifest.id, error=passage.closed, transient=passage.transient)
         error = None
         try:
             context = replace(self._home.context(self._manifest), at=self._settings.at)
@@ -99,21 +109,24 @@ class Pusher:
             finally:
                 connector.close()
         except ConnectorError as problem:
-            error = str(problem)
-            targets.failed(self._home.engine, self._manifest.id, error)
+            error = Trouble(str(problem), problem.transient)
+            targets.failed(self._home.engine, self._manifest.id, error.sentence)
         except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
-            error = _defect(self._manifest, problem)
-            targets.failed(self._home.engine, self._manifest.id, error)
-        return Pushed(self._manifest.id, Counter(self._ended.values()), error)
+            error = Trouble(_defect(self._manifest, problem))
+            targets.failed(self._home.engine, self._manifest.id, error.sentence)
+        states = Counter(self._ended.values())
+        if error is None:
+            return Pushed(self._manifest.id, states)
+        return Pushed(self._manifest.id, states, error.sentence, error.transient)
 
-    def _push(self, connector: Connector, passage: Passage) -> str | None:
+    def _push(self, connector: Connector, passage: Passage) -> Trouble | None:
         self._recover(connector)
         limit, error = (1 if passage.trial else BATCH), None
         self._settings.at("claim")
         while (closed := self._closed_since()) is None and (claimed := self._claim(limit)) is not None:
             error, answered = self._deliver(connector, claimed)
             if error:
-                targets.failed(self._home.engine, self._manifest.id, error)
+                targets.failed(self._home.engine, self._manifest.id, error.sentence)
                 break
             if answered:
                 targets.worked(self._home.engine, self._manifest.id)
@@ -121,7 +134,7 @@ class Pusher:
             self._settings.at("claim")
         if error is None:
             self._follow_up(connector)
-        return error or closed
+        return error or (None if closed is None else Trouble(closed))
 
     def _closed_since(self) -> str | None:
         """Return why nothing more may leave: what was planned, held or revoked during a push has not been judged yet."""
@@ -170,7 +183,7 @@ class Pusher:
             }  # fmt: skip
             self._settle([c.change for c in doubtful], outcomes, pauses)
 
-    def _deliver(self, connector: Connector, claimed: Sequence[Claimed]) -> tuple[str | None, bool]:
+    def _deliver(self, connector: Connector, claimed: Sequence[Claimed]) -> tuple[Trouble | None, bool]:
         """Push claimed changes and settle exactly one outcome for each; return what stopped the system, and if it answered."""
         changes = [c.change for c in claimed]
         if not changes:
@@ -283,7 +296,9 @@ def _defect(manifest: Manifest, problem: Exception) -> str:
     )
 
 
-def _outcomes(manifest: Manifest, connector: Connector, changes: Sequence[Change]) -> tuple[list[Outcome], str | None]:
+def _outcomes(
+    manifest: Manifest, connector: Connector, changes: Sequence[Change]
+) -> tuple[list[Outcome], Trouble | None]:
     """Push changes; return exactly one outcome for each, and the sentence that stopped the system if one did.
 
     When the system fails before any answer, nothing was sent: the changes go back to `planned`. When it fails in the
@@ -295,11 +310,11 @@ def _outcomes(manifest: Manifest, connector: Connector, changes: Sequence[Change
         for outcome in connector.push(changes):
             outcomes[outcome.change_id] = outcome
     except ConnectorError as problem:
-        error, unsent = str(problem), not outcomes
+        error, unsent = Trouble(str(problem), problem.transient), not outcomes
     except Exception as problem:  # noqa: BLE001 - what was answered before the defect must still be settled
-        error = _defect(manifest, problem)
+        error = Trouble(_defect(manifest, problem))
     unanswered = [c.change_id for c in changes if c.change_id not in outcomes]
     if unsent:
-        return [Outcome(i, "planned", "system_error", error or "") for i in unanswered], error
+        return [Outcome(i, "planned", "system_error", error.sentence if error else "") for i in unanswered], error
     missing = [Outcome(i, "no_answer", "no_outcome", "系统没有给出这一条的结果") for i in unanswered]
     return [*(outcomes[c.change_id] for c in changes if c.change_id in outcomes), *missing], error
