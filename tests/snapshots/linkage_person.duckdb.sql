@@ -37,7 +37,7 @@ SELECT
   text,
   CASE
     WHEN NOT room IS NULL AND NOT normal_key IS NULL
-    THEN HASH(normal_key, HASH('~' || normal_key))
+    THEN HASH(normal_key, '~' || normal_key)
   END AS flat,
   CASE
     WHEN NOT building IS NULL AND NOT COALESCE(road || road_no, compound) IS NULL
