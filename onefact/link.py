@@ -74,8 +74,9 @@ def run(
     with _engine(engine, master, shared) as made:
         hints = None
         if records:
+            of_file = _of_file(records, wanted)  # before an engine opens it: its errors are not ours
             made.read("record_file", str(records))
-            made.table("std_person", _of_file(records, wanted))
+            made.table("std_person", of_file)
         else:
             persons, told = _of_home(home, wanted)
             made.put("std_person", persons)
