@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from linkage.model import Model
 from linkage.svg import Axis, Plot
+from schemas.entities import ENTITIES
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,10 +61,14 @@ def curve(weights: Floats, *, lowest: float) -> Curve:
 
 def draw(model: Model, found: Curve) -> str:
     """Return the chart as a self-contained SVG with Chinese labels: both curves, and the thresholds that are set."""
+    cn = next(entity.cn for name, entity in ENTITIES.items() if name == model.entity)
     plot = Plot(
-        title=f"阈值与预期质量:{model.entity}(模型 {model.version})",
+        title=f"阈值与预期质量：{cn}（模型 {model.version}）",
         x=Axis(
-            "链接阈值(匹配权重,log2)", float(found.threshold[0]), float(found.threshold[-1]), tuple(range(-10, 41, 5))
+            "链接阈值（匹配权重，log2）",
+            float(found.threshold[0]),
+            float(found.threshold[-1]),
+            tuple(range(-10, 41, 10)),
         ),
         y=Axis("预期比例", 0.0, 1.0, (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
     )
@@ -71,5 +76,5 @@ def draw(model: Model, found: Curve) -> str:
     plot.line(found.threshold, found.recall, label="预期召回率", colour="#b3541e")
     for name, value in (("复核", model.thresholds.review), ("链接", model.thresholds.link)):
         precision, recall, pairs = found.at(value)
-        plot.mark(value, f"{name} {value:g}", f"准确率 {precision:.4f},召回率 {recall:.4f},{pairs:,} 对")
+        plot.mark(value, f"{name} {value:g}", f"准确率 {precision:.4f}，召回率 {recall:.4f}，{pairs:,} 对")
     return plot.svg()

@@ -77,7 +77,7 @@ class Plot:
     title: str
     x: Axis
     y: Axis
-    width: float = 860
+    width: float = 560
     height: float = 460
     _parts: list[str] = field(default_factory=list)
     _legend: list[tuple[str, str]] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Plot:
             stroke(x, self._y(self.y.low), x, self._y(self.y.high), INK, dashed=True),
             text(x + 4, self._y(self.y.high) + 14 + 16 * len(self._notes), label),
         ]
-        self._notes.append(f"{label}:{note}")
+        self._notes.append(f"{label}：{note}")
 
     def svg(self) -> str:
         """Return the picture."""

@@ -8,9 +8,11 @@ from typing import Final
 
 from linkage import svg
 
-ROW: Final = 30
-LABELS: Final = 250
-WIDTH: Final = 760
+ROW: Final = 44
+WIDTH: Final = 400
+"""Narrow, each label above its bar: on a phone the text keeps its size."""
+
+MARGIN: Final = 16
 FOR, AGAINST, TOTAL = "#2b7a4b", "#b3402a", "#3a5a8c"
 
 
@@ -28,23 +30,23 @@ def draw(title: str, bars: Sequence[Bar], marks: Sequence[tuple[str, float]]) ->
     """Return the picture: a row for each bar, and vertical marks for the thresholds."""
     values = [v for bar in bars for v in (bar.start, bar.end)] + [v for _, v in marks] + [0.0]
     low, high = min(values) - 2, max(values) + 6
-    scale = (WIDTH - LABELS - 20) / (high - low)
+    scale = (WIDTH - 2 * MARGIN) / (high - low)
 
     def x(value: float) -> float:
-        return LABELS + (value - low) * scale
+        return MARGIN + (value - low) * scale
 
     height = 70 + ROW * len(bars) + 20
-    parts = [svg.text(16, 28, title, size=16)]
+    parts = [svg.text(MARGIN, 28, title, size=16)]
     for name, value in marks:
         parts.append(svg.stroke(x(value), 46, x(value), height - 16, "#888888", dashed=True))
         parts.append(svg.text(x(value), 44, f"{name} {value:g}", anchor="middle", size=12))
     for i, bar in enumerate(bars):
         y = 56 + ROW * i
         colour = TOTAL if bar.total else FOR if bar.end >= bar.start else AGAINST
-        parts.append(svg.text(LABELS - 10, y + 17, bar.label, anchor="end"))
+        parts.append(svg.text(MARGIN, y + 16, bar.label))
         parts.append(
-            svg.rectangle(x(min(bar.start, bar.end)), y + 4, abs(bar.end - bar.start) * scale, ROW - 10, colour)
+            svg.rectangle(x(min(bar.start, bar.end)), y + 22, abs(bar.end - bar.start) * scale, ROW - 28, colour)
         )
         amount = bar.end if bar.total else bar.end - bar.start
-        parts.append(svg.text(x(max(bar.start, bar.end)) + 6, y + 18, f"{amount:+.1f}", size=12))
+        parts.append(svg.text(x(max(bar.start, bar.end)) + 6, y + 35, f"{amount:+.1f}", size=12))
     return svg.picture(WIDTH, height, parts, title)

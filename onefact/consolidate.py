@@ -81,7 +81,7 @@ def consolidate(home: Home) -> Consolidated:
         working_copy.find_confirmed(con)
         plan(
             con,
-            list(policy.targets(home.manifests.values(), today, lambda *f: lines.holds((*f, "out"), today))),
+            list(policy.targets(home.manifests.values(), today, lines.may("out", today))),
             touched="touched",
             crosswalk="crosswalk_now",
         )

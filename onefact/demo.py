@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from linkage.score import Score, pairwise
 from onefact import enter as entry
-from onefact import guards, road, status
+from onefact import road, status
 from onefact.consolidate import consolidate
+from onefact.delivery import guards
 from onefact.home import Home
 from onefact.push import push
 from onefact.status import Status

@@ -50,7 +50,7 @@ def retry(
 ) -> Decided:
     """Let changes be tried again; the next push takes them up."""
     chosen = _chosen(home, ids, systems, states or _settled(RETRIED), RETRIED)
-    return _decided(chosen, list(chosen) if dry_run else outbox.retry(home.engine, chosen, actor))
+    return _decided(chosen, outbox.retry(home.engine, chosen, actor, dry_run=dry_run))
 
 
 def cancel(
@@ -65,7 +65,7 @@ def cancel(
 ) -> Decided:
     """Call changes off."""
     chosen = _chosen(home, ids, systems, states or _settled(CANCELLED), CANCELLED)
-    return _decided(chosen, list(chosen) if dry_run else outbox.cancel(home.engine, chosen, actor, reason))
+    return _decided(chosen, outbox.cancel(home.engine, chosen, actor, reason, dry_run=dry_run))
 
 
 def release(home: Home, system: str, actor: str, *, dry_run: bool = False) -> bool:
@@ -104,4 +104,5 @@ def _settled(states: Sequence[str]) -> tuple[str, ...]:
 
 
 def _decided(chosen: Sequence[int], done: Sequence[int]) -> Decided:
-    return Decided(tuple(done), tuple(c for c in chosen if c not in set(done)))
+    settled = set(done)
+    return Decided(tuple(done), tuple(c for c in chosen if c not in settled))

@@ -93,15 +93,25 @@ def targets(
                 yield _target(manifest, dataset, entity, today, authorised)
 
 
-def compared(manifest: Manifest, today: date) -> Iterator[tuple[Target, frozenset[str]]]:
-    """Yield every dataset role with the fields that can be read and may flow, and those of them that can be written."""
+def compared(
+    manifest: Manifest, today: date, authorised: Callable[[str, EntityType, str], bool]
+) -> Iterator[tuple[Target, frozenset[str]]]:
+    """Yield every dataset role with the fields that may be read and may flow, and those of them that can be written.
+
+    Args:
+        manifest: the system.
+        today: for conditions on age.
+        authorised: (system, entity, field) -> whether the register allows reading it today.
+    """
     for dataset in manifest.datasets:
         for entity in dataset.entities:
             target = _target(manifest, dataset, entity, today, lambda *_: True)
             readable = tuple(
                 n
                 for n, f in entity.fields.items()
-                if f.readable and may_write(manifest, entity.type, ENTITIES[entity.type].field(n))
+                if f.readable
+                and authorised(manifest.id, entity.type, n)
+                and may_write(manifest, entity.type, ENTITIES[entity.type].field(n))
             )
             yield replace(target, fields=readable, unread=()), frozenset(target.fields)
 

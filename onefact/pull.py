@@ -22,13 +22,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from connectors.base import ConnectorError
 from connectors.manifest import Manifest
-from connectors.mapping import Decoded, MappingError, decode
+from connectors.mapping import Decoded, MappingError
 from connectors.registry import connect
 from onefact.home import Home
 from onefact.law import register
-from onefact.law.reading import Authorised, may_read, without_unauthorised
+from onefact.law.reading import decode_lawful, may_read
+from onefact.law.register import Authorised
 from onefact.policy import permitted
-from schemas.model import EntityType
 from schemas.records import Page
 from warehouse.landing import Landed, LandingWriter
 from warehouse.standardised import Counts, Stage
@@ -76,11 +76,8 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
     """Pull the given systems (all readable ones when None) and return one result per system."""
     manifests = [m for m in home.chosen(systems) if m.capabilities.read != "none"]
     cursors = _cursors(home)
-    pulled_at, today, lines = home.stamp(), home.now().date(), register.load(home)
-
-    def authorised(system: str, entity_type: EntityType, name: str) -> bool:
-        return lines.holds((system, entity_type, name, "in"), today)
-
+    pulled_at = home.stamp()
+    authorised = register.load(home).may("in", home.now().date())
     stop = threading.Event()
     # More pages decoded at the same time than there are cores would only get in each other's way.
     decoding = threading.BoundedSemaphore(os.cpu_count() or 2)
@@ -174,8 +171,8 @@ def _pages(
         for dataset in manifest.datasets:
             for page in connector.pull(dataset.name, cursors.get(dataset.name)):
                 with decoding:
-                    decoded = decode(page.rows, manifest, dataset.name, pulled_at)
-                yield page, without_unauthorised(manifest, decoded, authorised)
+                    decoded = decode_lawful(manifest, page.rows, dataset.name, pulled_at, authorised)
+                yield page, decoded
     finally:
         connector.close()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from onefact import guards
+from onefact.delivery import guards
 from onefact.delivery.gate import passage
 from onefact.delivery.pusher import Pushed, Pusher, Settings
 from onefact.home import Home

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from connectors.mapping import decode
 from onefact.consolidate import Consolidated, consolidate
 from onefact.home import Home
+from onefact.law import register
+from onefact.law.reading import decode_lawful
 from warehouse import landing
 from warehouse.standardised import Counts, Stage
 from warehouse.tables import BATCH
@@ -59,7 +60,7 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
     _readable(home, [str(batch["folder"]) for batch in batches])
     for leftover in home.path.glob("warehouse.duckdb*"):
         leftover.unlink()
-    records = 0
+    records, authorised = 0, register.load(home).may("in", home.now().date())
     with home.warehouse() as con:
         for batch in batches:
             manifest = home.manifests[batch["system_id"]]
@@ -67,9 +68,8 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
             stage = Stage(con, manifest.id, batch["batch_id"], batch["pulled_at"])
             counts, unread = Counts(), landing.read_rejects(folder)
             for dataset, rows in landing.read(folder).items():
-                decoded = decode(
-                    widened(rows, manifest.dataset(dataset).columns), manifest, dataset, batch["pulled_at"]
-                )
+                known = widened(rows, manifest.dataset(dataset).columns)
+                decoded = decode_lawful(manifest, known, dataset, batch["pulled_at"], authorised)
                 here = unread.filter(pc.equal(unread["dataset"], dataset))
                 rejects = pa.concat_tables([here, decoded.rejects])
                 stage.add(decoded.tables, decoded.links, rejects, decoded.hints)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 import duckdb
 import pyarrow as pa
@@ -17,11 +18,14 @@ import pyarrow.compute as pc
 from connectors.base import Connector, ConnectorError, Context
 from connectors.manifest import Manifest
 from connectors.manifest.model import Dataset
-from connectors.mapping import MappingError, decode
+from connectors.mapping import MappingError
 from connectors.mapping.encode import speller
 from connectors.mapping.rows import record_keys
 from connectors.registry import connect
 from onefact.home import Home
+from onefact.law import register
+from onefact.law.reading import decode_lawful, may_read
+from onefact.law.register import Authorised
 from onefact.policy import compared, permitted
 from schemas.records import Page
 from warehouse import findings, working_copy
@@ -89,6 +93,8 @@ def reconcile(
 ) -> Reconciled:
     """Compare the given systems (all when None) with the master; with `dry_run` the findings are not kept."""
     run_id, dsn = home.new_run("reconcile"), home.database.dsn()
+    today = home.now().date()
+    authorised = register.load(home).may("in", today)
     results: list[Compared] = []
     with home.warehouse() as con:
         working_copy.refresh(con, dsn)
@@ -97,7 +103,7 @@ def reconcile(
         con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
         con.unregister("_pushed")
         for manifest in home.chosen(systems):
-            results.append(_system(home, con, manifest, connect))
+            results.append(_system(home, con, manifest, connect, authorised, today))
             if progress:
                 progress(manifest.id, results[-1].records)
         rows = con.execute("SELECT * REPLACE (master_id::VARCHAR AS master_id) FROM found ORDER BY ALL").fetchall()
@@ -107,15 +113,23 @@ def reconcile(
     return Reconciled(run_id, tuple(results), found, opened, closed)
 
 
-def _system(home: Home, con: duckdb.DuckDBPyConnection, manifest: Manifest, connect: Connect) -> Compared:
+def _system(
+    home: Home,
+    con: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    connect: Connect,
+    authorised: Authorised,
+    today: date,
+) -> Compared:
     if manifest.capabilities.read == "none":
         return Compared(manifest.id, unreadable=True)
     before = _kinds(con, manifest.id)
     try:
-        permitted(manifest, home.now().date())
+        permitted(manifest, today)
+        may_read(manifest, authorised)
         connector = connect(manifest, home.context(manifest))
         try:
-            records = _read_and_compare(home, con, manifest, connector)
+            records = _read_and_compare(home, con, manifest, connector, authorised, today)
         finally:
             connector.close()
     except (ConnectorError, MappingError) as problem:
@@ -138,18 +152,25 @@ def _kinds(con: duckdb.DuckDBPyConnection, system_id: str) -> Counter[tuple[str,
     return Counter({(kind, code): n for kind, code, n in rows})
 
 
-def _read_and_compare(home: Home, con: duckdb.DuckDBPyConnection, manifest: Manifest, connector: Connector) -> int:
+def _read_and_compare(
+    home: Home,
+    con: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    connector: Connector,
+    authorised: Authorised,
+    today: date,
+) -> int:
     reading, stamp = sql.Reading(con), home.stamp()
     raws: dict[str, list[pa.Table]] = {}
     for dataset in manifest.datasets:
         for page in _pages(con, manifest, dataset, connector):
-            decoded = decode(page.rows, manifest, dataset.name, stamp)
+            decoded = decode_lawful(manifest, page.rows, dataset.name, stamp, authorised)
             reading.add(decoded.tables, pa.concat_tables([page.rejects, decoded.rejects]).select(["record_key"]))
             raws.setdefault(dataset.name, []).append(page.rows)
     reading.settle()
-    targets = list(compared(manifest, home.now().date()))
+    targets = list(compared(manifest, today, authorised))
     if manifest.kind not in BY_KEY:
-        _ask_for_absent(manifest, connector, reading, [t for t, _ in targets], stamp)
+        _ask_for_absent(manifest, connector, reading, [t for t, _ in targets], stamp, authorised)
     for target, writable in targets:
         sql.compare(con, target, writable)
         _near(con, manifest, target, sorted(writable & set(target.fields)), raws.get(target.dataset, []))
@@ -177,14 +198,19 @@ def _keys(con: duckdb.DuckDBPyConnection, manifest: Manifest, dataset: Dataset) 
 
 
 def _ask_for_absent(
-    manifest: Manifest, connector: Connector, reading: sql.Reading, targets: Sequence[Target], stamp: str
+    manifest: Manifest,
+    connector: Connector,
+    reading: sql.Reading,
+    targets: Sequence[Target],
+    stamp: str,
+    authorised: Authorised,
 ) -> None:
     """Ask by key for what a full reading did not show: a file of changes does not show everything."""
     for dataset in manifest.datasets:
         keys = sorted({k for t in targets if t.dataset == dataset.name for k in reading.absent(t)})
         for begin in range(0, len(keys), KEYS_AT_ONCE):
             rows = connector.read_back(dataset.name, keys[begin : begin + KEYS_AT_ONCE])
-            decoded = decode(rows, manifest, dataset.name, stamp)
+            decoded = decode_lawful(manifest, rows, dataset.name, stamp, authorised)
             reading.add(decoded.tables, decoded.rejects.select(["record_key"]))
         if keys:
             reading.settle()

@@ -17,14 +17,12 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from connectors.manifest import Manifest
-from connectors.mapping import decode
 from connectors.mapping.rows import record_keys
 from onefact.home import Home
 from onefact.law import register
-from onefact.law.reading import Authorised, without_unauthorised
+from onefact.law.reading import decode_lawful
 from onefact.rebuild import widened
 from schemas.entities import ENTITIES
-from schemas.model import EntityType
 from warehouse import landing
 from warehouse.duck import standardised_table
 from warehouse.standardised import Counts, Stage
@@ -101,7 +99,7 @@ def _system(
     *,
     dry_run: bool,
 ) -> Replayed:
-    authorised = _authorised(home)
+    authorised = register.load(home).may("in", home.now().date())
     newest = _newest(home, con, manifest, batches, end)
     changed = 0
     for number, batch in enumerate(batches):
@@ -111,7 +109,7 @@ def _system(
         stage, taken = Stage(con, manifest.id, batch["batch_id"], batch["pulled_at"]), 0
         for dataset, rows, keys in _landed(home, manifest, batch):
             chosen = rows.filter(pc.is_in(keys, value_set=mine))
-            page = without_unauthorised(manifest, decode(chosen, manifest, dataset, batch["pulled_at"]), authorised)
+            page = decode_lawful(manifest, chosen, dataset, batch["pulled_at"], authorised)
             stage.add(page.tables, page.links, page.rejects, page.hints)
             taken += page.counts.taken
         if dry_run:
@@ -167,12 +165,3 @@ def _forget_rejects(con: duckdb.DuckDBPyConnection, system_id: str, keys: pa.Str
         [system_id],
     )
     con.unregister("_again")
-
-
-def _authorised(home: Home) -> Authorised:
-    lines, today = register.load(home), home.now().date()
-
-    def authorised(system: str, entity_type: EntityType, name: str) -> bool:
-        return lines.holds((system, entity_type, name, "in"), today)
-
-    return authorised

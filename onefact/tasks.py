@@ -110,10 +110,8 @@ def done(
     """
     row = _open(home, number)
     manifest = home.manifests[row.system_id]
-    waiting = (
-        c for c, _ in outbox.in_state(home.engine, row.system_id, "awaiting_person") if c.change_id == str(number)
-    )
-    change = next(waiting, None)
+    waiting = (w.change for w in outbox.in_state(home.engine, row.system_id, "awaiting_person"))
+    change = next((c for c in waiting if c.change_id == str(number)), None)
     if change is None:
         raise NoSuchTask(number)
     outcome = Outcome(change.change_id, "sent", "typed_by_person", "人工录入，未经回读", record_key=row.record_key)

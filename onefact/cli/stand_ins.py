@@ -10,7 +10,7 @@ from onefact.cli.session import Session
 
 def start(session: Session, people: int, seed: int) -> None:
     """Start the stand-ins of this home."""
-    from onefact import guards
+    from onefact.delivery import guards
     from sandbox import supervisor
 
     folder = session.systems_path.resolve() if session.systems_path else None

@@ -26,20 +26,20 @@ class Passage:
 
 def passage(home: Home, manifest: Manifest, standings: Mapping[str, Standing]) -> Passage:
     """Return whether a system may be written now; the sentence of a closed one names the remedy."""
+    now = home.now()
     try:
-        permitted(manifest, home.now().date())
+        permitted(manifest, now.date())
     except ConnectorError as problem:
         return Passage(str(problem))
-    now = home.now()
     if not manifest.open_at(now):
         opens = f"{manifest.opens_at(now):%m-%d %H:%M}"
-        return Passage(f"{manifest.id}: the system is being maintained; nothing is sent until {opens}.")
+        return Passage(f"{manifest.id}: the system is being maintained; nothing is sent until {opens}.", transient=True)
     standing = standings.get(manifest.id)
     if standing is None or standing.state == "closed":
         return Passage()
     if standing.state == "held":
         remedy = f"Look at the planned changes and run `onefact target release {manifest.id}`."
-        return Passage(f"{manifest.id}: stopped by a guard: {standing.reason} {remedy}")
+        return Passage(f"{manifest.id}: held: {standing.reason} {remedy}")
     if standing.trial:
         return Passage(trial=True)
     until = f"{standing.until.astimezone():%H:%M:%S}" if standing.until else "later"

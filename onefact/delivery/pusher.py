@@ -15,8 +15,7 @@ from typing import Protocol, runtime_checkable
 from connectors.base import Connector, ConnectorError, Context
 from connectors.manifest import Manifest
 from connectors.registry import connect
-from onefact import guards
-from onefact.delivery import answers
+from onefact.delivery import answers, guards
 from onefact.delivery.backoff import Backoff
 from onefact.delivery.due import dated
 from onefact.delivery.gate import Passage, passage
@@ -26,6 +25,7 @@ from onefact.home import Home
 from onefact.law import check, register
 from onefact.law.register import Register
 from onefact.policy import ranks
+from schemas.model import EntityType
 from schemas.records import Change, FieldChange, Outcome
 from warehouse import outbox
 from warehouse.outbox import Claimed, Pause, targets
@@ -141,7 +141,7 @@ class Pusher:
         mark = targets.mark(self._home.engine)
         if mark == self._mark:
             return None
-        self._lines, self._mark = register.load(self._home), mark
+        self._lines, self._mark = register.read(self._home), mark
         return passage(self._home, self._manifest, guards.stand(self._home, [self._manifest])).closed
 
     def _claim(self, limit: int) -> list[Claimed] | None:
@@ -226,8 +226,8 @@ class Pusher:
         conflicts = [o for o in outcomes if o.state == "conflict" and o.held]
         if not conflicts:
             return list(outcomes), {}, {}
-        speaks = ranks([self._manifest])
-        told = _golden_ranks(self._home, [by_id[o.change_id] for o in conflicts])
+        speaks = ranks(self._home.manifests.values())
+        told = _golden_ranks(self._home, speaks, [by_id[o.change_id] for o in conflicts])
         rank: Rank = lambda *key: speaks.get(key, 0)  # noqa: E731 - the type says more than a def
         result: dict[str, Outcome] = {}
         rebased: dict[str, Sequence[FieldChange]] = {}
@@ -251,15 +251,14 @@ class Pusher:
             return
         sleep, waited = self._home.context(self._manifest).sleep, 0.0
         while sent := outbox.in_state(self._home.engine, self._manifest.id, "sent"):
-            by_id = {change.change_id: change for change, _ in sent}
-            receipts = [(change.change_id, receipt) for change, receipt in sent if receipt]
+            by_id = {w.change.change_id: w for w in sent}
+            receipts = [(w.change.change_id, w.receipt) for w in sent if w.receipt]
             self._settings.at("follow_up")
             settled = [o for o in connector.follow_up(receipts) if o.state != "sent"]
             if settled:
                 kept = answers.keep(self._home.path, settled)
-                tried = outbox.attempts(self._home.engine, self._manifest.id, "sent")
-                pauses = {o.change_id: self._settings.backoff.pause(tried.get(o.change_id, 1)) for o in settled}
-                mine = [by_id[o.change_id] for o in settled]
+                pauses = {o.change_id: self._settings.backoff.pause(by_id[o.change_id].attempts) for o in settled}
+                mine = [by_id[o.change_id].change for o in settled]
                 settled, rebased, merged = self._merged(mine, settled)
                 done = outbox.settle(
                     self._home.engine, mine, settled, pauses=pauses | merged, answers=kept, rebased=rebased,
@@ -278,9 +277,10 @@ def _paired(claimed: Sequence[Claimed], outcomes: Sequence[Outcome]) -> Iterator
     return ((c, by_id[c.change.change_id]) for c in claimed)
 
 
-def _golden_ranks(home: Home, changes: Sequence[Change]) -> dict[str, dict[str, int]]:
+def _golden_ranks(
+    home: Home, speaks: Mapping[tuple[str, EntityType, str, str], int], changes: Sequence[Change]
+) -> dict[str, dict[str, int]]:
     """Change id -> field -> authority rank of the record that the golden value comes from."""
-    speaks = ranks(home.manifests.values())
     told = sources_of(home.engine, changes)
     return {
         change_id: {name: speaks[key] for name, source in fields.items() if (key := (*source, name)) in speaks}

@@ -13,6 +13,7 @@ from connectors.manifest import Manifest
 from onefact.law.register import Register
 from onefact.law.rules import Concerned, forbids_about, forbids_field
 from schemas.entities import ENTITIES
+from schemas.model import EntityType
 from schemas.records import Change
 from warehouse.outbox.sources import sources_of
 from warehouse.tables import OUTBOX, REFUSAL
@@ -38,12 +39,26 @@ def look(
     Where a system repeats whole records, golden values that may not leave are taken out of `current` too.
     """
     told = sources_of(engine, [c for c in changes if c.entity_type == "person"])
+    forbidden = _forbidden(manifest, changes)
     kept: list[Change] = []
     refused: list[Refused] = []
     for change in changes:
         concerned = _concerned(change, {f: s[0] for f, s in told.get(change.change_id, {}).items()})
-        names = {*change.current, *(c.field for c in change.changes)}
-        rules = {n: r for n in names if (r := _refusal(manifest, register, change, n, concerned, today))}
+        asked = {c.field for c in change.changes}
+        rules: dict[str, str] = {}
+        for name in {*change.current, *asked}:
+            rule = forbidden.get((change.entity_type, name))
+            if rule is None and change.entity_type == "person":
+                about = forbids_about(manifest, name, concerned, today)
+                rule = about.id if about else None
+            if (
+                rule is None
+                and name in asked
+                and not register.holds((manifest.id, change.entity_type, name, "out"), today)
+            ):
+                rule = UNAUTHORISED
+            if rule is not None:
+                rules[name] = rule
         refused += [Refused(change, c.field, rules[c.field]) for c in change.changes if c.field in rules]
         kept.append(
             replace(
@@ -55,19 +70,11 @@ def look(
     return kept, refused
 
 
-def _refusal(
-    manifest: Manifest, register: Register, change: Change, name: str, concerned: Concerned, today: date
-) -> str | None:
-    forbidden = forbids_field(manifest, change.entity_type, ENTITIES[change.entity_type].field(name))
-    if forbidden is None and change.entity_type == "person":
-        forbidden = forbids_about(manifest, name, concerned, today)
-    if forbidden is not None:
-        return forbidden.id
-    if name in {c.field for c in change.changes} and not register.holds(
-        (manifest.id, change.entity_type, name, "out"), today
-    ):
-        return UNAUTHORISED
-    return None
+def _forbidden(manifest: Manifest, changes: Sequence[Change]) -> dict[tuple[EntityType, str], str]:
+    """(entity, field) -> the rule that forbids it whomever it is about; looked up once for each field of a batch."""
+    found = {(c.entity_type, name) for c in changes for name in (*c.current, *(f.field for f in c.changes))}
+    rules = {(e, n): forbids_field(manifest, e, ENTITIES[e].field(n)) for e, n in found}
+    return {key: rule.id for key, rule in rules.items() if rule is not None}
 
 
 def _concerned(change: Change, sources: Mapping[str, str]) -> Concerned:

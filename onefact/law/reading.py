@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.base import NotAllowed
 from connectors.manifest import Manifest
-from connectors.mapping import Decoded
+from connectors.mapping import Decoded, decode
+from onefact.law.register import Authorised
 from schemas.model import EntityType
-
-Authorised = Callable[[str, EntityType, str], bool]
-"""(system, entity, field) -> whether it may be read today."""
 
 
 def may_read(manifest: Manifest, authorised: Authorised) -> None:
@@ -24,18 +22,21 @@ def may_read(manifest: Manifest, authorised: Authorised) -> None:
         raise NotAllowed(manifest.id, "authorisation register", "reading it is not authorised any more", remedy)
 
 
-def without_unauthorised(manifest: Manifest, decoded: Decoded, authorised: Authorised) -> Decoded:
-    """Return a decoded page with the fields emptied that may not be read."""
+def decode_lawful(manifest: Manifest, rows: pa.Table, dataset: str, read_at: str, authorised: Authorised) -> Decoded:
+    """Decode raw rows, without the fields that may not be read; every reading of a system or of its landed rows goes here."""
+    decoded = decode(rows, manifest, dataset, read_at)
     withheld = [one for one in _mapped(manifest) if not authorised(manifest.id, *one)]
     if not withheld:
         return decoded
-    tables = dict(decoded.tables)
+    tables, hints = dict(decoded.tables), decoded.hints
     for entity_type, name in withheld:
+        about = pc.and_(pc.equal(hints["entity_type"], entity_type), pc.equal(hints["field"], name))
+        hints = hints.filter(pc.invert(about))
         if entity_type in tables:
             table = tables[entity_type]
             empty = pa.nulls(table.num_rows, pa.string())
             tables[entity_type] = table.set_column(table.schema.get_field_index(name), name, empty)
-    return replace(decoded, tables=tables)
+    return replace(decoded, tables=tables, hints=hints)
 
 
 def _mapped(manifest: Manifest) -> list[tuple[EntityType, str]]:

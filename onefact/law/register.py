@@ -6,10 +6,10 @@ it, it stays revoked, whatever the manifest says, until a person grants it again
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -23,6 +23,9 @@ from warehouse.tables import AUTHORISATION, REFUSAL
 
 Line = tuple[str, EntityType, str, str]
 """(system, entity, field, direction)."""
+
+Authorised = Callable[[str, EntityType, str], bool]
+"""(system, entity, field) -> whether it may flow."""
 
 MANIFEST = "manifest"
 """Who granted a line that a manifest asked for."""
@@ -49,10 +52,19 @@ class Register:
         expires = self.lines.get(line)
         return expires is not None and expires >= today
 
+    def may(self, direction: Literal["in", "out"], today: date) -> Authorised:
+        """Return the question whether a field of a system may be read (`in`) or written (`out`) on a day."""
+        return lambda system, entity_type, field: self.holds((system, entity_type, field, direction), today)
+
 
 def load(home: Home) -> Register:
     """Return the register, after the manifests' new lines have entered."""
     sync(home)
+    return read(home)
+
+
+def read(home: Home) -> Register:
+    """Return the register as it stands."""
     query = sa.select(AUTHORISATION).where(AUTHORISATION.c.ended_at.is_(None))
     with home.engine.connect() as connection:
         rows = connection.execute(query).mappings()
@@ -85,7 +97,6 @@ def sync(home: Home) -> int:
 
 def revoke(home: Home, system: str, field: str, direction: str, actor: str, why: str) -> int:
     """End a line (`entity.field`, or `*` for all of a system); return how many ended. Raises `NoSuchLine`."""
-    sync(home)
     lines = [
         line
         for line in load(home).lines

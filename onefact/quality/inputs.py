@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import timedelta
 
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
+from connectors.manifest.model import Cadence
 from onefact.home import Home
 from quality.inputs import GHOST_SCHEMA, SYSTEM_SCHEMA, Inputs
 from schemas.entities import ENTITIES
 from warehouse.tables import BATCH, FINDING, OUTBOX
 from warehouse.tables.steps import OPEN
 
-DAYS = {"realtime": 2, "daily": 2, "weekly": 8, "monthly": 32, "quarterly": 93, "yearly": 367}
+DAYS: Mapping[Cadence, int] = {"realtime": 2, "hourly": 2, "daily": 2, "weekly": 8, "monthly": 32, "yearly": 367}
 """Cadence -> days after which a system should have been pulled again."""
 
 OVERDUE_DAYS = 7
@@ -82,8 +84,8 @@ def systems(home: Home, con: duckdb.DuckDBPyConnection) -> pa.Table:
         rows.append(
             {
                 "system_id": m.id, "department": m.department, "readable": m.capabilities.read != "none",
-                "writable": bool(out), "cadence_days": DAYS.get(m.cadence, 32),
-                "expires": m.authorisation.expires.isoformat() if m.authorisation else None,
+                "writable": bool(out), "cadence_days": DAYS[m.cadence],
+                "expires": m.authorisation.expires.isoformat(),
                 "last_pull": pulled["pulled_at"] if pulled else None, "last_good_pull": fine["pulled_at"] if fine else None,
                 "last_error": bool(pulled and pulled["error"]), "received": fine["received"] if fine else 0,
                 "refused_records": fine["rejected"] if fine else 0,

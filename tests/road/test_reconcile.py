@@ -9,11 +9,12 @@ import pytest
 from delivery_support import SYSTEM, Yard
 from road_support import MakeHome, Town, citizen, manifests, row
 
-from onefact import guards, outbox, tasks
+from onefact import outbox, tasks
 from onefact.consolidate import consolidate
+from onefact.delivery import guards
 from onefact.delivery.due import dated
+from onefact.delivery.guards import Guards, Limits, Planned, judge
 from onefact.enter import enter
-from onefact.guards import Guards, Limits, Planned, judge
 from onefact.pull import pull
 from onefact.push import push
 from onefact.reconcile import Reconciled, reconcile

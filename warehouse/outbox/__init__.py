@@ -11,7 +11,6 @@ from warehouse.outbox.decide import cancel, retry
 from warehouse.outbox.queries import (
     Row,
     Step,
-    attempts,
     find,
     in_state,
     last_sent,
@@ -33,7 +32,6 @@ __all__ = [
     "Pause",
     "Row",
     "Step",
-    "attempts",
     "cancel",
     "claim",
     "doubtful",

@@ -8,11 +8,17 @@ import sqlalchemy as sa
 
 from schemas.records import Change, FieldChange
 from warehouse.tables import METADATA, PUSHED
+from warehouse.tables.steps import UNANSWERED
 
 _NOT_VALUES = {"master_id", "provenance", "version", "run_id"}
 
 Shadow = Mapping[tuple[str, str, str, str, str], str | None]
 """(system, record key, entity, role, field) -> the value that we wrote last."""
+
+
+def awaited(row: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Return the SQL that a row of the outbox was accepted and its answer is still to come."""
+    return sa.and_(row.c.state == "sent", sa.func.coalesce(row.c.code, "").not_in(UNANSWERED))
 
 
 def change_of(row: sa.RowMapping, golden: Mapping[str, Mapping[str, str]] = {}, shadow: Shadow = {}) -> Change:  # noqa: B006 - read only

@@ -6,6 +6,7 @@ pusher came: the change is doubtful, and is read back before it is sent again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from schemas.records import Change
-from warehouse.outbox.changes import change_of, golden_of, shadow_of
+from warehouse.outbox.changes import awaited, change_of, golden_of, shadow_of
 from warehouse.tables import OUTBOX
-from warehouse.tables.steps import UNANSWERED
 
 DOUBTED = ("not_there", "sent_again")
 """Codes of `planned` changes that were perhaps sent before."""
@@ -31,14 +31,10 @@ class Claimed:
     Attributes:
         change: what to write.
         attempt: how often it has been taken up, this time included.
-        state: `pending`, or `no_answer` where it is doubtful.
-        sent_before: True when an earlier pusher may have sent it.
     """
 
     change: Change
     attempt: int
-    state: str = "pending"
-    sent_before: bool = False
 
 
 def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: float = LEASE_SECONDS) -> list[Claimed]:
@@ -58,7 +54,7 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
         sa.or_(
             # On its way, whatever its number: a change that is wanted again keeps its old one.
             older.c.state.in_(("pending", "no_answer")),
-            sa.and_(older.c.state == "sent", sa.func.coalesce(older.c.code, "").not_in(UNANSWERED)),
+            awaited(older),
             sa.and_(
                 older.c.state == "planned",
                 sa.tuple_(_known(older), older.c.change_id) < sa.tuple_(_known(OUTBOX), OUTBOX.c.change_id),
@@ -92,17 +88,22 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
     )  # fmt: skip
     with engine.begin() as connection:
         _one_at_a_time(connection, system_id)
-        return _claimed(connection, connection.execute(take).mappings().all(), "pending")
+        return _claimed(connection, connection.execute(take).mappings().all())
 
 
 def withhold(engine: sa.Engine, owner: str, fields: Mapping[str, Sequence[str]]) -> None:
     """Note which fields of claimed changes (change id -> names) do not go out: nobody may think later that they did."""
     if not fields:
         return
+    rows = [{"change_id": int(change_id), "names": list(names)} for change_id, names in fields.items()]
     with engine.begin() as connection:
-        for change_id, names in fields.items():
-            mine = sa.and_(OUTBOX.c.change_id == int(change_id), OUTBOX.c.leased_by == owner)
-            connection.execute(sa.update(OUTBOX).where(mine).values(withheld=list(names)))
+        connection.execute(sa.text(WITHHOLD), {"rows": json.dumps(rows), "owner": owner})
+
+
+WITHHOLD = """
+UPDATE outbox o SET withheld = v.names FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(change_id bigint, names jsonb)
+WHERE o.change_id = v.change_id AND o.leased_by = :owner
+"""
 
 
 def doubtful(
@@ -137,7 +138,7 @@ def doubtful(
         .returning(OUTBOX)
     )
     with engine.begin() as connection:
-        return _claimed(connection, connection.execute(take).mappings().all(), "no_answer")
+        return _claimed(connection, connection.execute(take).mappings().all())
 
 
 def _known(row: sa.FromClause) -> sa.ColumnElement[bool]:
@@ -154,7 +155,7 @@ def _one_at_a_time(connection: sa.Connection, system_id: str) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"onefact claim {system_id}"))))
 
 
-def _claimed(connection: sa.Connection, rows: Sequence[sa.RowMapping], state: str) -> list[Claimed]:
+def _claimed(connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[Claimed]:
     rows = sorted(rows, key=lambda r: r["change_id"])
     golden, shadow = golden_of(connection, rows), shadow_of(connection, rows)
-    return [Claimed(change_of(row, golden, shadow), row["attempts"], state, row["attempts"] > 1) for row in rows]
+    return [Claimed(change_of(row, golden, shadow), row["attempts"]) for row in rows]

@@ -32,7 +32,7 @@ OR (outbox.operation = 'create' AND outbox.state <> 'no_answer' AND EXISTS (SELE
 """SQL: a later change speaks for one of its fields, or the record that it would create is there by now."""
 
 
-def retry(engine: sa.Engine, change_ids: Sequence[int], actor: str) -> list[int]:
+def retry(engine: sa.Engine, change_ids: Sequence[int], actor: str, *, dry_run: bool = False) -> list[int]:
     """Let settled changes be tried again from the beginning; return the ids of those that now wait.
 
     A change that nobody answered (yet) is read back first, as always. Attempts start anew. What a newer change of the same
@@ -49,16 +49,20 @@ def retry(engine: sa.Engine, change_ids: Sequence[int], actor: str) -> list[int]
         ),
         {"state": fresh, "code": "retried", "message": None, "attempts": 0, "next_try_at": None, "actor": actor},
         actor,
+        dry_run,
     )
 
 
-def cancel(engine: sa.Engine, change_ids: Sequence[int], actor: str, reason: str | None = None) -> list[int]:
+def cancel(
+    engine: sa.Engine, change_ids: Sequence[int], actor: str, reason: str | None = None, *, dry_run: bool = False
+) -> list[int]:
     """Call changes off; return the ids of those that now are dead. The next plan of a changed record may ask again."""
     return _decide(
         engine,
         sa.and_(_named(change_ids), OUTBOX.c.state.in_(CANCELLED), OUTBOX.c.leased_by.is_(None)),
         {"state": "dead", "code": "cancelled", "message": reason, "settled_at": sa.func.now(), "actor": actor},
         actor,
+        dry_run,
     )
 
 
@@ -67,11 +71,15 @@ def _named(change_ids: Sequence[int]) -> sa.ColumnElement[bool]:
     return OUTBOX.c.change_id == sa.any_(sa.literal(list(change_ids), ARRAY(sa.BigInteger)))
 
 
-def _decide(engine: sa.Engine, which: sa.ColumnElement[bool], values: dict[str, object], actor: str) -> list[int]:
+def _decide(
+    engine: sa.Engine, which: sa.ColumnElement[bool], values: dict[str, object], actor: str, dry_run: bool
+) -> list[int]:
     with engine.begin() as connection:
+        if dry_run:
+            return sorted(connection.execute(sa.select(OUTBOX.c.change_id).where(which)).scalars())
         connection.execute(sa.select(sa.func.set_config("onefact.actor", actor, True)))
         done = connection.execute(sa.update(OUTBOX).where(which).values(values).returning(OUTBOX.c.change_id))
-        found = sorted(row[0] for row in done)
+        found = sorted(done.scalars())
         if found:
             connection.execute(sa.select(sa.func.pg_notify(WAKE, "")))
     return found

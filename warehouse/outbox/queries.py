@@ -11,9 +11,8 @@ import sqlalchemy as sa
 
 from schemas.model import EntityType
 from schemas.records import Change
-from warehouse.outbox.changes import change_of
+from warehouse.outbox.changes import awaited, change_of
 from warehouse.tables import DELIVERY, OUTBOX
-from warehouse.tables.steps import UNANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +80,7 @@ def next_due(engine: sa.Engine) -> float | None:
 
 def last_sent(engine: sa.Engine) -> float | None:
     """Return how many seconds ago the last of the changes was accepted that still wait for an answer; None if none does."""
-    query = sa.select(sa.func.extract("epoch", sa.func.now() - sa.func.max(OUTBOX.c.settled_at))).where(
-        OUTBOX.c.state == "sent", sa.func.coalesce(OUTBOX.c.code, "").not_in(UNANSWERED)
-    )
+    query = sa.select(sa.func.extract("epoch", sa.func.now() - sa.func.max(OUTBOX.c.settled_at))).where(awaited(OUTBOX))
     with engine.connect() as connection:
         seconds = connection.execute(query).scalar()
     return None if seconds is None else max(float(seconds), 0.0)
@@ -91,31 +88,28 @@ def last_sent(engine: sa.Engine) -> float | None:
 
 def unanswered(engine: sa.Engine) -> dict[str, int]:
     """Return how many changes of each system were accepted and are not verified yet."""
-    query = (
-        sa.select(OUTBOX.c.system_id, sa.func.count())
-        .where(OUTBOX.c.state == "sent", sa.func.coalesce(OUTBOX.c.code, "").not_in(UNANSWERED))
-        .group_by(OUTBOX.c.system_id)
-    )
+    query = sa.select(OUTBOX.c.system_id, sa.func.count()).where(awaited(OUTBOX)).group_by(OUTBOX.c.system_id)
     with engine.connect() as connection:
         return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def in_state(engine: sa.Engine, system_id: str, state: str) -> list[tuple[Change, str | None]]:
-    """Return a system's changes in a state with their receipts, oldest first."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A change that somebody has to answer: the target (`sent`) or a person (`awaiting_person`)."""
+
+    change: Change
+    receipt: str | None
+    attempts: int
+
+
+def in_state(engine: sa.Engine, system_id: str, state: str) -> list[Waiting]:
+    """Return a system's changes in a state, oldest first."""
     query = (
         sa.select(OUTBOX).where(OUTBOX.c.system_id == system_id, OUTBOX.c.state == state).order_by(OUTBOX.c.change_id)
     )
     with engine.connect() as connection:
-        return [(change_of(row), row["receipt"]) for row in connection.execute(query).mappings()]
-
-
-def attempts(engine: sa.Engine, system_id: str, state: str) -> dict[str, int]:
-    """Return how often each of a system's changes in a state has been taken up."""
-    query = sa.select(OUTBOX.c.change_id, OUTBOX.c.attempts).where(
-        OUTBOX.c.system_id == system_id, OUTBOX.c.state == state
-    )
-    with engine.connect() as connection:
-        return {str(row[0]): row[1] for row in connection.execute(query)}
+        found = connection.execute(query).mappings()
+        return [Waiting(change_of(row), row["receipt"], row["attempts"]) for row in found]
 
 
 def peek(engine: sa.Engine, system_ids: Sequence[str] | None = None, limit: int = 1_000_000) -> list[Change]:
@@ -152,11 +146,7 @@ def find(engine: sa.Engine, change_id: int) -> Row | None:
 
 def overdue(engine: sa.Engine, now: datetime) -> list[Row]:
     """Return sent changes whose answer should have come by now, longest overdue first."""
-    query = (
-        sa.select(OUTBOX)
-        .where(OUTBOX.c.state == "sent", sa.func.coalesce(OUTBOX.c.code, "").not_in(UNANSWERED), OUTBOX.c.due_at < now)
-        .order_by(OUTBOX.c.due_at)
-    )
+    query = sa.select(OUTBOX).where(awaited(OUTBOX), OUTBOX.c.due_at < now).order_by(OUTBOX.c.due_at)
     with engine.connect() as connection:
         return [_row(r) for r in connection.execute(query).mappings()]
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from schemas.records import Change, FieldChange, Outcome
-from warehouse.tables import DECISION, OUTBOX, PUSHED
 
 MESSAGE = 500
 """Characters of a message that are kept."""
-
-ROWS = 5000
-"""Fields remembered with one statement; PostgreSQL takes 65,535 parameters, and a batch of wide records has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,67 +73,79 @@ def settle(
     """
     by_id = {change.change_id: change for change in changes}
     pauses, answers, rebased = pauses or {}, answers or {}, rebased or {}
-    recorded: list[str] = []
+    rows = [
+        {
+            **_values(outcome, pauses.get(outcome.change_id, Pause())),
+            "answer_sha256": answers.get(outcome.change_id),
+            **(_rebased(by_id[outcome.change_id], rebased[outcome.change_id]) if outcome.change_id in rebased else {}),
+        }
+        for outcome in outcomes
+    ]
+    held = "o.leased_by = :owner" if owner else "o.state IN ('sent', 'awaiting_person')"
     with engine.begin() as connection:
         if owner or run:
             connection.execute(sa.select(sa.func.set_config("onefact.run", owner or run, True)))
         if actor:
             connection.execute(sa.select(sa.func.set_config("onefact.actor", actor, True)))
-        for outcome in outcomes:
-            pause = pauses.get(outcome.change_id, Pause())
-            values = _values(outcome, pause) | {"answer_sha256": answers.get(outcome.change_id), "actor": actor}
-            if outcome.change_id in rebased:
-                values |= _rebased(by_id[outcome.change_id], rebased[outcome.change_id])
-            mine = sa.update(OUTBOX).where(OUTBOX.c.change_id == int(outcome.change_id))
-            held = OUTBOX.c.leased_by == owner if owner else OUTBOX.c.state.in_(("sent", "awaiting_person"))
-            if connection.execute(mine.where(held).values(values)).rowcount:
-                recorded.append(outcome.change_id)
-        done = [(by_id[o.change_id], o) for o in outcomes if o.change_id in recorded]
+        values = {"rows": json.dumps(rows), "actor": actor} | ({"owner": owner} if owner else {})
+        found = {str(row[0]) for row in connection.execute(sa.text(SETTLE + held + RETURNING), values)}
+        done = [(by_id[o.change_id], o) for o in outcomes if o.change_id in found]
         _remember(connection, [(c, o) for c, o in done if o.state in {"verified", "sent"}])
-    lost = tuple(o.change_id for o in outcomes if o.change_id not in recorded)
-    return Settled(tuple(recorded), lost)
+    recorded = tuple(o.change_id for o in outcomes if o.change_id in found)
+    return Settled(recorded, tuple(o.change_id for o in outcomes if o.change_id not in found))
+
+
+SETTLE = """
+UPDATE outbox o SET state = v.state, code = v.code, message = v.message, settled_at = now(), actor = :actor,
+    record_key = coalesce(o.record_key, v.record_key), leased_by = NULL, lease_until = NULL,
+    next_try_at = now() + make_interval(secs => v.pause), due_at = coalesce(v.due_at, o.due_at),
+    receipt = CASE WHEN v.silent THEN o.receipt ELSE v.receipt END, detail = coalesce(v.detail, o.detail),
+    attempts = CASE WHEN v.counted THEN o.attempts ELSE greatest(o.attempts - 1, 0) END,
+    answer_sha256 = v.answer_sha256, changes = coalesce(v.changes, o.changes),
+    base_version = coalesce(v.base_version, o.base_version),
+    idempotency_key = coalesce(v.idempotency_key, o.idempotency_key)
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(change_id bigint, state text, code text, message text, record_key text,
+    pause float8, due_at timestamptz, silent boolean, receipt text, detail jsonb, counted boolean, answer_sha256 text,
+    changes jsonb, base_version text, idempotency_key text)
+WHERE o.change_id = v.change_id AND """
+"""All outcomes of a batch in one statement; what a row does not say stays as it is."""
+
+RETURNING = " RETURNING o.change_id"
 
 
 def _values(outcome: Outcome, pause: Pause) -> dict[str, Any]:
+    """What becomes of a row, as `SETTLE` reads it; `silent` = the answer has no receipt to replace the one we have."""
     back = outcome.state in {"planned", "no_answer"}
-    state = "dead" if pause.spent and outcome.state == "planned" else outcome.state
-    values: dict[str, Any] = {
-        "state": state,
-        "code": "attempts_spent" if state == "dead" else outcome.code,
+    spent = pause.spent and outcome.state == "planned"
+    return {
+        "change_id": int(outcome.change_id),
+        "state": "dead" if spent else outcome.state,
+        "code": "attempts_spent" if spent else outcome.code,
         "message": outcome.message[:MESSAGE] or None,
-        "settled_at": sa.func.now(),
-        "record_key": sa.func.coalesce(OUTBOX.c.record_key, outcome.record_key),
-        "leased_by": None,
-        "lease_until": None,
-        "actor": None,
-        "next_try_at": sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, pause.seconds)
-        if state == outcome.state and back
-        else None,
-        "due_at": datetime.fromisoformat(outcome.due) if outcome.due and outcome.state == "sent" else OUTBOX.c.due_at,
+        "record_key": outcome.record_key,
+        "pause": pause.seconds if back and not spent else None,
+        "due_at": outcome.due if outcome.state == "sent" else None,
+        "silent": back and outcome.receipt is None,
+        "receipt": outcome.receipt,
+        "detail": list(outcome.detail) or None,
+        "counted": pause.counted or not back,
     }
-    if outcome.receipt is not None or not back:
-        values["receipt"] = outcome.receipt
-    if outcome.detail:
-        values["detail"] = json.loads(json.dumps(list(outcome.detail)))
-    if back and not pause.counted:
-        values["attempts"] = sa.func.greatest(OUTBOX.c.attempts - 1, 0)
-    return values
 
 
 def _rebased(change: Change, fields: Sequence[FieldChange]) -> dict[str, Any]:
     """The same change on a new base: it is another write, so it gets another key."""
     base = "|".join(f"{f.field}={f.old}" for f in fields)
-    mark = sa.func.md5(base)
+    mark = hashlib.md5(base.encode(), usedforsecurity=False).hexdigest()
     return {
         "changes": [{"field": f.field, "old": f.old, "new": f.new} for f in fields],
         "base_version": mark,
-        "idempotency_key": sa.func.concat_ws(":", change.key.split(":merged:")[0], "merged", mark),
+        "idempotency_key": f"{change.key.split(':merged:')[0]}:merged:{mark}",
     }
 
 
 def _remember(connection: sa.Connection, written: Sequence[tuple[Change, Outcome]]) -> None:
     shadow: dict[tuple[str, ...], dict[str, Any]] = {}
-    decisions: dict[tuple[str, ...], dict[str, Any]] = {}
+    created: dict[tuple[str, ...], dict[str, Any]] = {}
     for change, outcome in written:
         key = change.record_key or outcome.record_key
         if key is None:
@@ -152,15 +159,24 @@ def _remember(connection: sa.Connection, written: Sequence[tuple[Change, Outcome
         for item in change.changes:
             shadow[(*base.values(), item.field)] = {**base, "field": item.field, "value": item.new}
         if change.operation == "create":
-            decisions[tuple(base.values())] = {**base, "change_id": int(change.change_id)}
-    fields = list(shadow.values())
-    for begin in range(0, len(fields), ROWS):
-        statement = insert(PUSHED).values(fields[begin : begin + ROWS])
-        connection.execute(
-            statement.on_conflict_do_update(constraint=PUSHED.primary_key, set_={"value": statement.excluded.value})
-        )
-    for row in decisions.values():
-        change_id = row.pop("change_id")
-        master = sa.select(OUTBOX.c.master_id).where(OUTBOX.c.change_id == change_id).scalar_subquery()
-        statement = insert(DECISION).values(**row, master_id=master, reason="created")
-        connection.execute(statement.on_conflict_do_nothing())
+            created[tuple(base.values())] = {**base, "change_id": int(change.change_id)}
+    for statement, rows in ((SHADOW, shadow), (DECIDED, created)):
+        if rows:
+            connection.execute(sa.text(statement), {"rows": json.dumps(list(rows.values()))})
+
+
+_RECORD = "system_id text, record_key text, entity_type text, role text"
+
+SHADOW = f"""
+INSERT INTO pushed (system_id, record_key, entity_type, role, field, value)
+SELECT system_id, record_key, entity_type, role, field, value
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v({_RECORD}, field text, value text)
+ON CONFLICT ON CONSTRAINT pushed_pkey DO UPDATE SET value = excluded.value
+"""
+
+DECIDED = f"""
+INSERT INTO decision (system_id, record_key, entity_type, role, master_id, reason)
+SELECT v.system_id, v.record_key, v.entity_type, v.role, o.master_id, 'created'
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v({_RECORD}, change_id bigint) JOIN outbox o USING (change_id)
+ON CONFLICT DO NOTHING
+"""

@@ -114,27 +114,38 @@ SELECT system_id, count(DISTINCT coalesce(record_key, idempotency_key)) AS chang
 FROM outbox WHERE state = 'planned' AND system_id = ANY(:systems) GROUP BY system_id
 """
 
-WRITTEN = "SELECT DISTINCT system_id FROM outbox WHERE state IN ('sent', 'verified', 'awaiting_person')"
+WRITTEN = """
+SELECT s FROM unnest(CAST(:systems AS text[])) s
+WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.system_id = s AND o.state IN ('sent', 'verified', 'awaiting_person'))
+"""
+"""Asked system by system: a push must not read all that was ever delivered."""
 
 KNOWN = "SELECT system_id, count(DISTINCT record_key) AS n FROM crosswalk WHERE system_id = ANY(:systems) GROUP BY system_id"
 
 
-def planned_of(home: Home, systems: Sequence[str]) -> tuple[dict[str, Planned], dict[str, int]]:
-    """Return what waits for each system, and how many records of each are known."""
-    chosen = {"systems": list(systems)}
+def planned_of(home: Home, systems: Sequence[str]) -> dict[str, Planned]:
+    """Return what waits for each system that anything waits for."""
     with home.engine.connect() as connection:
-        written = {row[0] for row in connection.execute(sa.text(WRITTEN))}
-        rows = connection.execute(sa.text(PLANNED), chosen)
-        planned = {r.system_id: Planned(r.changes, r.deletes, r.system_id not in written) for r in rows}
-        known = {r.system_id: r.n for r in connection.execute(sa.text(KNOWN), chosen)}
-    return planned, known
+        rows = connection.execute(sa.text(PLANNED), {"systems": list(systems)}).all()
+        written = set(connection.execute(sa.text(WRITTEN), {"systems": [r.system_id for r in rows]}).scalars())
+    return {r.system_id: Planned(r.changes, r.deletes, r.system_id not in written) for r in rows}
+
+
+def known_of(home: Home, systems: Sequence[str]) -> dict[str, int]:
+    """Return how many records of each system are known."""
+    if not systems:
+        return {}
+    with home.engine.connect() as connection:
+        return {r.system_id: r.n for r in connection.execute(sa.text(KNOWN), {"systems": list(systems)})}
 
 
 def stand(home: Home, manifests: Sequence[Manifest]) -> Mapping[str, Standing]:
     """Hold the systems for which too much is planned, and return how all stand. What a person let through passes."""
-    standings = targets.standings(home.engine)
-    planned, known = planned_of(home, [m.id for m in manifests])
-    held = judge(planned, known, load(home))
+    standings, guards = targets.standings(home.engine), load(home)
+    planned = planned_of(home, [m.id for m in manifests])
+    # Records are counted only where the number of changes can matter.
+    many = [system for system, plan in planned.items() if plan.changes > guards.of(system).floor]
+    held = judge(planned, known_of(home, many), guards)
     for system_id, reason in held.items():
         standing = standings.get(system_id)
         if standing is not None and (standing.state == "held" or planned[system_id].changes <= (standing.allowed or 0)):
@@ -148,7 +159,7 @@ def used_up(home: Home, standings: Mapping[str, Standing]) -> None:
     allowed = [s.holder for s in standings.values() if s.allowed is not None]
     if not allowed:
         return
-    planned, _ = planned_of(home, allowed)
+    planned = planned_of(home, allowed)
     for system_id in allowed:
         if system_id not in planned:
             targets.used(home.engine, system_id)
