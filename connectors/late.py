@@ -181,9 +181,12 @@ def resume(
     """
     for dataset in manifest.datasets:
         by_key = {c.key: c for c in changes if c.dataset == dataset.name}
-        for file, numbers in sent.holding(dataset.name, by_key).items() if by_key else ():
+        files = sent.holding(dataset.name, by_key) if by_key else {}
+        if not files:
+            continue
+        rows = held(dataset.name)
+        for file, numbers in files.items():
             mine = [by_key[key] for key in numbers]
-            rows = held(dataset.name)
             shown = standings(manifest, dataset.name, [c for c in mine if c.record_key], rows)
             due_still = all(shown[c.change_id][0] == "due" for c in mine if c.record_key)
             kept = sent.load(file)
