@@ -131,8 +131,11 @@ browser:
 		|| echo "!! Chromium could not be installed: THE BROWSER TESTS WILL BE SKIPPED." >&2; \
 	else echo "!! No Chromium on this machine: THE BROWSER TESTS WILL BE SKIPPED. Install the package chromium to run them." >&2; fi
 
+# As modules: beside a script, benchmarks/linkage.py would stand for the package linkage.
+BENCHES := address_compare address_link organisations linkage febrl hints road quality
+
 bench: $(VENV)/.dev
-	@for file in benchmarks/*.py; do echo "── $$file"; $(BIN)/python $$file || exit 1; done
+	@for name in $(BENCHES); do echo "── $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # The picture in the README: the first screen of the last demo's report, as a browser shows it.
 picture: report.html browser

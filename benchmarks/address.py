@@ -3,7 +3,7 @@
 The floor is one compiled regular expression that only finds the numbered elements in the same texts: no parser in
 this language can be faster than touching every text once. Two columns are measured: a register, where streets and
 estates repeat under other numbers, and addresses whose heads and shapes are all different, as if no two came from
-one street. Run: `python benchmarks/address.py [distinct texts]`.
+one street. Run: `python -m benchmarks.address [distinct texts]`.
 """
 
 import csv

@@ -4,7 +4,7 @@ The first floor is RapidFuzz's ratio over the same pairs, which compares strings
 addresses; the second is `parse` over as many texts of the same kind, as new to the process as those compared, without
 which no element can be compared. The goal of the project is 50,000 addresses parsed and linked in a second. Pairs are
 drawn as blocking draws them: the same flat in two spellings, its neighbours, its building, a namesake elsewhere.
-Run: `python benchmarks/address_compare.py [distinct flats]`.
+Run: `python -m benchmarks.address_compare [distinct flats]`.
 """
 
 import random

@@ -4,7 +4,7 @@ The texts are those of a register and its neighbours: every flat of a synthetic 
 its upper elements, by door plate alone, by compound alone, with 幢 for 栋, as 3-2-501, and without the staircase. The floors
 are one regex scan of the same texts, and grouping them by the key of their parse, which knows no alias, no missing element
 and no neighbour. Then a thousand new texts join those that are resolved. Processor time on one thread.
-Run: `python benchmarks/address_link.py [distinct texts]`.
+Run: `python -m benchmarks.address_link [distinct texts]`.
 """
 
 import random

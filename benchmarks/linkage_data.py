@@ -1,6 +1,6 @@
 """Records of persons for measuring linkage (链接测速数据): any number of them, from forty sources, the truth in a file beside.
 
-    python benchmarks/linkage_data.py [--records 100000] [--seed 1] [--out DIR]
+    python -m benchmarks.linkage_data [--records 100000] [--seed 1] [--out DIR]
 
 Households share homes, families phones, twins a birthday; some people share a name. Each person has 2.2 records on the
 mean. A number is missing in 28 % of the records and mistyped in 1.2 %; a phone missing in 30 % and an older one in 15 %;

@@ -47,6 +47,8 @@ def consolidated(path: Path, tables: Mapping[EntityType, pa.Table]) -> duckdb.Du
     from onefact.consolidate import derive
     from warehouse import working_copy
 
+    for old in path.parent.glob(f"{path.name}*"):
+        old.unlink()  # of a run before: the records would be there twice
     con = open_warehouse(path)
     for entity_type, table in tables.items():
         known = {row[0] for row in con.execute(f"DESCRIBE std_{entity_type}").fetchall()}

@@ -2,7 +2,7 @@
 
 The floor of reading is one regular expression over the same distinct names (place up to 市 or 区, anything, one of three
 company forms), which finds neither brand nor trade; the floor of comparing is RapidFuzz's ratio over the same pairs.
-Run: `python benchmarks/organisations.py [distinct names]`.
+Run: `python -m benchmarks.organisations [distinct names]`.
 """
 
 import random

@@ -1,6 +1,6 @@
 """Twenty rules over a million records with every failing row, beside Great Expectations on the same rows in the same run.
 
-    python benchmarks/quality.py [records] [--gx]
+    python -m benchmarks.quality [records] [--gx]
 
 Ours: DuckDB, 2 threads, the rules compiled from the catalogue; wall time and the greatest memory of a process of its own, which
 holds the table's file open and writes all failing rows to Parquet. The floor is one scan of the same columns. With `--gx`

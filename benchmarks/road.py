@@ -1,6 +1,6 @@
 """The road from a folder of files, pull to golden, beside the floor: reading the same files and writing them to Parquet.
 
-    python benchmarks/road.py [--records 1000000] [--systems 10] [--seed 1] [--keep DIR]
+    python -m benchmarks.road [--records 1000000] [--systems 10] [--seed 1] [--keep DIR]
 
 Both run as processes of their own in the same run; printed are wall seconds, peak memory of the process (and of the
 embedded PostgreSQL beside it), their ratio, and how true the links are against the truth of the synthetic town.
