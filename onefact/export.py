@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from onefact.home import Home
 from onefact.policy import ENTRY
 from schemas.entities import ENTITIES
-from warehouse.publish import as_text, fetch
+from warehouse.publish import as_text
+from warehouse.reading import fetch
 
 
 def counts(home: Home, what: str) -> dict[str, int]:
