@@ -86,7 +86,7 @@ def test_what_has_run_out_goes_with_its_proof(lived: Town) -> None:
     done = gone(retention.run(home))
     # A change has run out only when its steps have gone; the announcement cannot know that yet.
     assert done == announced | {"outbox": before["outbox"]}
-    assert (left(town, "delivery"), left(town, "outbox"), left(town, "entry")) == (0, 0, 3)
+    assert (left(town, "delivery"), left(town, "outbox"), left(town, "entry")) == (0, 0, 1)
     with home.engine.connect() as connection:
         proofs = {r.subjects[0]: r for r in sealed.entries(connection, act="expire")}
     assert proofs["delivery"].count == before["delivery"]
