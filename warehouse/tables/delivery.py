@@ -104,6 +104,7 @@ PUSHED = sa.Table(
     sa.Column("role", sa.String(40), primary_key=True),
     sa.Column("field", sa.String(60), primary_key=True),
     sa.Column("value", sa.Text),
+    sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now(), comment="NULL: from before it was kept"),
     comment="影子: the value we last wrote to each field of each record, to know an echo from news",
 )
 

@@ -43,6 +43,7 @@ BATCH = sa.Table(
             "received", "taken", "unchanged", "rejected", "duplicates", "removed", "withheld_removals", "rejected_values",
         )
     ),
+    sa.Column("landed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), comment="by the database's clock, as `pushed.at`"),
     sa.Column("error", sa.Text, comment="plain sentence when the system could not be read"),
     sa.Column("snapshots", JSONB, nullable=False, server_default="[]", comment="datasets that were read completely"),
     comment="批次登记",
