@@ -36,6 +36,7 @@ class Spell:
         ref: `system|record key|role|observed at` of the claim that won.
         since: from when; None = the record was there before history was kept, or always had this value.
         until: to when; None = still.
+        began_by: the run that made it golden; None with `since`.
         ended_by: the run that replaced it.
     """
 
@@ -43,6 +44,7 @@ class Spell:
     ref: str | None
     since: datetime | None
     until: datetime | None
+    began_by: str | None
     ended_by: str | None
 
 
@@ -91,18 +93,19 @@ def spells(connection: sa.Connection, entity_type: EntityType, master_id: str, f
     )
     found: list[Spell] = []
     since: datetime | None = None
+    began_by: str | None = None
     for name, value, ref, until, ended_by in connection.execute(query):
         if name == WHOLE and since == until:
             continue  # the value that ended with the record has said so
-        found.append(Spell(value, ref, since, until, ended_by))
-        since = until
+        found.append(Spell(value, ref, since, until, began_by, ended_by))
+        since, began_by = until, ended_by
     table = METADATA.tables[entity_type]
     declared = ENTITIES[entity_type].field(field)
     now = connection.execute(
         sa.select(sa.text(as_text(declared)), table.c.provenance[field].astext).where(table.c.master_id == master_id)
     ).first()
     if now is not None:
-        found.append(Spell(now[0], now[1], since, None, None))
+        found.append(Spell(now[0], now[1], since, None, began_by, None))
     return found
 
 
