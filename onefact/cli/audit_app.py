@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command()(report)
+    app.command()(sample)
 
 
 def report(
@@ -36,3 +37,29 @@ def report(
 
     wanted = {"html": html, "pdf": pdf, "xlsx": xlsx}
     audit.report(session_of(context, as_json), out, (period, since, until), [f for f, named in wanted.items() if named])
+
+
+def sample(
+    context: typer.Context,
+    size: Annotated[int, typer.Option(min=1, help="Values to draw.")] = 30,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same values.")] = 1,
+    stratify: Annotated[
+        Literal["none", "system", "street", "community", "grid", "entity", "field"],
+        typer.Option(help="What makes the strata."),
+    ] = "none",
+    entity: Annotated[
+        Literal["person", "address", "house", "organisation"] | None, typer.Option(help="Only this entity type.")
+    ] = None,
+    field: Annotated[list[str] | None, typer.Option(help="Only these fields; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.xlsx", help="The sign-off sheet to write.")] = Path(
+        "sample.xlsx"
+    ),
+    full: Annotated[bool, typer.Option("--full", help="Values in full, not masked; few at a time.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draw golden values at random for an audit, with a sign-off sheet (抽样核查表)."""
+    from onefact.cli import audit
+
+    audit.sample(
+        session_of(context, as_json), size, seed, stratify, [entity] if entity else [], field or [], out, full=full
+    )
