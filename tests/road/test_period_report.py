@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from road_support import Town, citizen, flat, row
+from road_support import MakeHome, Town, citizen, flat, manifests, row
 
 from onefact import consolidate, enter, merge, pull, reconcile
 from onefact.quality.check import check
@@ -59,8 +59,7 @@ def settle(town: Town, system: str, rows: list[dict[str, str]]) -> None:
     consolidate.consolidate(town.home)
 
 
-@pytest.fixture
-def told(town: Town) -> tuple[Town, Report]:
+def filled(town: Town) -> Town:
     """A town with one person whom two systems know, one with a wrong sex, an entry, a comparison and a quality run."""
     ming = dict(row("1", "张明", id_number=citizen(1), phone="13900000001", home=flat(1)))
     hong = dict(row("2", "李红", id_number=citizen(2), sex="男", home=flat(2)))
@@ -70,6 +69,13 @@ def told(town: Town) -> tuple[Town, Report]:
     consolidate.consolidate(town.home)
     reconcile.reconcile(town.home)
     check(town.home)
+    return town
+
+
+@pytest.fixture(scope="module")
+def told(make_home: MakeHome, tmp_path_factory: pytest.TempPathFactory) -> tuple[Town, Report]:
+    """A filled town that tests only read, and its report."""
+    town = filled(Town(make_home(tmp_path_factory.mktemp("told"), manifests("ybss", "sg_etong", "volunteer"))))
     return town, collect(town.home, this_month(town))
 
 
@@ -114,8 +120,8 @@ def test_what_has_no_input_is_not_evaluated_with_the_reason(town: Town) -> None:
         assert reason in page
 
 
-def test_a_person_undoes_and_it_is_counted(told: tuple[Town, Report]) -> None:
-    town, _ = told
+def test_a_person_undoes_and_it_is_counted(town: Town) -> None:
+    filled(town)
     master = town.id_of("ybss", "1")
     merge.split(town.home, master, ["sg_etong/7"], actor="赵复核", reason="同号不同人")
     consolidate.consolidate(town.home)
@@ -156,8 +162,8 @@ def test_without_a_printer_the_other_forms_are_there(
     assert {p.suffix for p in (tmp_path / "out").iterdir()} == {".html", ".xlsx"}
 
 
-def test_the_scheduler_writes_the_month_before(told: tuple[Town, Report]) -> None:
-    town, _ = told
+def test_the_scheduler_writes_the_month_before(town: Town) -> None:
+    filled(town)
     town.home.now.moment = datetime(2026, 12, 1, 6, 0)  # type: ignore[attr-defined]  # noqa: DTZ001
     written = last_month(town.home)
     assert written.period == "2026-11"
@@ -165,8 +171,8 @@ def test_the_scheduler_writes_the_month_before(told: tuple[Town, Report]) -> Non
     assert {p.parent for p in written.files} == {town.home.path / "reports" / "2026-11"}
 
 
-def test_a_formula_in_a_name_stays_text(told: tuple[Town, Report], tmp_path: Path) -> None:
-    town, _ = told
+def test_a_formula_in_a_name_stays_text(town: Town, tmp_path: Path) -> None:
+    filled(town)
     enter.enter(town.home, citizen(2), "phone", "13900000008", actor="=1+1")
     consolidate.consolidate(town.home)
     written = write(town.home, this_month(town), tmp_path, ("xlsx",))

@@ -44,12 +44,22 @@ FROM carried {where} GROUP BY 1 ORDER BY 1
 """
 
 FLOWED = """
-SELECT o.system_id AS unit, sum(jsonb_array_length(o.changes)) AS asked,
-    sum(jsonb_array_length(o.changes)) FILTER (WHERE s.state IN ('verified', 'sent') AND coalesce(s.code, '') <> 'typed_by_person') AS carried,
-    sum(jsonb_array_length(o.changes)) FILTER (WHERE s.state = 'awaiting_person' OR s.code = 'typed_by_person') AS typed
+SELECT o.system_id AS unit, count(*) AS asked,
+    count(*) FILTER (WHERE s.state IN ('verified', 'sent') AND coalesce(s.code, '') <> 'typed_by_person') AS carried,
+    count(*) FILTER (WHERE s.state = 'awaiting_person' OR s.code = 'typed_by_person') AS typed
 FROM outbox o JOIN (SELECT DISTINCT ON (change_id) change_id, state, code FROM delivery WHERE at < :end ORDER BY change_id, delivery_id DESC) s
-    USING (change_id)
-WHERE o.created_at >= :begin AND o.created_at < :end AND NOT (s.state = 'dead' AND coalesce(s.code, '') = 'superseded') GROUP BY 1
+    USING (change_id), jsonb_array_elements(o.changes) c
+WHERE o.created_at >= :begin AND o.created_at < :end AND NOT (s.state = 'dead' AND coalesce(s.code, '') = 'superseded')
+    AND NOT EXISTS (SELECT 1 FROM entered e WHERE e.master_id = o.master_id AND e.field = c ->> 'field' AND e.value = c ->> 'new')
+GROUP BY 1
+"""
+"""Fields that one system got because another knew them: what nobody entered in onefact."""
+
+CELLS = """
+SELECT actor, month, system_id, count(*) AS asked,
+    count(*) FILTER (WHERE state IN ('verified', 'sent') AND coalesce(code, '') <> 'typed_by_person') AS carried,
+    count(*) FILTER (WHERE state = 'awaiting_person' OR code = 'typed_by_person') AS typed
+FROM carried WHERE system_id IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
 NO_ENTRY = "本期没有录入"
@@ -83,13 +93,17 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Burden:
-    """The burden of a period; `why` says why there is nothing (未评价)."""
+    """The burden of a period; `why` says why there is nothing (未评价).
+
+    `cells`: (worker, month, system, fields asked, carried, typed) for each combination.
+    """
 
     workers: Sequence[Load]
     months: Sequence[Load]
     systems: Sequence[Load]
     total: Load | None
     flowed: Sequence[Load]
+    cells: Sequence[tuple[str, str, str, int, int, int]]
     why: str
     flowed_why: str
 
@@ -104,6 +118,7 @@ def burden(home: Home, period: Period) -> Burden:
         months = _by(connection, "month")
         systems = _by(connection, "system_id", "WHERE system_id IS NOT NULL")
         whole = _by(connection, "''")
+        cells = [tuple(r) for r in connection.execute(sa.text(CELLS))]
         flowed = [
             Load(r.unit, 0, int(r.asked or 0), int(r.carried or 0), int(r.typed or 0))
             for r in connection.execute(sa.text(FLOWED), {"begin": period.begin, "end": period.end})
@@ -115,6 +130,7 @@ def burden(home: Home, period: Period) -> Burden:
         systems,
         whole[0] if whole else None,
         flowed,
+        cells,
         "" if whole else NO_ENTRY,
         "" if flowed else NO_CHANGE,
     )

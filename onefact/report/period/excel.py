@@ -6,329 +6,44 @@ a large sheet costs no memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
 
 from onefact.report.period.collect import Report
-from onefact.report.period.flow import KINDS
-from onefact.report.period.scores import OWNERS, SEVERITIES
-from onefact.report.period.view import STATES
-from quality.scores import NOT_EVALUATED
+from onefact.report.period.tables import Sheet, sheets
 
-PERCENT = "0.0%"
-
-Row = Sequence[Any]
+OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
 
 def write(report: Report, path: Path) -> Path:
     """Write the workbook."""
-    with xlsxwriter.Workbook(
-        str(path), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    ) as book:
-        sheets = _Sheets(book)
-        sheets.add("封面", ("项目", "内容"), _cover(report), (18, 90))
-        q = report.quality
-        scored = ("维度", "代码", "得分", "等级", "上期", "行次", "不合格", "说明")
-        sheets.add(
-            "评分",
-            scored,
-            (
-                (m.name, m.code, m.score, m.grade, m.before, m.evaluated, m.failed, m.why)
-                for m in (*q.dimensions, q.total)
-            ),
-            (14, 8, 10, 10, 10, 12, 12, 40),
-            {2, 4},
-        )
-        names = [m.name for m in q.dimensions]
-        sheets.add(
-            "系统评分",
-            ("系统", "名称", "部门", *names, "总分", "等级"),
-            (
-                (
-                    s.system_id,
-                    s.name,
-                    s.department,
-                    *(NOT_EVALUATED if m.score is None else m.score for m in s.marks),
-                    s.marks[-1].grade,
-                )
-                for s in q.systems
-            ),
-            (16, 26, 22),
-            set(range(3, 10)),
-        )
-        ruled = ("规则", "名称", "指标", "级别", "责任方", "结果", "适用", "不合格", "合格率", "应达", "趋势", "说明")
-        sheets.add(
-            "规则结果",
-            ruled,
-            (
-                (
-                    r.rule_id,
-                    r.name,
-                    r.code,
-                    SEVERITIES[r.severity],
-                    r.owner,
-                    STATES[r.state],
-                    r.evaluated,
-                    r.failed,
-                    r.right,
-                    r.threshold,
-                    r.trend,
-                    r.reason,
-                )
-                for r in q.rules
-            ),
-            (34, 34, 9, 8, 20, 10),
-            {8, 9},
-        )
-        merged = (
-            "对象",
-            "来源记录",
-            "主数据",
-            "发现重复",
-            "比期初",
-            "本期合并",
-            "人工判同一",
-            "人工判不同",
-            "撤回",
-            "提问",
-            "答复",
-            "待复核",
-            "最久等待（天）",
-        )
-        sheets.add(
-            "重复与归并",
-            merged,
-            (
-                (
-                    m.cn,
-                    m.records,
-                    m.entities,
-                    m.found,
-                    m.new,
-                    m.joined,
-                    m.positive,
-                    m.negative,
-                    m.withdrawn,
-                    m.asked,
-                    m.answered,
-                    m.waiting,
-                    m.oldest,
-                )
-                for m in report.merging
-            ),
-            (12,),
-        )
-        sheets.add(
-            "填报负担",
-            ("口径", "单位", "录入（项）", "各系统要填（项）", "已代填", "须人工填表", "涉及系统", "少填"),
-            _burden(report),
-            (12, 26, 12, 16, 12, 12, 10, 10),
-            {7},
-        )
-        sheets.add(
-            "投递",
-            (
-                "系统",
-                "名称",
-                "部门",
-                "状态",
-                "变更",
-                "回读一致",
-                "待回执",
-                "单向导出",
-                "待人工",
-                "待发",
-                "未送达",
-                "被取代",
-                "有回执",
-            ),
-            (
-                (
-                    f.system_id,
-                    f.name,
-                    f.department,
-                    f.verdict,
-                    f.planned,
-                    f.count("verified"),
-                    f.count("sent"),
-                    f.count("exported"),
-                    f.count("awaiting_person"),
-                    f.count("planned", "pending"),
-                    f.failed,
-                    f.count("superseded"),
-                    f.receipts,
-                )
-                for f in report.flows
-            ),
-            (16, 26, 22),
-        )
-        sheets.add(
-            "来数",
-            ("系统", "名称", "批次", "读取失败", "收到", "采纳", "未变", "退回", "重复", "账目"),
-            (
-                (
-                    f.system_id,
-                    f.name,
-                    f.batches,
-                    f.failed_batches,
-                    f.received,
-                    f.taken,
-                    f.unchanged,
-                    f.rejected,
-                    f.duplicates,
-                    "相符" if f.balanced else "不符",
-                )
-                for f in report.flows
-            ),
-            (16, 26),
-        )
-        sheets.add(
-            "核对",
-            ("系统", "名称", "核对记录", *KINDS.values(), "本期新增", "本期消除", "期末未结", "说明"),
-            (
-                (
-                    f.system_id,
-                    f.name,
-                    NOT_EVALUATED if f.compared is None else f.compared,
-                    *(f.found.get(k, 0) if f.compared is not None else None for k in KINDS),
-                    f.opened,
-                    f.closed,
-                    f.open,
-                    f.why,
-                )
-                for f in report.flows
-            ),
-            (16, 26, 12, 12, 12, 12, 12, 12, 12, 12, 36),
-        )
-        sheets.add(
-            "未运行规则",
-            ("规则", "名称", "级别", "原因"),
-            ((r.rule_id, r.name, SEVERITIES[r.severity], r.reason) for r in q.did_not_run),
-            (34, 40, 8, 60),
-        )
-        sheets.add(
-            "不合格记录",
-            ("级别", "规则", "名称", "系统", "记录号（脱敏）", "对象", "数据项", "街道", "网格", "责任部门"),
-            (
-                (
-                    r.severity,
-                    r.rule_id,
-                    r.rule,
-                    r.system_id,
-                    r.record_key,
-                    r.entity,
-                    r.field,
-                    r.street,
-                    r.grid,
-                    r.department,
-                )
-                for r in q.failing
-            ),
-            (8, 34, 34, 16, 28, 12, 20, 16, 16, 24),
-        )
-        sheets.add(
-            "规则目录",
-            ("指标", "规则", "名称", "要求", "级别", "应达", "责任方", "批准人", "生效", "失效", "豁免"),
-            (
-                (
-                    r.code,
-                    r.id,
-                    r.name,
-                    r.expectation,
-                    SEVERITIES[r.severity],
-                    r.threshold,
-                    OWNERS.get(r.owner, r.owner),
-                    r.approver,
-                    str(r.since),
-                    str(r.until or ""),
-                    "；".join(f"{'、'.join(w.systems) or '全部'} 至 {w.until}（{w.by}：{w.why}）" for w in r.waivers),
-                )
-                for r in report.rules
-            ),
-            (9, 34, 34, 60, 8, 8, 20, 14, 12, 12, 40),
-            {5},
-        )
-        sheets.add("运行", ("动作", "编号"), ((r.cn, i) for r in report.runs for i in r.ids), (14, 44))
+    with xlsxwriter.Workbook(str(path), OPTIONS) as book:
+        head = book.add_format({"bold": True, "bg_color": "#E8F1EF", "border": 1, "text_wrap": True, "valign": "top"})
+        text, share = book.add_format({"valign": "top"}), book.add_format({"num_format": "0.0%", "valign": "top"})
+        for sheet in sheets(report):
+            _sheet(book.add_worksheet(sheet.name), sheet, head, text, share)
     return path
 
 
-class _Sheets:
-    """Adds sheets that look alike: a frozen bold head with filters, numbers as numbers."""
-
-    def __init__(self, book: Any) -> None:
-        self._book = book
-        self._head = book.add_format(
-            {"bold": True, "bg_color": "#E8F1EF", "border": 1, "text_wrap": True, "valign": "top"}
-        )
-        self._text = book.add_format({"valign": "top"})
-        self._share = book.add_format({"num_format": PERCENT, "valign": "top"})
-
-    def add(
-        self, name: str, head: Row, rows: Iterable[Row], widths: Sequence[int], shares: set[int] | None = None
-    ) -> None:
-        sheet = self._book.add_worksheet(name)
-        for i, width in enumerate(widths):
-            sheet.set_column(i, i, width)
-        sheet.freeze_panes(1, 1)
-        for i, title in enumerate(head):
-            sheet.write_string(0, i, title, self._head)
-        last = 0
-        for last, row in enumerate(rows, 1):
-            for i, value in enumerate(row):
-                self._cell(sheet, last, i, value, i in (shares or ()))
-        sheet.autofilter(0, 0, max(last, 1), len(head) - 1)
-        sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
-        sheet.repeat_rows(0)
-
-    def _cell(self, sheet: Any, row: int, column: int, value: Any, share: bool) -> None:
-        if value is None or value == "":
-            return
-        if isinstance(value, (int, float)):
-            sheet.write_number(row, column, value, self._share if share else self._text)
-        else:
-            sheet.write_string(row, column, str(value), self._text)
-
-
-def _cover(report: Report) -> Iterator[Row]:
-    q = report.quality
-    yield "报告", f"数据质量与共享审计报告 · {report.period.title}"
-    yield "报告期间", f"{report.period.first} 至 {report.period.last}" + ("（期间未结束）" if report.unfinished else "")
-    yield "生成时间", f"{report.made_at:%Y-%m-%d %H:%M:%S}"
-    yield "总分", "未评价：" + q.total.why if q.total.score is None else f"{q.total.score * 100:.1f}（{q.total.grade}）"
-    yield "规则目录版本", q.run.catalogue if q.run else f"{report.version}（现行）"
-    yield "质量检查", q.run.run_id if q.run else NOT_EVALUATED + "：" + q.why
-    yield "所查归集", (q.run.consolidated if q.run else None) or "—"
-    if isinstance(report.checkpoint, str):
-        yield "审计日志检查点", report.checkpoint
-    else:
-        yield "审计日志检查点", f"第 {report.checkpoint.size} 条，{report.checkpoint.at}，{report.checkpoint.root}"
-    yield "不合格行次", f"{q.run.failing}，本表列出 {len(q.failing)}" if q.run else NOT_EVALUATED
-    yield "说明", "本表不含个人信息取值；记录号已脱敏。"
-    for who in ("编制", "复核", "审计", "批准"):
-        yield who, "签名：                         日期："
-
-
-def _burden(report: Report) -> Iterator[Row]:
-    b = report.burden
-    if b.total is None:
-        yield "合计", NOT_EVALUATED + "：" + b.why
-    groups = (("合计", [b.total] if b.total else []), ("人员", b.workers), ("月份", b.months))
-    for kind, loads in groups:
-        for r in loads:
-            yield (
-                kind,
-                r.unit,
-                r.entered,
-                r.asked,
-                r.carried,
-                r.typed,
-                r.systems,
-                r.saved if r.saved is not None else NOT_EVALUATED,
-            )
-    for kind, loads in (("系统（录入）", b.systems), ("系统（互相补齐）", b.flowed)):
-        for r in loads:
-            yield kind, report.system_names.get(r.unit, r.unit), r.entered, r.asked, r.carried, r.typed
+def _sheet(page: Any, sheet: Sheet, head: Any, text: Any, share: Any) -> None:
+    """Write one sheet: a frozen bold head with filters, numbers as numbers."""
+    for i, width in enumerate(sheet.widths):
+        page.set_column(i, i, width)
+    page.freeze_panes(1, 1)
+    page.set_landscape()
+    page.set_paper(9)
+    page.fit_to_pages(1, 0)
+    page.repeat_rows(0)
+    for i, title in enumerate(sheet.head):
+        page.write_string(0, i, title, head)
+    rows = 0
+    for row in sheet.rows:
+        rows += 1
+        for i, value in enumerate(row):
+            if isinstance(value, (int, float)):
+                page.write_number(rows, i, value, share if i in sheet.shares else text)
+            elif value:
+                page.write_string(rows, i, str(value), text)
+    page.autofilter(0, 0, max(rows, 1), len(sheet.head) - 1)

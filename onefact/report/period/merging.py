@@ -95,7 +95,7 @@ def merging(home: Home, period: Period) -> list[Merging]:
                 entity.cn, now.records if now else 0, now.entities if now else 0, old.records - old.entities if old else 0,
                 joined.get(name, 0), judged.get((name, "positive"), 0), judged.get((name, "negative"), 0),
                 judged.get((name, "withdrawn"), 0), questions.asked if questions else 0, questions.answered if questions else 0,
-                questions.waiting if questions else 0, (period.end - oldest).days if oldest else None,
+                questions.waiting if questions else 0, (min(period.end, home.now().astimezone()) - oldest).days if oldest else None,
             )
         )  # fmt: skip
     return rows

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from onefact.report.sharing import brief, families, family
 from quality.catalogue import Catalogue
 from quality.dimensions import DIMENSIONS, dimension_name
 from quality.rule import Rule
-from quality.scores import NOT_EVALUATED, TOTAL, WEIGHTS, grade
+from quality.scores import TOTAL, WEIGHTS, grade
 from schemas.entities import ENTITIES
 from warehouse.tables import QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE
 
@@ -86,7 +85,11 @@ class SystemMarks:
 
 @dataclass(frozen=True, slots=True)
 class RuleMark:
-    """What became of a rule; `past` is the share of right rows in the last runs, oldest first, None = not evaluated."""
+    """What became of a rule.
+
+    `past`: the share of right rows in the last runs, oldest first, None = not evaluated; `department`: who answers for most of the
+    failing rows.
+    """
 
     rule_id: str
     name: str
@@ -99,6 +102,7 @@ class RuleMark:
     failed: int
     reason: str
     past: tuple[float | None, ...] = ()
+    department: str = ""
 
     @property
     def right(self) -> float | None:
@@ -165,7 +169,7 @@ def quality(home: Home, period: Period, rows: int) -> Quality:
     with home.engine.connect() as connection:
         run, before = _last(connection, home, period), _last(connection, home, period.before)
         now, past = _scores(connection, run), _scores(connection, before)
-        marks = _rules(connection, run, rules)
+        marks = _rules(connection, run, rules, _departments(run))
     why = "" if run else NO_RUN
     systems = tuple(
         SystemMarks(m.id, brief(m.name), m.department, family(m.department), _marks(now, past, "system", m.id, why))
@@ -221,7 +225,22 @@ def _marks(now: Scores, past: Scores, level: str, unit: str, why: str) -> tuple[
     return tuple(made)
 
 
-def _rules(connection: sa.Connection, run: Run | None, rules: Catalogue) -> tuple[RuleMark, ...]:
+def _departments(run: Run | None) -> dict[str, str]:
+    """Return rule -> the department with most of its failing rows, where the snapshot is still there."""
+    path = run.folder / "failing.parquet" if run else None
+    if path is None or not path.exists():
+        return {}
+    with duckdb.connect() as con:
+        query = (
+            "SELECT rule_id, arg_max(department, (n, department)) FROM (SELECT rule_id, department, count(*) AS n "
+            "FROM read_parquet(?) WHERE department <> '' GROUP BY ALL) GROUP BY rule_id"
+        )
+        return dict(con.execute(query, [str(path)]).fetchall())
+
+
+def _rules(
+    connection: sa.Connection, run: Run | None, rules: Catalogue, departments: Mapping[str, str]
+) -> tuple[RuleMark, ...]:
     if run is None:
         return ()
     known = {r.id: r for r in rules.rules}
@@ -240,12 +259,15 @@ def _rules(connection: sa.Connection, run: Run | None, rules: Catalogue) -> tupl
         trend[place[row["run_id"]]] = 1 - row["failed"] / row["evaluated"] if ran else None
         if row["run_id"] == run.run_id:
             mine[row["rule_id"]] = row
-    return tuple(_rule(row, known.get(rule_id), tuple(past[rule_id])) for rule_id, row in sorted(mine.items()))
+    return tuple(
+        _rule(row, known.get(rule_id), tuple(past[rule_id]), departments.get(rule_id, ""))
+        for rule_id, row in sorted(mine.items())
+    )
 
 
-def _rule(row: Any, rule: Rule | None, past: tuple[float | None, ...]) -> RuleMark:
+def _rule(row: Any, rule: Rule | None, past: tuple[float | None, ...], department: str) -> RuleMark:
     """A rule that has left the catalogue since keeps its id as its name."""
-    shared = (row["state"], row["evaluated"], row["failed"], row["reason"], past)
+    shared = (row["state"], row["evaluated"], row["failed"], row["reason"], past, department)
     if rule is None:
         return RuleMark(row["rule_id"], row["rule_id"], "", "warning", "（规则已不在目录中）", 1.0, *shared)
     return RuleMark(
@@ -277,11 +299,3 @@ def _failing(run: Run | None, rules: Catalogue, limit: int) -> tuple[tuple[Faili
 
 def _entity(entity_type: str | None) -> str:
     return next((e.cn for n, e in ENTITIES.items() if n == entity_type), "系统")
-
-
-def by_department(rows: Sequence[FailingRow]) -> list[tuple[str, int]]:
-    """Return how many of the rows each department answers for, most first."""
-    return Counter(r.department or "未指明" for r in rows).most_common()
-
-
-__all__ = ["NOT_EVALUATED", "Quality", "quality"]
