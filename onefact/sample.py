@@ -22,6 +22,7 @@ from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse import working_copy
 from warehouse.duck import first
+from warehouse.reading import MasterReader
 
 Stratum = Literal["none", "system", "street", "community", "grid", "entity", "field"]
 
@@ -124,8 +125,8 @@ def sample(
     if not any(wanted.values()):
         for name in fields:
             ENTITIES[chosen[0]].field(name)  # says so
-    with home.warehouse() as con:
-        working_copy.refresh(con, home.database.dsn())
+    with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
+        working_copy.refresh(con, master)
         relations.prepare(con, Inputs(home.now()))
         parts = [_population(e, names) for e, names in wanted.items() if names]
         con.execute(f"CREATE TEMP TABLE sampled_from AS {' UNION ALL '.join(parts)}")

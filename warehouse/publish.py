@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from schemas.derive.sql import as_text, column_type
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType
@@ -22,7 +20,7 @@ from warehouse.ledger import Ledger
 from warehouse.tables import WAKE
 from warehouse.transfer import DIALECT
 
-__all__ = ["Published", "Publisher", "as_text", "fetch"]
+__all__ = ["Published", "Publisher", "as_text"]
 
 REPLACED = (
     "(state IN ('planned', 'awaiting_person', 'conflict') OR (state = 'no_answer' AND operation = 'create')) "
@@ -199,12 +197,3 @@ class Publisher(Ledger):
         """Register the run in the same transaction, so that working copies can tell whether they are current."""
         values = (self._run, verb, json.dumps(summary, ensure_ascii=False))
         self._pg.execute("INSERT INTO run (run_id, verb, summary) VALUES (%s, %s, %s::jsonb)", values)
-
-
-def fetch(dsn: str, query: str) -> pa.Table:
-    """Return the result of a PostgreSQL query as Arrow (for working copies and exports)."""
-    import adbc_driver_postgresql.dbapi as adbc  # brings pyarrow.dataset: a second, for the verbs that never fetch
-
-    with adbc.connect(dsn) as pg, pg.cursor() as cur:
-        cur.execute(query)
-        return cur.fetch_arrow_table()
