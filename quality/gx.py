@@ -55,6 +55,15 @@ def library() -> Any:
     return great_expectations
 
 
+def _context() -> Any:
+    """Return a context of this process alone, without files and without progress bars."""
+    made = library().get_context(mode="ephemeral")
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    made.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    return made
+
+
 def expectation(rule: Rule) -> Any:  # noqa: PLR0911 - one way out for each form
     """Return the expectation of a rule, with its Chinese name and its codes in `meta`.
 
@@ -123,7 +132,7 @@ def on_frame(rules: Sequence[Rule], frame: pd.DataFrame, now: datetime) -> dict[
         return {}
     numbers = {r.field for r in wanted if r.check.kind == "range" and _by_itself(r)}
     read = frame.assign(**{f: pd.to_numeric(frame[f], errors="coerce") for f in numbers})
-    context = library().get_context(mode="ephemeral")
+    context = _context()
     asset = context.data_sources.add_pandas("batch").add_dataframe_asset("records")
     batch = asset.add_batch_definition_whole_dataframe("whole")
     done = checkpoint(wanted, batch, context).run(batch_parameters={"dataframe": read})
@@ -140,7 +149,7 @@ def gate(rules: Sequence[Rule], frame: pd.DataFrame) -> dict[str, tuple[bool, se
     Raises:
         RuleBroken: an expectation could not be evaluated: that is neither kept nor failed.
     """
-    context = library().get_context(mode="ephemeral")
+    context = _context()
     asset = context.data_sources.add_pandas("batch").add_dataframe_asset("records")
     batch = asset.add_batch_definition_whole_dataframe("whole")
     done = checkpoint(rules, batch, context, "gate").run(batch_parameters={"dataframe": frame})
@@ -156,7 +165,7 @@ def on_postgres(rules: Sequence[Rule], url: str, table: str) -> dict[str, tuple[
 
     Great Expectations names at most 20 rows there; which rows they are, the SQL says.
     """
-    context = library().get_context(mode="ephemeral")
+    context = _context()
     # Not add_postgres: it refuses the address of a server that listens on a socket of this machine.
     asset = context.data_sources.add_sql("master", connection_string=url).add_table_asset(table, table_name=table)
     batch = asset.add_batch_definition_whole_table("whole")

@@ -65,7 +65,8 @@ def replaced_sql(entity_type: EntityType, fresh: str, held: Sequence[str], at: s
         f"INSERT INTO golden_history ({_COLUMNS}) SELECT '{entity_type}', o.master_id, v.field, v.was, "
         f"o.provenance ->> v.field, o.run_id, {at}, '{run}' "
         f"FROM {entity_type} o JOIN {fresh} f USING (master_id) CROSS JOIN LATERAL (VALUES {rows}) AS v(field, was, fresh) "
-        "WHERE v.was IS DISTINCT FROM v.fresh OR (o.provenance ->> v.field) IS DISTINCT FROM (f.provenance ->> v.field)"
+        "WHERE (v.was IS NOT NULL OR v.fresh IS NOT NULL) AND (v.was IS DISTINCT FROM v.fresh "
+        "OR (o.provenance -> v.field) IS DISTINCT FROM (f.provenance -> v.field))"
     )
 
 
