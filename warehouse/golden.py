@@ -51,7 +51,7 @@ def load_authority(con: duckdb.DuckDBPyConnection, rows: list[Authority]) -> Non
         con.unregister("_authority")
 
 
-def _rank(entity: Entity, group: tuple[str, ...]) -> str:
+def rank_sql(entity: Entity, group: tuple[str, ...]) -> str:
     """Return the SQL of a claim's rank for a survivorship group.
 
     The authority of a group is the greatest of the fields that the record fills: a register that gives the number and
@@ -72,7 +72,8 @@ def _rank(entity: Entity, group: tuple[str, ...]) -> str:
     return f"(({authority})::BIGINT << {ORDINAL_BITS}) + ordinal"
 
 
-def _filled(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[str]:
+def filled_fields(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[str]:
+    """Return the fields that any record of `claim_source` fills."""
     counts = ", ".join(f'count("{f.name}")' for f in entity.fields)
     row = first(con, f"SELECT {counts} FROM claim_source") or ()
     return [f.name for f, n in zip(entity.fields, row, strict=True) if n]
@@ -95,16 +96,25 @@ def survive(
     if not count(con, f"SELECT count(*) FROM {touched}"):
         con.execute(f"CREATE OR REPLACE TEMP TABLE fresh_{entity_type} AS SELECT * FROM golden_{entity_type} LIMIT 0")
         return
+    filled = gather_claims(con, entity_type, touched=touched, crosswalk=crosswalk, foreign=foreign)
+    _gather(con, entity, filled)
+    con.execute("DROP TABLE claim_source")
+    con.execute("DROP TABLE claim")
+
+
+def gather_claims(
+    con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, touched: str, crosswalk: str, foreign: str
+) -> list[str]:
+    """Create `claim_source` and `claim` with the claims of the touched entities (see `survive`); return the filled fields."""
+    entity = ENTITIES[entity_type]
     con.execute(
         "CREATE OR REPLACE TEMP TABLE claim_source AS SELECT x.master_id, s.* FROM "
         f"{standardised_table(entity_type)} s JOIN {crosswalk} x USING (rid) "
         f"WHERE x.master_id IN (SELECT master_id FROM {touched})"
     )
-    filled = _filled(con, entity)
+    filled = filled_fields(con, entity)
     con.execute(f"CREATE OR REPLACE TEMP TABLE claim AS {claims_sql(entity, filled, foreign)}")
-    _gather(con, entity, filled)
-    con.execute("DROP TABLE claim_source")
-    con.execute("DROP TABLE claim")
+    return filled
 
 
 def claims_sql(entity: Entity, filled: list[str], foreign: str) -> str:
@@ -146,7 +156,7 @@ def winners_sql(entity: Entity, filled: list[str]) -> str:
     columns = []
     for members in _groups(entity, filled):
         known = " OR ".join(f'"{f}" IS NOT NULL' for f in members)
-        columns.append(f", (max({_rank(entity, members)}) FILTER (WHERE {known})) & {mask} AS won_{members[0]}")
+        columns.append(f", (max({rank_sql(entity, members)}) FILTER (WHERE {known})) & {mask} AS won_{members[0]}")
     return f"SELECT master_id{''.join(columns)} FROM claim GROUP BY master_id"
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli import agreement_app, delivery_app, errors, identity_app, law_app, quality_app
+from onefact.cli import agreement_app, audit_app, delivery_app, errors, identity_app, law_app, quality_app
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
 
@@ -36,6 +36,7 @@ delivery_app.add_to(app)
 agreement_app.add_to(app)
 law_app.add_to(app)
 quality_app.add_to(app)
+audit_app.add_to(app)
 
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
@@ -156,13 +157,21 @@ def trace(
     context: typer.Context,
     entity: Annotated[str, typer.Argument(metavar="ENTITY-OR-ID", help="Master id, ID number, name, phone, code.")],
     field: Annotated[str | None, typer.Argument(help="One field; every filled field when not given.")] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DAY", help="What it was on a day (its last moment) or at a time.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Values in full, not masked.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show where a value comes from: candidates, source records, batches, deliveries (溯源)."""
     from onefact.cli import verbs
 
-    verbs.trace(_session(context, as_json), entity, field, full)
+    if on is not None:
+        from onefact.cli import past
+
+        past.trace(_session(context, as_json), entity, on, field, full)
+    else:
+        verbs.trace(_session(context, as_json), entity, field, full)
 
 
 @app.command()
