@@ -16,6 +16,7 @@ from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
 from onefact import models, policy
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law import register, tickets
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
@@ -86,7 +87,9 @@ def consolidate(home: Home) -> Consolidated:
         working_copy.commit(con, run_id)
         judgements.applied(con)
         lost = findings.plan_lost(home.engine, run_id)
-        return replace(result, entities=_totals(con), planned=result.planned + lost)
+        done = replace(result, entities=_totals(con), planned=result.planned + lost)
+    acted(home, "consolidate", "run", [run_id], count=done.changed, planned=done.planned)
+    return done
 
 
 def models_of(home: Home) -> Models:

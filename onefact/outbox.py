@@ -110,11 +110,11 @@ def release(home: Home, system: str, actor: str, *, dry_run: bool = False) -> bo
     return targets.release(home.engine, manifest.id, actor, allowed=planned)
 
 
-def hold(home: Home, system: str, reason: str, *, dry_run: bool = False) -> None:
+def hold(home: Home, system: str, reason: str, actor: str | None = None, *, dry_run: bool = False) -> None:
     """Stop writing to a system until it is released."""
     [manifest] = home.chosen([system])
     if not dry_run:
-        targets.hold(home.engine, manifest.id, reason)
+        targets.hold(home.engine, manifest.id, reason, actor or home.actor)
 
 
 def _chosen(

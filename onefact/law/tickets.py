@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from onefact.acting import noted
 from onefact.home import Home
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
@@ -156,6 +157,7 @@ def answer(home: Home, ticket_id: int, what: str, actor: str, words: str) -> Non
             _close(connection, [ticket_id], "refused", actor, now, words)
         else:
             _event(connection, ticket_id, what, actor, now, words)
+        noted(connection, home, "ticket", "ticket", [ticket_id], actor=actor, what=what)
 
 
 def _close(connection: sa.Connection, ids: Sequence[int], state: str, actor: str, now: datetime, words: str) -> int:

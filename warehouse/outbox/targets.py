@@ -9,7 +9,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from warehouse import sealed
+from warehouse.sealed import Act
 from warehouse.tables import AUTHORISATION, RUN, TARGET, WAKE
+
+GUARD = "guard"
+"""Who holds a system that a guard asks about."""
 
 FAILURES = 3
 """Failures of a system in a row that open its breaker."""
@@ -118,12 +123,13 @@ def worked(engine: sa.Engine, holder: str) -> None:
         )
 
 
-def hold(engine: sa.Engine, holder: str, reason: str) -> None:
+def hold(engine: sa.Engine, holder: str, reason: str, actor: str = GUARD) -> None:
     """Stop a system until a person lets it go on."""
     values = {"state": "held", "reason": reason, "until": None, "since": sa.func.now(), "allowed": None}
     statement = insert(TARGET).values(holder=holder, **values)
     with engine.begin() as connection:
         connection.execute(statement.on_conflict_do_update(index_elements=[TARGET.c.holder], set_=values))
+        sealed.append(connection, Act(actor, "hold", "system", [holder]))
 
 
 def release(engine: sa.Engine, holder: str, actor: str, allowed: int | None = None) -> bool:
@@ -137,6 +143,8 @@ def release(engine: sa.Engine, holder: str, actor: str, allowed: int | None = No
             sa.update(TARGET).where(TARGET.c.holder == holder, TARGET.c.state != "closed").values(values)
         )
         connection.execute(sa.select(sa.func.pg_notify(WAKE, "")))
+        if done.rowcount:
+            sealed.append(connection, Act(actor, "release", "system", [holder], detail={"allowed": allowed}))
     return bool(done.rowcount)
 
 

@@ -12,6 +12,7 @@ from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
+from warehouse.tables.sealed import SEALED_LOG
 
 __all__ = [
     "ADDRESS_NODE",
@@ -39,6 +40,7 @@ __all__ = [
     "REFUSAL",
     "REVIEW",
     "RUN",
+    "SEALED_LOG",
     "TARGET",
     "TICKET",
     "TICKET_EVENT",
