@@ -10,9 +10,12 @@ from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, ED
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
+from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
 
 __all__ = [
+    "ACCOUNT",
+    "ACCOUNT_GRID",
     "ADDRESS_NODE",
     "ADDRESS_POINT",
     "AUTHORISATION",
@@ -23,6 +26,7 @@ __all__ = [
     "DECISION",
     "DELIVERY",
     "EDGE",
+    "ENTITY_GRID",
     "ENTRY",
     "FINDING",
     "METADATA",
@@ -37,6 +41,7 @@ __all__ = [
     "REFUSAL",
     "REVIEW",
     "RUN",
+    "SESSION",
     "TARGET",
     "TICKET",
     "TICKET_EVENT",
