@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onefact.home import Home
+from portal.access import rows
 from portal.access.gate import Refused, SignInFirst, Unknown, gate
 from portal.access.rules import load
 from portal.pages import ROUTERS
@@ -72,6 +73,7 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.state.rules.fit(app.routes)
+    rows.protect(home.engine)
     app.state.route_names = frozenset(app.state.rules)
     app.mount("/static", Assets(directory=Path(STATIC)), name="static")
     app.add_middleware(Calm)

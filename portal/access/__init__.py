@@ -6,13 +6,28 @@ PostgreSQL checks the grids once more (`portal.access.area`).
 """
 
 from portal.access.acts import logged
-from portal.access.gate import Refused, SignInFirst, Unknown, current, database, gate, home_of, settings_of
+from portal.access.gate import (
+    Current,
+    Database,
+    OfHome,
+    Refused,
+    SignInFirst,
+    Unknown,
+    current,
+    database,
+    gate,
+    home_of,
+    settings_of,
+)
 from portal.access.rules import NoRule, Rule, Rules
 from portal.security.accounts import Account
 
 __all__ = [
     "Account",
+    "Current",
+    "Database",
     "NoRule",
+    "OfHome",
     "Refused",
     "Rule",
     "Rules",

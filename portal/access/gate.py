@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from onefact.home import Home
-from portal.access import area
+from portal.access import area, rows
 from portal.access.rules import Rule, Rules
 from portal.security import sessions
 from portal.security.accounts import Account
@@ -21,7 +21,6 @@ from portal.settings import Settings
 
 TOKEN_FIELD = "csrf"  # noqa: S105 - the name of a form field
 TOKEN_HEADER = "X-CSRF-Token"  # noqa: S105 - the name of a header
-UNSET = ("must_change_password", "needs_second_factor")
 
 
 class SignInFirst(Exception):
@@ -112,10 +111,20 @@ def current(request: Request) -> Account:
 
 
 def database(request: Request, account: Annotated[Account, Depends(current)]) -> Iterator[sa.Connection]:
-    """Give a page one transaction on the master, in which PostgreSQL knows the account and its grids."""
+    """Give a page one transaction on the master in the portal's own role, which sees the account's area and no more.
+
+    It ends before the answer is sent, so that nothing is shown whose reading is not in the sealed log.
+    """
     with home_of(request).engine.begin() as connection:
-        settle = sa.text(
-            "SELECT set_config('onefact.account', :login, true), set_config('onefact.grids', :grids, true)"
-        )
-        connection.execute(settle, {"login": account.login, "grids": ",".join(account.grids)})
+        rows.enter(connection, account)
         yield connection
+
+
+Database = Annotated[sa.Connection, Depends(database, scope="function")]
+"""What a page function takes to read: `connection: Database`. Changes go through the verbs, which take the `Home`."""
+
+Current = Annotated[Account, Depends(current)]
+"""The account: `account: Current`."""
+
+OfHome = Annotated[Home, Depends(home_of)]
+"""The installation: `home: OfHome`."""

@@ -45,7 +45,7 @@ def enter(
             session = sessions.begin(
                 connection, account, home.now(), "full", before=request.cookies.get(sessions.COOKIE)
             )
-            logged(connection, account, "sign_in", "account", [account.id], purpose="登录")
+            logged(connection, account, "login", "account", [account.id], purpose="登录")
     if account is None:
         return problem
     response = RedirectResponse(request.app.url_path_for("home"), status_code=303)
@@ -58,7 +58,7 @@ def leave(request: Request, home: Annotated[Home, Depends(home_of)]) -> Response
     """End the session and have the browser forget what it kept."""
     with home.engine.begin() as connection:
         sessions.end(connection, request.state.session.token, "logout")
-        logged(connection, request.state.session.account, "sign_out", "account", purpose="退出")
+        logged(connection, request.state.session.account, "logout", "account", purpose="退出")
     response = RedirectResponse(request.app.url_path_for("login.show"), status_code=303)
     sessions.take(response)
     return response

@@ -44,7 +44,7 @@ def change(
                 problem = str(weak)
         if problem is None:
             session = sessions.begin(connection, account, home.now(), "full", before=request.state.session.token)
-            logged(connection, account, "change_password", "account", [account.id], purpose="修改口令")
+            logged(connection, account, "account", "account", [account.id], purpose="修改口令")
     if problem is not None:
         return page(request, "login/password.html", 422, problem=problem)
     response = RedirectResponse(request.app.url_path_for("home"), status_code=303)

@@ -12,6 +12,7 @@ from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
 from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
+from warehouse.tables.sealed import SEALED_LOG
 
 __all__ = [
     "ACCOUNT",
@@ -41,6 +42,7 @@ __all__ = [
     "REFUSAL",
     "REVIEW",
     "RUN",
+    "SEALED_LOG",
     "SESSION",
     "TARGET",
     "TICKET",
