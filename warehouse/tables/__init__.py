@@ -11,10 +11,13 @@ from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, ED
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
+from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
 from warehouse.tables.sealed import SEALED_LOG
 
 __all__ = [
+    "ACCOUNT",
+    "ACCOUNT_GRID",
     "ADDRESS_NODE",
     "ADDRESS_POINT",
     "AUTHORISATION",
@@ -25,6 +28,7 @@ __all__ = [
     "DECISION",
     "DELIVERY",
     "EDGE",
+    "ENTITY_GRID",
     "ENTRY",
     "FINDING",
     "GOLDEN_HISTORY",
@@ -41,6 +45,7 @@ __all__ = [
     "REVIEW",
     "RUN",
     "SEALED_LOG",
+    "SESSION",
     "TARGET",
     "TICKET",
     "TICKET_EVENT",

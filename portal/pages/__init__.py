@@ -1,0 +1,14 @@
+"""The pages (页面), one module per group; each has a `router`, listed here in the order of their paths."""
+
+from fastapi import APIRouter
+
+from portal.pages import factor, home, login, password, reveal, systems
+
+ROUTERS: tuple[APIRouter, ...] = (
+    login.router,
+    password.router,
+    factor.router,
+    home.router,
+    reveal.router,
+    systems.router,
+)
