@@ -2,6 +2,13 @@
 
 from fastapi import APIRouter
 
-from portal.pages import home, login, password, systems
+from portal.pages import factor, home, login, password, reveal, systems
 
-ROUTERS: tuple[APIRouter, ...] = (login.router, password.router, home.router, systems.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    login.router,
+    password.router,
+    factor.router,
+    home.router,
+    reveal.router,
+    systems.router,
+)
