@@ -95,7 +95,12 @@ def test_an_entry_and_its_note_are_one_transaction(peopled: Town, say: Run, monk
     wang = peopled.id_of("sg_etong", "G1")
     say("enter", WANG, "phone", "13900000002", "--actor", "lin")
     noted = next(r for r in log(peopled) if r.act == "enter")
-    assert (noted.actor, noted.subject_type, noted.subjects, noted.detail["field"]) == ("lin", "person", (wang,), "phone")
+    assert (noted.actor, noted.subject_type, noted.subjects, noted.detail["field"]) == (
+        "lin",
+        "person",
+        (wang,),
+        "phone",
+    )
 
     def refuse(*_: object, **__: object) -> None:
         raise sealed.NotCanonical("no log, no entry")

@@ -8,20 +8,23 @@ from warehouse.tables.delivery import DELIVERY, OUTBOX, PUSHED, TARGET, WAKE
 from warehouse.tables.finding import FINDING
 from warehouse.tables.history import GOLDEN_HISTORY
 from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, EDGE, PAIR, REDIRECT, REVIEW
-from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
+from warehouse.tables.intake import BATCH, CURSOR, ENTRY, ENTRY_WAKE, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
 from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
 from warehouse.tables.sealed import SEALED_LOG
+from warehouse.tables.search import ACT, CANDIDATE, SEARCH_KEY
 
 __all__ = [
     "ACCOUNT",
     "ACCOUNT_GRID",
+    "ACT",
     "ADDRESS_NODE",
     "ADDRESS_POINT",
     "AUTHORISATION",
     "BATCH",
+    "CANDIDATE",
     "CROSSWALK",
     "CROSSWALK_HISTORY",
     "CURSOR",
@@ -30,6 +33,7 @@ __all__ = [
     "EDGE",
     "ENTITY_GRID",
     "ENTRY",
+    "ENTRY_WAKE",
     "FINDING",
     "GOLDEN_HISTORY",
     "METADATA",
@@ -45,6 +49,7 @@ __all__ = [
     "REVIEW",
     "RUN",
     "SEALED_LOG",
+    "SEARCH_KEY",
     "SESSION",
     "TARGET",
     "TICKET",

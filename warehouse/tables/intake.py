@@ -59,6 +59,9 @@ CURSOR = sa.Table(
     comment="增量游标: stored only after the batch is landed and merged",
 )
 
+ENTRY_WAKE = "onefact_entry"
+"""Channel on which PostgreSQL tells that something was entered."""
+
 ENTRY = sa.Table(
     "entry",
     METADATA,
@@ -76,6 +79,13 @@ ENTRY = sa.Table(
         index=True,
         comment="what was added since is told by it, not by clocks",
     ),
-    sa.Index("entry_fact", "master_id", "field"),
+    sa.Column("act_id", UUID(as_uuid=False), index=True, comment="the act of which it is part"),
+    sa.Column(
+        "record_key", sa.String(200), comment="NULL: <master_id>/<field>; the id alone for what a new entity began with"
+    ),
+    sa.Column("taken_by", sa.String(40), comment="the consolidation that took it first"),
+    sa.Index("entry_master", "master_id", "field"),
+    sa.Index("entry_record", "record_key", postgresql_where=sa.text("record_key IS NOT NULL")),
+    sa.Index("entry_untaken", "entry_id", postgresql_where=sa.text("taken_by IS NULL")),
     comment="录入: each entry is a record of the system `entry`, a fact typed once",
 )
