@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli import agreement_app, delivery_app, errors, identity_app, law_app, quality_app
+from onefact.cli import agreement_app, bulk_app, delivery_app, errors, identity_app, law_app, quality_app
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
 
@@ -36,6 +36,7 @@ delivery_app.add_to(app)
 agreement_app.add_to(app)
 law_app.add_to(app)
 quality_app.add_to(app)
+bulk_app.add_to(app)
 
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]

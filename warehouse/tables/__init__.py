@@ -10,6 +10,7 @@ from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, ED
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
+from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ADDRESS_POINT",
     "AUTHORISATION",
     "BATCH",
+    "BULK_UPLOAD",
     "CROSSWALK",
     "CROSSWALK_HISTORY",
     "CURSOR",
@@ -25,6 +27,8 @@ __all__ = [
     "EDGE",
     "ENTRY",
     "FINDING",
+    "FORM_FILLED",
+    "FORM_HEADING",
     "METADATA",
     "OUTBOX",
     "PAIR",
