@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli import agreement_app, bulk_app, delivery_app, errors, identity_app, law_app, quality_app
+from onefact.cli import agreement_app, bulk_app, delivery_app, errors, form_app, identity_app, law_app, quality_app
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
 
@@ -37,6 +37,7 @@ agreement_app.add_to(app)
 law_app.add_to(app)
 quality_app.add_to(app)
 bulk_app.add_to(app)
+form_app.add_to(app)
 
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]

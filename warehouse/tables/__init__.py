@@ -10,7 +10,7 @@ from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, ED
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
-from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING
+from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING, FORM_TASK
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "FINDING",
     "FORM_FILLED",
     "FORM_HEADING",
+    "FORM_TASK",
     "METADATA",
     "OUTBOX",
     "PAIR",

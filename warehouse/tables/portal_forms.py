@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
 
 from warehouse.append_only import closed_once, never_changed
 from warehouse.tables.metadata import METADATA
@@ -55,3 +56,27 @@ FORM_FILLED = sa.Table(
     comment="一表通登记: each form filled, with the cells that nobody had to be asked for; it holds no values",
 )
 never_changed(FORM_FILLED)
+
+FORM_TASK = sa.Table(
+    "form_task",
+    METADATA,
+    sa.Column("task_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("filled_id", sa.BigInteger, nullable=False, comment="the form that asked first"),
+    sa.Column("entity_type", sa.String(20), nullable=False),
+    sa.Column("master_id", UUID(as_uuid=False), nullable=False, index=True),
+    sa.Column("field", sa.String(60), nullable=False),
+    sa.Column("grid", sa.String(20), nullable=False, index=True),
+    sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("closed_at", sa.DateTime(timezone=True)),
+    sa.Column("closed_by", sa.String(60), comment="known: the master has it by now; or a person"),
+    sa.Index(
+        "form_task_open",
+        "entity_type",
+        "master_id",
+        "field",
+        unique=True,
+        postgresql_where=sa.text("closed_at IS NULL"),
+    ),
+    comment="待补: what forms ask for and no system knows; closed when the master has it; it holds no values",
+)
+closed_once(FORM_TASK, closing=("closed_at", "closed_by"))
