@@ -1,4 +1,4 @@
-"""Which grid an entity is in (所在网格): read off the standard address tree, the nearest place that says its grid."""
+"""Who lives and stands in a grid (网格内的对象), door by door: read off the standard address tree."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ WITH RECURSIVE said AS (
 up AS (
   SELECT n.node_id, n.parent_id, s.grid FROM said s JOIN address_node n USING (node_id)
   UNION
-  SELECT n.node_id, n.parent_id, u.grid FROM up u JOIN address_node n ON n.node_id = u.parent_id
-  WHERE n.level IN ('unit', 'building', '42', 'plate')),
+  SELECT n.node_id, n.parent_id, u.grid FROM up u JOIN address_node n ON n.node_id = u.parent_id),
 own AS (SELECT node_id, min(grid) AS grid FROM up GROUP BY node_id HAVING count(DISTINCT grid) = 1),
 down AS (
   SELECT n.node_id, o.grid FROM address_node n LEFT JOIN own o USING (node_id) WHERE n.parent_id IS NULL
@@ -35,7 +34,9 @@ down AS (
   LEFT JOIN own o ON o.node_id = n.node_id)
 SELECT node_id, grid FROM down WHERE grid IS NOT NULL
 """
-"""Every node with its grid: a building is of a grid when all its known addresses are (as `quality.relations` reads it)."""
+"""Every node with its grid: a node is of a grid when all known addresses at it and below are, else its parent's counts.
+
+As `warehouse.grids`, by which rights are decided; there a person counts at both addresses, here where they live."""
 
 
 def prepare(connection: sa.Connection) -> None:

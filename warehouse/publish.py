@@ -16,6 +16,7 @@ import pyarrow as pa
 from schemas.derive.sql import column_type
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType, Field
+from warehouse import grids
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
 from warehouse.tables import WAKE
@@ -159,6 +160,12 @@ class Publisher(Ledger):
             self._execute(f"DELETE FROM {table} t USING gone_{table} g WHERE {same}")
             self._copy(table, values)
         return rows
+
+    def grids(self) -> int:
+        """Say anew which grid each entity is in, after the tree has changed; return how many rows came or went."""
+        now, *steps = grids.SETTLE
+        self._execute(now)
+        return sum(self._execute(step) for step in steps)
 
     def confirm(self, confirmed: str) -> int:
         """Settle what only a reading can confirm, since the system's own reading shows the values; return how many."""

@@ -1,7 +1,7 @@
 """Who each row is about, and what of it is new (比对): set by set in PostgreSQL, in the transaction that enters it.
 
 Everything goes through temporary tables that end with the transaction: `bulk_row` (n and the canonical columns),
-`bulk_found` (n, master_id, hits, grid), `bulk_fact` (n, master_id, field, value). A dry run does the same and rolls back.
+`bulk_found` (n, master_id, hits), `bulk_fact` (n, master_id, field, value). A dry run does the same and rolls back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import pyarrow as pa
 import sqlalchemy as sa
 from pyarrow import csv
 
-from onefact import grids
 from onefact.bulk.layout import Layout
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
@@ -26,11 +25,10 @@ CSV = csv.WriteOptions(include_header=False, quoting_style="all_valid")
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What the master says of a row: the entity it is about (None: none known), how many fit, and their grid."""
+    """What the master says of a row: the entity it is about, and how many entities fit."""
 
-    master_id: str | None
+    master_id: str
     hits: int
-    grid: str | None
 
 
 def load(connection: sa.Connection, values: Mapping[str, pa.StringArray], rows: int) -> None:
@@ -59,9 +57,7 @@ def find(connection: sa.Connection, layout: Layout, given: Sequence[str]) -> dic
     made. A weaker key counts only where the golden record does not contradict a stronger one of the row.
     """
     keys = [key for key in layout.found_by if set(key) <= set(given)]
-    connection.exec_driver_sql(
-        "CREATE TEMP TABLE bulk_found (n integer, master_id uuid, hits integer, grid text) ON COMMIT DROP"
-    )
+    connection.exec_driver_sql("CREATE TEMP TABLE bulk_found (n integer, master_id uuid, hits integer) ON COMMIT DROP")
     if keys:
         known = _known(layout.entity_type, sorted({f for key in keys for f in key}))
         connection.exec_driver_sql(f"CREATE TEMP TABLE bulk_known ON COMMIT DROP AS {known}")
@@ -77,13 +73,9 @@ def find(connection: sa.Connection, layout: Layout, given: Sequence[str]) -> dic
         )
     if keys:
         connection.exec_driver_sql("DROP TABLE bulk_known")
-    grids.prepare(connection)
     connection.exec_driver_sql("ANALYZE bulk_found")
-    connection.exec_driver_sql(
-        f"UPDATE bulk_found f SET grid = w.grid FROM ({grids.place_of(layout.entity_type)}) w WHERE w.master_id = f.master_id"
-    )
-    rows = connection.exec_driver_sql("SELECT n, master_id::text, hits, grid FROM bulk_found")
-    return {n: Match(i, hits, grid) for n, i, hits, grid in rows}
+    rows = connection.exec_driver_sql("SELECT n, master_id::text, hits FROM bulk_found")
+    return {n: Match(i, hits) for n, i, hits in rows}
 
 
 def _known(entity_type: EntityType, fields: Sequence[str]) -> str:
@@ -103,13 +95,30 @@ def _known(entity_type: EntityType, fields: Sequence[str]) -> str:
     )
 
 
-def located(connection: sa.Connection, field: str) -> dict[int, str]:
-    """Return the grid of rows whose address stands in the tree word by word, by row."""
-    rows = connection.exec_driver_sql(
-        f'SELECT r.n, min(g.grid) FROM bulk_row r JOIN address_node a ON a.full_text = r."{field}" '
-        "JOIN grid_node g USING (node_id) GROUP BY r.n HAVING count(DISTINCT g.grid) = 1"
+def outside(connection: sa.Connection, entity_type: EntityType, field: str | None, within: Sequence[str]) -> set[int]:
+    """Return the rows about places outside some grids: golden entities by where they are, others by their address.
+
+    An address that is not word by word in the tree is nowhere yet, and so not outside.
+    """
+    golden = connection.execute(
+        sa.text(
+            f"SELECT f.n FROM bulk_found f JOIN {entity_type} g USING (master_id) WHERE NOT EXISTS (SELECT 1 FROM entity_grid e "
+            f"WHERE e.entity_type = '{entity_type}' AND e.master_id = f.master_id AND e.grid = ANY(:within))"
+        ),
+        {"within": list(within)},
     )
-    return {n: str(grid) for n, grid in rows}
+    rows = {int(n) for (n,) in golden}
+    if field is not None:
+        new = connection.execute(
+            sa.text(
+                f'SELECT r.n FROM bulk_row r JOIN address_node a ON a.full_text = r."{field}" '
+                "JOIN entity_grid e ON e.entity_type = 'address' AND e.master_id = a.master_id WHERE NOT EXISTS (SELECT 1 FROM "
+                f"bulk_found f JOIN {entity_type} g USING (master_id) WHERE f.n = r.n) GROUP BY r.n HAVING NOT bool_or(e.grid = ANY(:within))"
+            ),
+            {"within": list(within)},
+        )
+        rows |= {int(n) for (n,) in new}
+    return rows
 
 
 def settle(connection: sa.Connection, table: pa.Table) -> None:

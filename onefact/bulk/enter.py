@@ -25,7 +25,7 @@ from onefact.home import Home
 from schemas.model import EntityType
 from warehouse.tables import BULK_UPLOAD
 
-ENTERING = 420198
+ENTERING = 420197
 """Number of the advisory lock under which files are taken in: two uploads of one file must not both find nobody."""
 
 
@@ -138,7 +138,9 @@ def _taken(
     matches = compare.find(connection, layout, list(judged.values))
     problems = [*judged.problems, *_about_rows(sheet, judged, matches)]
     if within is not None:
-        problems += _outside(connection, sheet, matches, within)
+        place = PLACES[layout.entity_type][0]
+        rows = compare.outside(connection, layout.entity_type, place if place in judged.values else None, within)
+        problems += [Problem(row, None, "bulk.outside", why("bulk.outside")) for row in sorted(rows)]
     bad = {p.row for p in problems}
     groups, mixed = _same_rows(judged, layout.found_by, matches, sheet.rows, bad)
     problems += mixed
@@ -195,20 +197,6 @@ def _keyed(judged: Judged, keys: Sequence[Sequence[str]], rows: int) -> list[boo
             parts = [judged.values[f].is_valid().to_pylist() for f in key]
             given = [g or all(p[i] for p in parts) for i, g in enumerate(given)]
     return given
-
-
-def _outside(
-    connection: sa.Connection, sheet: Sheet, matches: Mapping[int, compare.Match], within: Sequence[str]
-) -> Iterable[Problem]:
-    """Yield rows about places outside the actor's grids: known entities by where they are, new ones by their address."""
-    allowed = set(within)
-    field_name = PLACES[sheet.layout.entity_type][0]
-    new_at = compare.located(connection, field_name) if field_name in sheet.values else {}
-    for row in range(sheet.rows):
-        match = matches.get(row)
-        grid = match.grid if match else new_at.get(row)
-        if (match is not None and grid not in allowed) or (match is None and grid is not None and grid not in allowed):
-            yield Problem(row, None, "bulk.outside", why("bulk.outside"))
 
 
 def _same_rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -38,6 +39,8 @@ law_app.add_to(app)
 quality_app.add_to(app)
 bulk_app.add_to(app)
 form_app.add_to(app)
+for _more in entry_points(group="onefact.commands"):  # rooms above this one bring their own verbs
+    _more.load()(app)
 
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]

@@ -11,6 +11,7 @@ import xlsxwriter
 
 from onefact.bulk.layout import layout
 from onefact.home import Home
+from warehouse.grids import SETTLE
 from warehouse.tables import ADDRESS_NODE, ADDRESS_POINT, METADATA
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "bulk"
@@ -52,6 +53,8 @@ def fill_master(home: Home) -> list[str]:
                     )
                 )
             ids.append(master)
+        for statement in SETTLE:
+            connection.exec_driver_sql(statement)
     return ids
 
 

@@ -10,10 +10,14 @@ from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, ED
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
+from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
 from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING, FORM_TASK
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
+from warehouse.tables.sealed import SEALED_LOG
 
 __all__ = [
+    "ACCOUNT",
+    "ACCOUNT_GRID",
     "ADDRESS_NODE",
     "ADDRESS_POINT",
     "AUTHORISATION",
@@ -25,6 +29,7 @@ __all__ = [
     "DECISION",
     "DELIVERY",
     "EDGE",
+    "ENTITY_GRID",
     "ENTRY",
     "FINDING",
     "FORM_FILLED",
@@ -42,6 +47,8 @@ __all__ = [
     "REFUSAL",
     "REVIEW",
     "RUN",
+    "SEALED_LOG",
+    "SESSION",
     "TARGET",
     "TICKET",
     "TICKET_EVENT",

@@ -1,0 +1,7 @@
+"""The pages (页面), one module per group; each has a `router`, listed here in the order of their paths."""
+
+from fastapi import APIRouter
+
+from portal.pages import home, login, password, systems
+
+ROUTERS: tuple[APIRouter, ...] = (login.router, password.router, home.router, systems.router)
