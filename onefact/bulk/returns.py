@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from onefact.bulk.sheet import bare
 from onefact.bulk.template import MARK, SHEET, TEXT, heading, options, protect, version, width
 
 
-def write_bad(done: BulkDone, out: Path) -> Path:
+def write_bad(done: BulkDone, out: Path | BytesIO) -> None:
     """Write the bad rows of a file; it can be corrected and uploaded as it is.
 
     Every cell is written as text with the prefix that keeps spreadsheets from running it as a formula.
@@ -27,8 +28,7 @@ def write_bad(done: BulkDone, out: Path) -> Path:
     by_row: dict[int, list[Problem]] = defaultdict(list)
     for problem in done.problems:
         by_row[problem.row].append(problem)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(str(out), options(constant_memory=True)) as book:
+    with xlsxwriter.Workbook(out if isinstance(out, BytesIO) else str(out), options()) as book:
         page, mark = book.add_worksheet(SHEET), book.add_worksheet(MARK)
         kept = [i for i, title in enumerate(sheet.headings) if bare(title) not in OWN_TITLES]
         _headings(book, page, [(sheet.headings[i], sheet.columns.get(i)) for i in kept])
@@ -51,7 +51,6 @@ def write_bad(done: BulkDone, out: Path) -> Path:
         protect(page)
         mark.write_column(0, 0, ["onefact", done.entity_type, version(sheet.layout)])
         mark.very_hidden()
-    return out
 
 
 def _headings(book: Any, page: Any, titles: Sequence[tuple[str, Column | None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,22 @@ BLUE, GREY, RED = "#1F4E79", "#7F7F7F", "#C00000"
 
 def options(**more: object) -> dict[str, object]:
     """Return the workbook options under which nothing a person typed becomes a formula or a link."""
-    return {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, **more}
+    return {
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        "in_memory": True,
+        **more,
+    }
 
 
-def write_template(layout: Layout, out: Path) -> Path:
-    """Write the template of an entity; returns the file.
+def write_template(layout: Layout, out: Path | BytesIO) -> None:
+    """Write the template of an entity.
 
     The heading row is locked (the sheet is protected without a password: against slips, not against malice), everything
     below is open. The columns of numbers are text cells: in any other an ID number loses its last digits.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(str(out), options()) as book:
+    with xlsxwriter.Workbook(out if isinstance(out, BytesIO) else str(out), options()) as book:
         sheet, notes, lists, mark = (book.add_worksheet(name) for name in (SHEET, NOTES, LISTS, MARK))
         _fill(book, sheet, lists, layout)
         _notes(book, notes, layout)
@@ -43,7 +49,6 @@ def write_template(layout: Layout, out: Path) -> Path:
         lists.hide()
         mark.very_hidden()
         sheet.activate()
-    return out
 
 
 def version(layout: Layout) -> str:

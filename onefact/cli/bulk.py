@@ -20,11 +20,13 @@ COUNTS = {"created": "新登记", "updated": "有更新", "unchanged": "无变�
 
 def template(session: Session, entity: str, out: Path) -> None:
     """Write a template."""
-    file = write_template(layout(entity), out)
+    found = layout(entity)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_template(found, out)
     if session.as_json:
-        session.emit({"file": str(file)})
+        session.emit({"file": str(out)})
     else:
-        session.console.print(f"模板已写入 {file}", highlight=False)
+        session.console.print(f"模板已写入 {out}", highlight=False)
 
 
 def run(
@@ -45,7 +47,10 @@ def run(
         done = verb(session.home, file.read_bytes(), actor, entity_type=entity, within=grids, dry_run=dry_run)
     except TooManyErrors as problem:
         done, refused = problem.done, problem
-    written = write_bad(done, out) if out and done.counts["bad"] else None
+    written = out if done.counts["bad"] else None
+    if written:
+        written.parent.mkdir(parents=True, exist_ok=True)
+        write_bad(done, written)
     _say(session, done, written)
     if refused:
         raise refused

@@ -67,6 +67,7 @@ class Filled:
         missing: what a person has to fill or look at; columns that are not understood count as one each.
         withheld: heading -> why the column stays empty by law; omitted: why -> number of entities not listed.
         sources: system id -> number of cells that its values fill.
+        listed: ids of the entities that stand in the form, for the sealed log.
         tasks: new tasks for the worker.
     """
 
@@ -83,6 +84,7 @@ class Filled:
     withheld: Mapping[str, str]
     omitted: Mapping[str, int]
     sources: Mapping[str, int]
+    listed: tuple[str, ...] = field(default=(), repr=False)
     tasks: int = 0
 
     @property
@@ -173,6 +175,7 @@ class _Work:
         self.page, self.form, self.matched, self.receives = page, form, matched, receives
         self.rows = self.cells = self.filled = 0
         self.missing: list[Missing] = []
+        self.listed: list[str] = []
         self.sources: Counter[str] = Counter()
         self.omitted: Counter[str] = Counter()
         self.withheld = {
@@ -209,6 +212,7 @@ class _Work:
 
     def _row(self, row: int, number: int, subject: Subject) -> None:
         self.rows += 1
+        self.listed.append(subject.master_id)
         for m in self.matched.columns:
             cell = self.page.cell(row, m.heading.column)
             if m.meaning == "@number" and m.sure:
@@ -249,7 +253,7 @@ class _Work:
             )
         return Filled(
             book, self.form, self.matched, chosen, grids, self.receives.name, self.rows, self.cells, self.filled,
-            tuple(self.missing), self.withheld, dict(self.omitted), dict(self.sources.most_common()),
+            tuple(self.missing), self.withheld, dict(self.omitted), dict(self.sources.most_common()), tuple(self.listed),
         )  # fmt: skip
 
 

@@ -2,6 +2,13 @@
 
 from fastapi import APIRouter
 
-from portal.pages import home, login, password, systems
+from portal.pages import bulk, forms, home, login, password, systems
 
-ROUTERS: tuple[APIRouter, ...] = (login.router, password.router, home.router, systems.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    login.router,
+    password.router,
+    home.router,
+    bulk.router,
+    forms.router,
+    systems.router,
+)

@@ -12,7 +12,7 @@ from bulk_support import fill_master, rows, workbook
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onefact.bulk.enter import OUTCOMES, TooManyErrors, bulk
+from onefact.bulk.enter import OUTCOMES, BulkDone, TooManyErrors, bulk
 from onefact.bulk.guard import UploadRefused
 from onefact.bulk.layout import NoSuchLayout, layout, layouts
 from onefact.bulk.returns import write_bad
@@ -34,6 +34,11 @@ def home(make_home: Callable[..., Home], tmp_path: Path) -> Home:
     return made
 
 
+def bad_rows(done: BulkDone, folder: Path) -> Path:
+    write_bad(done, folder / "bad.xlsx")
+    return folder / "bad.xlsx"
+
+
 def entries(home: Home) -> list[tuple[str, str, str]]:
     with home.engine.connect() as connection:
         query = sa.select(ENTRY.c.master_id, ENTRY.c.field, ENTRY.c.value).order_by(ENTRY.c.master_id, ENTRY.c.field)
@@ -44,7 +49,7 @@ def test_every_row_ends_where_the_fixture_says(home: Home, tmp_path: Path) -> No
     done = bulk(home, workbook("person", CASES), "tester", limits=LENIENT)
     assert done.counts == {o: Counter(c["outcome"] for c in CASES)[o] for o in OUTCOMES}
     assert sum(done.counts.values()) == done.rows == len(CASES)
-    book = openpyxl.load_workbook(write_bad(done, tmp_path / "bad.xlsx"))
+    book = openpyxl.load_workbook(bad_rows(done, tmp_path))
     sheet = book["填报"]
     back = {row[1]: row[0] for row in sheet.iter_rows(min_row=2, values_only=True)}
     wanted = {i: c["reason"] for i, c in enumerate(CASES, start=2) if c["outcome"] == "bad"}
@@ -54,7 +59,7 @@ def test_every_row_ends_where_the_fixture_says(home: Home, tmp_path: Path) -> No
 
 def test_wrong_cells_are_red_and_formulas_are_text(home: Home, tmp_path: Path) -> None:
     done = bulk(home, workbook("person", CASES), "tester", limits=LENIENT)
-    sheet = openpyxl.load_workbook(write_bad(done, tmp_path / "bad.xlsx"))["填报"]
+    sheet = openpyxl.load_workbook(bad_rows(done, tmp_path))["填报"]
     red = {c.value for row in sheet.iter_rows(min_row=2, min_col=3) for c in row if c.fill.fgColor.rgb == "FFFFC7CE"}
     assert {"420199201203030038", "1380000", "火星族"} <= red
     injected = next(c for row in sheet.iter_rows() for c in row if str(c.value).startswith("=cmd"))
@@ -91,7 +96,7 @@ def test_a_second_upload_changes_nothing(home: Home) -> None:
 
 def test_corrected_rows_go_in_from_the_file_that_came_back(home: Home, tmp_path: Path) -> None:
     done = bulk(home, workbook("person", CASES), "tester", limits=LENIENT)
-    path = write_bad(done, tmp_path / "bad.xlsx")
+    path = bad_rows(done, tmp_path)
     book = openpyxl.load_workbook(path)
     for row in book["填报"].iter_rows(min_row=2):
         for cell in row:
@@ -149,7 +154,8 @@ def test_an_authoritys_newer_value_does_not_hide_what_the_worker_says_again(home
 
 @pytest.mark.parametrize("entity", list(layouts()))
 def test_the_template_reads_back_and_holds_only_its_example(entity: str, tmp_path: Path) -> None:
-    path = write_template(layout(entity), tmp_path / "t.xlsx")
+    path = tmp_path / "t.xlsx"
+    write_template(layout(entity), path)
     sheet = read(path.read_bytes(), Limits())
     assert (sheet.layout.entity_type, sheet.rows, sheet.examples, sheet.unknown) == (entity, 0, 1, ())
     book = openpyxl.load_workbook(path)
