@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 
 from fastapi import Depends, FastAPI, Request
@@ -18,6 +19,7 @@ from portal.access.gate import Refused, SignInFirst, Unknown, gate
 from portal.access.rules import load
 from portal.pages import ROUTERS
 from portal.security.headers import BodyTooLarge, Guard
+from portal.security.limits import Tries
 from portal.settings import Settings
 from portal.view import page
 from portal.view.render import STATIC
@@ -70,6 +72,7 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     app = FastAPI(title=settings.title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(gate)])
     app.state.home, app.state.settings, app.state.rules = home, settings, load()
+    app.state.tries = Tries(settings.lockout.address_tries, timedelta(minutes=settings.lockout.minutes))
     for router in ROUTERS:
         app.include_router(router)
     app.state.rules.fit(app.routes)

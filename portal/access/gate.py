@@ -88,8 +88,12 @@ def _signed_in_fully(request: Request, session: Session) -> None:
     if session.stage != "full":
         raise SignInFirst("login.code")
     route = request.scope["route"].name
-    if session.account.must_change and not route.startswith("password."):
+    account, needed = session.account, settings_of(request).second_factor
+    if account.must_change and not route.startswith("password."):
         raise SignInFirst("password.show")
+    unbound = account.role in needed and not account.has_second_factor
+    if unbound and not account.must_change and not route.startswith(("factor.", "password.")):
+        raise SignInFirst("factor.show")
 
 
 async def _sent_token(request: Request) -> str | None:

@@ -2,12 +2,14 @@
 
 from fastapi import APIRouter
 
-from portal.pages import bulk, forms, home, login, password, systems
+from portal.pages import bulk, factor, forms, home, login, password, reveal, systems
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     password.router,
+    factor.router,
     home.router,
+    reveal.router,
     bulk.router,
     forms.router,
     systems.router,

@@ -117,6 +117,13 @@ def by_login(connection: sa.Connection, login: str) -> Account | None:
     return _account(connection, row.mappings().first())
 
 
+def by_subject(connection: sa.Connection, subject: str, now: datetime) -> Account | None:
+    """Return the account of somebody who signed in at the identity provider; None when there is none, or it is locked."""
+    query = sa.select(ACCOUNT).where(ACCOUNT.c.subject == subject, ACCOUNT.c.closed_at.is_(None))
+    row = connection.execute(query).mappings().first()
+    return None if row is None or is_locked(row["locked_until"], now) else _account(connection, row)
+
+
 def listed(connection: sa.Connection) -> list[dict[str, Any]]:
     """Return all accounts as they may be shown: without password and secret."""
     secret = {"password", "totp", "totp_step"}

@@ -21,3 +21,14 @@ export function tell(sentence) {
 addEventListener("offline", () => tell("网络已断开。"));
 addEventListener("online", () => tell("网络已恢复。"));
 document.body.addEventListener("htmx:error", () => { if (!navigator.onLine) tell("网络已断开，这一步没有完成。"); });
+
+// A value that was asked for stays for as long as the server says, then it is taken out of the page.
+function hideLater(root) {
+  for (const whole of root.querySelectorAll("[data-hide-after]")) {
+    setTimeout(() => { whole.textContent = whole.dataset.hidden; whole.removeAttribute("data-hide-after"); }, whole.dataset.hideAfter * 1000);
+    whole.dataset.until = "set";
+  }
+}
+document.body.addEventListener("htmx:after:swap", () => {
+  for (const whole of document.querySelectorAll("[data-hide-after]:not([data-until])")) hideLater(whole.parentElement);
+});

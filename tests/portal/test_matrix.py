@@ -11,13 +11,13 @@ from portal_support import FOREIGN, OWN, Portal
 
 from portal.access.rules import NoRule, Record, Rule, Rules, load
 from portal.app import create_app
-from schemas.entities import ENTITIES
 from warehouse.tables.portal import ROLES
 
 RULES = load()
 NOBODY = "nobody"
 WHO = (NOBODY, *ROLES)
-ENTITY_IDS = {e: e for e in ENTITIES}
+SAMPLES = {"field": "phone"}
+"""Values of path parameters that are no record; a parameter that is not here gets one that names nothing."""
 
 
 def routes(portal: Portal) -> dict[str, APIRoute]:
@@ -33,7 +33,7 @@ def path(portal: Portal, route: APIRoute, grid: str) -> str:
         if entity.startswith("{"):
             values[entity[1:-1]] = entity = "person"
         values[rule.record.id] = portal.ids(entity)[grid]
-    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda m: values.get(m.group(1), "1"), route.path)
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda m: values.get(m.group(1), SAMPLES.get(m.group(1), "1")), route.path)
 
 
 def ask(portal: Portal, who: str, route: APIRoute, grid: str) -> Any:
