@@ -6,7 +6,7 @@ the same result. Only entities touched since the last run are recomputed, compar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -69,11 +69,14 @@ def consolidate(home: Home) -> Consolidated:
     run_id = home.new_run("consolidate")
     lines, today = register.load(home), home.now().date()
     with home.warehouse() as con:
-        _stage_entries(home, con)  # first: a rebuilt copy has to hold them when it is compared with the master
+        entries = _stage_entries(
+            home, con
+        )  # first: a rebuilt copy has to hold them when it is compared with the master
         working_copy.refresh(con, home.database.dsn())
         judgements.load(con, home.database.dsn())
         linked_by = models_of(home)
         if not _any_touched(con) and not linked_by.changed(con):
+            _taken(home, run_id, entries)
             return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
         gate.hold(home, con, run_id)
         _load_inputs(home, con)
@@ -85,7 +88,7 @@ def consolidate(home: Home) -> Consolidated:
             touched="touched",
             crosswalk="crosswalk_now",
         )
-        result = _publish(home, con, run_id, texts)
+        result = _publish(home, con, run_id, texts, entries)
         tickets.settle(home, run_id)
         working_copy.commit(con, run_id)
         judgements.applied(con)
@@ -163,27 +166,38 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
     con.unregister("_awaiting")
 
 
-def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> None:
-    """Bring portal entries in as records of the system `entry`: the newest entry of a field is its current version."""
-    newest = sa.select(ENTRY).order_by(ENTRY.c.master_id, ENTRY.c.field, ENTRY.c.entered_at, ENTRY.c.entry_id)
+def _taken(home: Home, run_id: str, entries: Sequence[str]) -> None:
+    """Say of entries that they were looked at, where they changed nothing."""
+    if entries:
+        waiting = sa.update(ENTRY).where(ENTRY.c.entry_id.in_(entries), ENTRY.c.taken_by.is_(None))
+        with home.engine.begin() as connection:
+            connection.execute(waiting.values(taken_by=run_id))
+
+
+def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Bring portal entries in as records of the system `entry`; return the ids of those that no run had taken yet.
+
+    The newest entry of a field is its current version. What a new entity began with is one record, so that it is linked
+    like a record of any other system: somebody who is known already does not become two.
+    """
+    newest = sa.select(ENTRY).order_by(ENTRY.c.entered_at, ENTRY.c.entry_id)
     with home.engine.connect() as connection:
-        rows = {(r["entity_type"], r["master_id"], r["field"]): r for r in connection.execute(newest).mappings()}
+        rows = connection.execute(newest).mappings().all()
     if not rows:
-        return
+        return []
     stage = Stage(con, policy.ENTRY, "entry", home.stamp())
     tables = {}
     for entity_type in ENTITIES:
-        records = [
-            {
-                "system_id": policy.ENTRY, "record_key": f"{r['master_id']}/{r['field']}", "role": entity_type,
-                "dataset": "entry", "observed_at": r["entered_at"], "deleted": False, "place": f"entry {r['entry_id']}",
-                r["field"]: r["value"],
-            }
-            for r in rows.values()
-            if r["entity_type"] == entity_type
-        ]  # fmt: skip
+        records: dict[str, dict[str, object]] = {}
+        for r in rows:
+            if r["entity_type"] == entity_type:
+                key = r["record_key"] or f"{r['master_id']}/{r['field']}"
+                records[key] = {
+                    **records.get(key, {}), "system_id": policy.ENTRY, "record_key": key, "role": entity_type, "dataset": "entry",
+                    "observed_at": r["entered_at"], "deleted": False, "place": f"entry {r['entry_id']}", r["field"]: r["value"],
+                }  # fmt: skip
         if records:
-            tables[entity_type] = pa.Table.from_pylist(records, schema=standardised_schema(entity_type))
+            tables[entity_type] = pa.Table.from_pylist(list(records.values()), schema=standardised_schema(entity_type))
     links = pa.table(
         {
             n: pa.array([], pa.string())
@@ -191,10 +205,14 @@ def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> None:
         }
     )
     stage.add(tables, links, REJECT_SCHEMA.empty_table())
-    stage.merge(Counts(received=len(rows), taken=len(rows)), {})
+    taken = sum(table.num_rows for table in tables.values())
+    stage.merge(Counts(received=taken, taken=taken), {})
+    return [str(r["entry_id"]) for r in rows if r["taken_by"] is None]
 
 
-def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int) -> Consolidated:
+def _publish(
+    home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, entries: Sequence[str]
+) -> Consolidated:
     with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
@@ -206,6 +224,9 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         publisher.links("relation_now", "touched")
         publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
         publisher.grids()
+        publisher.found_by()
+        publisher.candidates("touched")
+        publisher.taken(entries)
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)

@@ -97,6 +97,7 @@ def survive(
     filled = _filled(con, entity)
     con.execute(f"CREATE OR REPLACE TEMP TABLE claim AS {claims_sql(entity, filled, foreign)}")
     _gather(con, entity, filled)
+    _find_candidates(con, entity, filled)
     con.execute("DROP TABLE claim_source")
     con.execute("DROP TABLE claim")
 
@@ -179,6 +180,25 @@ def _gather(con: duckdb.DuckDBPyConnection, entity: Entity, filled: list[str]) -
         f"'{{' || concat_ws(',', NULL{pairs}) || '}}' AS provenance FROM _picked"
     )
     con.unregister("_picked")
+
+
+def _find_candidates(con: duckdb.DuckDBPyConnection, entity: Entity, filled: list[str]) -> None:
+    """Create `candidate_<entity>` (master_id, field, value, ref, systems): values of a worker's fields that lost.
+
+    Copies of our own pushes say nothing, and an address that means the same place is no other value.
+    """
+    parts = []
+    for name in (f.name for f in entity.fields if f.worker and f.name in filled):
+        address = entity.field(name).kind == "address"
+        keys = f'LEFT JOIN address_text l ON l.text = c."{name}" LEFT JOIN address_text r ON r.text = g."{name}"'
+        same = " AND l.normal_key IS DISTINCT FROM r.normal_key" if address else ""
+        parts.append(
+            f"SELECT c.master_id::UUID AS master_id, '{name}' AS field, c.\"{name}\" AS value, arg_max(c.ref, c.ordinal) AS ref, "
+            f"count(DISTINCT split_part(c.ref, '|', 1)) AS systems FROM claim c JOIN fresh_{entity.name} g ON g.master_id = c.master_id "
+            f'{keys if address else ""} WHERE c."{name}" <> g."{name}" AND c.rank_{name} > {ECHO_RANK}{same} GROUP BY c.master_id, c."{name}"'
+        )
+    nothing = "SELECT NULL::UUID AS master_id, '' AS field, '' AS value, '' AS ref, 0 AS systems WHERE false"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE candidate_{entity.name} AS {' UNION ALL '.join(parts) or nothing}")
 
 
 def complete_addresses(con: duckdb.DuckDBPyConnection) -> None:

@@ -11,25 +11,31 @@ from onefact.law.tickets import WORKING_DAYS, working_days_after
 from onefact.policy import ENTRY
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
+from warehouse.tables import ENTRY_WAKE
 
 
 def write_entries(connection: sa.Connection, entity_type: EntityType, actor: str, at: datetime) -> None:
-    """Write every line of `bulk_fact` as an entry, and whom each entry is about as a decision."""
+    """Write every line of `bulk_fact` as an entry, and whom each entry is about as a decision.
+
+    What a new entity begins with is one record, named by its id (as `onefact.acts`); every later fact is a record of its own.
+    """
     connection.execute(
         sa.text(
-            "INSERT INTO entry (entry_id, entity_type, master_id, field, value, actor, entered_at) "
-            "SELECT gen_random_uuid(), :entity, master_id, field, value, :actor, :at FROM bulk_fact"
+            "INSERT INTO entry (entry_id, entity_type, master_id, field, value, actor, entered_at, record_key) "
+            "SELECT gen_random_uuid(), :entity, master_id, field, value, :actor, :at, CASE WHEN created THEN master_id::text END "
+            "FROM bulk_fact"
         ),
         {"entity": entity_type, "actor": actor, "at": at.isoformat(timespec="microseconds")},
     )
     connection.execute(
         sa.text(
             "INSERT INTO decision (system_id, record_key, entity_type, role, master_id, reason) "
-            "SELECT :system, concat(master_id, '/', field), :entity, :entity, master_id, "
-            "CASE WHEN created THEN 'created' ELSE 'entry' END FROM bulk_fact ON CONFLICT DO NOTHING"
+            "SELECT DISTINCT :system, CASE WHEN created THEN master_id::text ELSE concat(master_id, '/', field) END, :entity, :entity, "
+            "master_id, CASE WHEN created THEN 'founded' ELSE 'entry' END FROM bulk_fact ON CONFLICT DO NOTHING"
         ),
         {"system": ENTRY, "entity": entity_type},
     )
+    connection.execute(sa.select(sa.func.pg_notify(ENTRY_WAKE, "")))  # told when the transaction commits
 
 
 def write_tickets(connection: sa.Connection, home: Home, entity_type: EntityType, actor: str) -> int:

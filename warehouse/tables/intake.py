@@ -46,6 +46,9 @@ CURSOR = sa.Table(
     comment="增量游标: stored only after the batch is landed and merged",
 )
 
+ENTRY_WAKE = "onefact_entry"
+"""Channel on which PostgreSQL tells that something was entered."""
+
 ENTRY = sa.Table(
     "entry",
     METADATA,
@@ -56,5 +59,11 @@ ENTRY = sa.Table(
     sa.Column("value", sa.Text),
     sa.Column("actor", sa.String(60), nullable=False),
     sa.Column("entered_at", sa.String(30), nullable=False),
+    sa.Column("act_id", UUID(as_uuid=False), index=True, comment="the act of which it is part"),
+    sa.Column(
+        "record_key", sa.String(200), comment="NULL: <master_id>/<field>; the id alone for what a new entity began with"
+    ),
+    sa.Column("taken_by", sa.String(40), comment="the consolidation that took it first"),
+    sa.Index("entry_master", "master_id", "field"),
     comment="录入: each entry is a record of the system `entry`, a fact typed once",
 )
