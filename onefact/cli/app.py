@@ -9,7 +9,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli import agreement_app, audit_app, delivery_app, errors, identity_app, law_app, quality_app
+from onefact.cli import (
+    agreement_app,
+    audit_app,
+    bulk_app,
+    delivery_app,
+    errors,
+    form_app,
+    identity_app,
+    law_app,
+    quality_app,
+)
 from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
@@ -39,6 +49,8 @@ agreement_app.add_to(app)
 law_app.add_to(app)
 quality_app.add_to(app)
 audit_app.add_to(app)
+bulk_app.add_to(app)
+form_app.add_to(app)
 for _more in entry_points(group="onefact.commands"):  # rooms above this one bring their own verbs
     _more.load()(app)
 

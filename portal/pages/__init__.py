@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from portal.pages import factor, home, login, password, reveal, systems
+from portal.pages import bulk, factor, forms, home, login, password, reveal, systems
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
@@ -10,5 +10,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     factor.router,
     home.router,
     reveal.router,
+    bulk.router,
+    forms.router,
     systems.router,
 )

@@ -54,8 +54,8 @@ def bodies(town: Town) -> str:
 
 
 def test_runs_are_noted_by_counts(peopled: Town) -> None:
-    assert [(r.act, r.count) for r in log(peopled)][0] == ("pull", 3)
-    assert log(peopled)[1].act == "consolidate"
+    first, second = log(peopled)
+    assert (first.act, first.count, second.act) == ("pull", 3, "consolidate")
     consolidate(peopled.home)  # nothing to do, nothing to note
     assert len(log(peopled)) == 2
 

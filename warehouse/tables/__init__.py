@@ -12,6 +12,7 @@ from warehouse.tables.intake import BATCH, CURSOR, ENTRY, ENTRY_WAKE, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
 from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
+from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING, FORM_TASK
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
 from warehouse.tables.sealed import SEALED_LOG
 from warehouse.tables.search import ACT, CANDIDATE, SEARCH_KEY
@@ -24,6 +25,7 @@ __all__ = [
     "ADDRESS_POINT",
     "AUTHORISATION",
     "BATCH",
+    "BULK_UPLOAD",
     "CANDIDATE",
     "CROSSWALK",
     "CROSSWALK_HISTORY",
@@ -35,6 +37,9 @@ __all__ = [
     "ENTRY",
     "ENTRY_WAKE",
     "FINDING",
+    "FORM_FILLED",
+    "FORM_HEADING",
+    "FORM_TASK",
     "GOLDEN_HISTORY",
     "METADATA",
     "OUTBOX",
