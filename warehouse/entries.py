@@ -59,7 +59,7 @@ def stage(con: duckdb.DuckDBPyConnection, master: MasterReader, stamp: str) -> l
     if newest.num_rows:
         _merge(con, newest, stamp)
     con.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_MARK, f"{now['cluster']}:{now['mark']}"])
-    return untaken
+    return [str(entry_id) for entry_id in untaken]
 
 
 def _merge(con: duckdb.DuckDBPyConnection, newest: pa.Table, stamp: str) -> None:
