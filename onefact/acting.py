@@ -27,12 +27,13 @@ def act_of(
     *,
     count: int | None = None,
     actor: str | None = None,
+    purpose: str | None = None,
     outcome: str = "done",
     **detail: Any,
 ) -> Act:
     """Return an act of whoever works with a home, for the purpose that they gave."""
     return Act(
-        actor or home.actor, act, subject_type, [str(s) for s in subjects], home.purpose, count,
+        actor or home.actor, act, subject_type, [str(s) for s in subjects], purpose or home.purpose, count,
         {k: v for k, v in detail.items() if v is not None}, outcome, home.via,
     )  # fmt: skip
 
@@ -46,10 +47,11 @@ def noted(
     *,
     count: int | None = None,
     actor: str | None = None,
+    purpose: str | None = None,
     **detail: Any,
 ) -> None:
     """Note an act in the transaction that does it; call it last before the commit (`warehouse.sealed.append`)."""
-    made = act_of(home, act, subject_type, subjects, count=count, actor=actor, **detail)
+    made = act_of(home, act, subject_type, subjects, count=count, actor=actor, purpose=purpose, **detail)
     sealed.append(connection, made, at=home.now().astimezone())
 
 
@@ -61,10 +63,13 @@ def acted(
     *,
     count: int | None = None,
     actor: str | None = None,
+    purpose: str | None = None,
     outcome: str = "done",
     **detail: Any,
 ) -> None:
     """Note an act in a transaction of its own: a reading before it is shown, a run when it is done."""
-    made = act_of(home, act, subject_type, subjects, count=count, actor=actor, outcome=outcome, **detail)
+    made = act_of(
+        home, act, subject_type, subjects, count=count, actor=actor, purpose=purpose, outcome=outcome, **detail
+    )
     with home.engine.begin() as connection:
         sealed.append(connection, made, at=home.now().astimezone())

@@ -102,8 +102,8 @@ def unmerge(home: Home, master_id: str, *, actor: str, reason: str | None) -> Ju
 
 def _noted(connection: sa.Connection, home: Home, act: str, done: Judged, actor: str) -> Judged:
     ids = [i for i in (done.left, done.right) if i]
-    told = {"recorded": done.recorded, "withdrawn": done.withdrawn}
-    noted(connection, home, act, done.entity_type, ids, actor=actor, **told)
+    counts = {"recorded": done.recorded, "withdrawn": done.withdrawn}
+    noted(connection, home, act, done.entity_type, ids, actor=actor, judgements=counts)
     return done
 
 

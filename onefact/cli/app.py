@@ -18,6 +18,7 @@ from onefact.cli import (
     form_app,
     identity_app,
     law_app,
+    log_app,
     quality_app,
 )
 from onefact.cli.options import Actor, Purpose
@@ -47,6 +48,7 @@ identity_app.add_to(app)
 delivery_app.add_to(app)
 agreement_app.add_to(app)
 law_app.add_to(app)
+log_app.add_to(app)
 quality_app.add_to(app)
 audit_app.add_to(app)
 bulk_app.add_to(app)

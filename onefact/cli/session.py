@@ -62,7 +62,18 @@ class Session:
         """
         from onefact.acting import acted
 
-        acted(self.home, act, subject_type, subjects, count=count, actor=self.actor, what=what, full=full, **detail)
+        acted(
+            self.home,
+            act,
+            subject_type,
+            subjects,
+            count=count,
+            actor=self.actor,
+            purpose=self.purpose,
+            what=what,
+            full=full,
+            **detail,
+        )
 
     def emit(self, document: Any) -> None:
         """Print the JSON document of a verb."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from road_support import Town, citizen, flat, row
 
 from onefact.cli import errors
@@ -54,8 +55,8 @@ def bodies(town: Town) -> str:
 
 
 def test_runs_are_noted_by_counts(peopled: Town) -> None:
-    first, second = log(peopled)
-    assert (first.act, first.count, second.act) == ("pull", 3, "consolidate")
+    assert next((r.act, r.count) for r in log(peopled)) == ("pull", 3)
+    assert log(peopled)[1].act == "consolidate"
     consolidate(peopled.home)  # nothing to do, nothing to note
     assert len(log(peopled)) == 2
 
@@ -76,8 +77,8 @@ def test_a_reading_is_noted_with_who_and_for_what(peopled: Town, say: Run, name:
         ("审计王", name.removesuffix(" --full"), name.endswith("--full")),
     ]  # fmt: skip
     if name.startswith(("trace", "whois")):
-        assert noted[0].subjects == (peopled.id_of("sg_etong", "G1"),)
-        assert noted[0].count == 1
+        assert peopled.id_of("sg_etong", "G1") in noted[0].subjects
+        assert noted[0].count == len(noted[0].subjects)
 
 
 def test_who_has_seen_somebody_can_be_asked(peopled: Town, say: Run) -> None:
@@ -164,7 +165,7 @@ def test_the_log_of_a_town_is_sound(peopled: Town, say: Run) -> None:
     assert "核验通过" in say("log", "verify")
 
 
-def test_the_log_is_shown_and_exported(peopled: Town, say: Run) -> None:
+def test_the_log_is_shown_and_exported(peopled: Town, say: Run, capsys: pytest.CaptureFixture[str]) -> None:
     say("--actor", "wang", "trace", WANG, "--purpose", "入户核实")
     wang = peopled.id_of("sg_etong", "G1")
     assert "入户核实" in say("log", "show", "--subject", wang)
@@ -175,7 +176,8 @@ def test_the_log_is_shown_and_exported(peopled: Town, say: Run) -> None:
     say("log", "export", "--out", str(file))
     assert "核验通过" in say("log", "verify", "--file", str(file))
     file.write_text(file.read_text(encoding="utf-8").replace("入户核实", "入户走访"), encoding="utf-8")
-    assert "内容被改动" in say("log", "verify", "--file", str(file), code=1) + say.__doc__.__str__()
+    assert errors.guarded(lambda: app(["log", "verify", "--file", str(file)], standalone_mode=False)) == 1
+    assert "内容被改动" in capsys.readouterr().out
 
 
 def test_a_checkpoint_shows_a_log_that_was_cut_off(peopled: Town, say: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,7 +185,8 @@ def test_a_checkpoint_shows_a_log_that_was_cut_off(peopled: Town, say: Run, caps
     made = json.loads(say("log", "checkpoint", "--json"))
     assert Path(made["file"]).parent == peopled.home.path / "checkpoints"
     assert "核验通过" in say("log", "verify")
-    peopled.query("ALTER TABLE sealed_log DISABLE TRIGGER USER; SELECT 1")
-    peopled.query(f"DELETE FROM sealed_log WHERE seq >= {made['seq']} RETURNING seq")
+    with peopled.home.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE sealed_log DISABLE TRIGGER USER"))
+        connection.execute(sa.text("DELETE FROM sealed_log WHERE seq >= :seq"), {"seq": made["seq"]})
     assert errors.guarded(lambda: app(["log", "verify"], standalone_mode=False)) == 1
     assert "末尾被截掉" in capsys.readouterr().out
