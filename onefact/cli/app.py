@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli import agreement_app, delivery_app, errors, identity_app, law_app, log_app, quality_app, retention_app
+from onefact.cli import (
+    agreement_app,
+    audit_app,
+    bulk_app,
+    delivery_app,
+    errors,
+    form_app,
+    identity_app,
+    law_app,
+    log_app,
+    quality_app,
+    retention_app,
+)
 from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
@@ -39,6 +52,11 @@ law_app.add_to(app)
 log_app.add_to(app)
 retention_app.add_to(app)
 quality_app.add_to(app)
+audit_app.add_to(app)
+bulk_app.add_to(app)
+form_app.add_to(app)
+for _more in entry_points(group="onefact.commands"):  # rooms above this one bring their own verbs
+    _more.load()(app)
 
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
@@ -165,6 +183,9 @@ def trace(
     context: typer.Context,
     entity: Annotated[str, typer.Argument(metavar="ENTITY-OR-ID", help="Master id, ID number, name, phone, code.")],
     field: Annotated[str | None, typer.Argument(help="One field; every filled field when not given.")] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DAY", help="What it was on a day (its last moment) or at a time.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Values in full, not masked.")] = False,
     purpose: Purpose = None,
     as_json: Json = False,
@@ -172,7 +193,13 @@ def trace(
     """Show where a value comes from: candidates, source records, batches, deliveries (溯源)."""
     from onefact.cli import verbs
 
-    verbs.trace(_session(context, as_json, purpose=purpose), entity, field, full)
+    session = _session(context, as_json, purpose=purpose)
+    if on is not None:
+        from onefact.cli import past
+
+        past.trace(session, entity, on, field, full)
+    else:
+        verbs.trace(session, entity, field, full)
 
 
 @app.command()

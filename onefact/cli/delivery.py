@@ -166,7 +166,9 @@ def _told(session: Session, done: Decided, what: str, dry_run: bool) -> None:
         return
     session.console.print(f"{what}：{len(done.done)} 条 {' '.join(map(str, done.done[:20]))}", highlight=False)
     if done.left:
-        session.console.print(f"未处理（状态不允许）：{' '.join(map(str, done.left[:20]))}", highlight=False)
+        session.console.print(
+            f"未处理（状态不允许，或主数据已不要求该值）：{' '.join(map(str, done.left[:20]))}", highlight=False
+        )
 
 
 def targets_list(session: Session) -> None:

@@ -196,8 +196,8 @@ def quality() -> Told:
 
 
 def audit_report() -> Told:
-    """Write the auditor's report of the period; raises `VerbMissing` where this onefact cannot."""
-    return _called("onefact.audit_report", "write")
+    """Write the auditor's report of the month before into the home, in all forms."""
+    return _called("onefact.report.period.write", "last_month")
 
 
 def train() -> Told:

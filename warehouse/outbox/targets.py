@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -74,12 +74,26 @@ def standings(engine: sa.Engine) -> Mapping[str, Standing]:
         }  # fmt: skip
 
 
-def failed(engine: sa.Engine, holder: str, reason: str) -> None:
-    """Count a failure of the whole system; from the third in a row its breaker is open."""
+def failed(engine: sa.Engine, holder: str, reason: str, asked: float | None = None) -> None:
+    """Count a failure of the whole system; from the third in a row its breaker is open.
+
+    Args:
+        engine: the master.
+        holder: the system.
+        reason: what happened, in a sentence without personal data.
+        asked: seconds for which the system wants to be left alone (Retry-After): its breaker opens at once, for as long.
+    """
     count = TARGET.c.failures + 1
     pause = sa.func.least(FIRST_PAUSE * sa.func.power(2, sa.func.least(count - FAILURES, 20)), LONGEST_PAUSE)
-    opened = count >= FAILURES
-    statement = insert(TARGET).values(holder=holder, state="closed", failures=1, reason=reason)
+    if asked is not None:
+        pause = sa.func.greatest(sa.case((count >= FAILURES, pause), else_=0.0), asked)
+    opened = count >= FAILURES if asked is None else sa.true()
+    first = (
+        {"state": "closed"}
+        if asked is None
+        else {"state": "open", "until": sa.func.now() + _seconds(sa.literal(asked))}
+    )
+    statement = insert(TARGET).values(holder=holder, failures=1, reason=reason, **first)
     statement = statement.on_conflict_do_update(
         index_elements=[TARGET.c.holder],
         where=TARGET.c.state != "held",
@@ -87,12 +101,16 @@ def failed(engine: sa.Engine, holder: str, reason: str) -> None:
             "failures": count,
             "reason": reason,
             "state": sa.case((opened, "open"), else_="closed"),
-            "until": sa.case((opened, sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, pause)), else_=None),
+            "until": sa.case((opened, sa.func.now() + _seconds(pause)), else_=None),
             "since": sa.func.now(),
         },
     )
     with engine.begin() as connection:
         connection.execute(statement)
+
+
+def _seconds(amount: sa.ColumnElement[float]) -> sa.ColumnElement[timedelta]:
+    return sa.func.make_interval(0, 0, 0, 0, 0, 0, amount)
 
 
 def worked(engine: sa.Engine, holder: str) -> None:
