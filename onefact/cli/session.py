@@ -21,7 +21,7 @@ class Session:
 
     def __init__(self, home: Path, systems: Path | None, actor: str | None = None, purpose: str | None = None) -> None:
         self.home_path, self.systems_path = home, systems
-        self.named, self.purpose = actor, purpose
+        self.named, self.purpose, self.via = actor, purpose, "cli"
         self.as_json = False
         self.console = Console()
         self.failed = False
@@ -37,7 +37,7 @@ class Session:
             database_url=os.environ.get("ONEFACT_DATABASE_URL") or None,
             actor=self.named or acting(),
             purpose=self.purpose or "",
-            via="cli",
+            via=self.via,
         )
 
     @property
