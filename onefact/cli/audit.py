@@ -22,7 +22,6 @@ def report(
 
     span = asked(session.home.now().date(), *period)
     wanted = [cast("verb.Form", f) for f in forms] or verb.FORMS
-    session.read("report", "report", [span.name], count=1, act="report", forms=list(wanted))
     done = verb.write(session.home, span, out, wanted)
     if session.as_json:
         session.emit({
@@ -54,10 +53,6 @@ def sample(
     if full and size > verb.FULL_MOST:
         raise verb.TooManyInFull(size)
     drawn = verb.sample(session.home, size, seed, stratify, entities, fields)
-    ids = sorted({v.master_id for v in drawn.values})
-    session.read(
-        "sample", "master", ids, count=len(drawn.values), full=full, act="sample", seed=seed, digest=drawn.digest
-    )
     path = sample_sheet.write(session.home, drawn, out, full=full)
     if session.as_json:
         session.emit({

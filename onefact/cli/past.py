@@ -22,7 +22,6 @@ def trace(session: Session, wanted: str, on: str, field: str | None, full: bool)
     from onefact.past.answer import trace_on
 
     told = trace_on(session.home, wanted, on, field)
-    session.read("trace --on", told.entity_type, [told.master_id], full=full, field=field, on=on)
     if session.as_json:
         session.emit(asdict(told) if full else mask_keys(asdict(_masked(told))))
         return

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from onefact import log, policy
+from onefact import policy
 from onefact.enter import find, is_uuid
 from onefact.home import Home
 from onefact.past.claims import Claimed, Recomputed, moment_of, recompute
@@ -17,12 +17,11 @@ from onefact.trace import Claim, rule_of
 from onefact.whois import Held, NobodyThen, held_by, moment
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from warehouse import golden_history, sealed
+from warehouse import golden_history
 from warehouse.golden_history import Spell
-from warehouse.tables import CROSSWALK, CROSSWALK_HISTORY, ENTRY
+from warehouse.tables import CROSSWALK, CROSSWALK_HISTORY, ENTRY, METADATA
 
-SEEN_MOST = 1000
-"""Readings told, the newest."""
+NOT_ENABLED = "未启用（没有密封日志）"
 
 SAME, DIFFERENT, UNSURE = "一致", "不一致", "无法重算"
 
@@ -141,7 +140,7 @@ def trace_on(home: Home, wanted: str, on: str, field_name: str | None = None) ->
         spells = {n: _spell(connection, entity_type, master_id, n, members, at) for n in names}
         received = _received(connection, master_id, at)
         entries = _entries(connection, members)
-    seen = _seen(home, entity_type, master_id, at)
+        seen = _seen(connection, master_id, at)
     wanted_fields = [n for n in names if field_name or spells[n].value is not None]
     again = recompute(home, members, wanted_fields, when)
     fields = tuple(_field(entity_type, n, spells[n], again, entries, tuple(received.get(n, ()))) for n in wanted_fields)
@@ -254,10 +253,13 @@ def _received(connection: sa.Connection, master_id: str, at: datetime) -> dict[s
     return found
 
 
-def _seen(home: Home, entity_type: str, master_id: str, at: datetime) -> tuple[Seen, ...]:
-    """Who had seen it by then, oldest first; ids that were merged into it count."""
-    found = log.seen(home, entity_type, master_id, limit=SEEN_MOST, until=at)
-    return tuple(
-        Seen(datetime.fromisoformat(r.at).astimezone().isoformat(), r.actor, sealed.ACTS.get(r.act, r.act), r.purpose)
-        for r in reversed(found)
+def _seen(connection: sa.Connection, master_id: str, at: datetime) -> tuple[Seen, ...] | str:
+    table = METADATA.tables.get("sealed_log")
+    if table is None:
+        return NOT_ENABLED
+    query = (
+        sa.select(table.c["at"], table.c["actor"], table.c["act"], table.c["body"].cast(sa.JSON)["purpose"].astext)
+        .where(table.c["subjects"].contains([master_id]), table.c["at"].cast(sa.DateTime(timezone=True)) <= at)
+        .order_by(table.c["seq"])
     )
+    return tuple(Seen(str(when), actor, act, purpose or "") for when, actor, act, purpose in connection.execute(query))

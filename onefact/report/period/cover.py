@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import sqlalchemy as sa
 
 from onefact.home import Home
 from onefact.report.period.span import Period
-from warehouse import sealed
-from warehouse.sealed.chain import stamp
-from warehouse.tables import RUN
+from warehouse.tables import METADATA, RUN
+
+NOT_ENABLED = "未启用"
 
 VERBS: Mapping[str, str] = {
     "consolidate": "归集", "gate": "质量闸门", "reconcile": "核对", "quality": "质量检查", "push": "回写", "pull": "采集",
@@ -49,10 +48,12 @@ class Checkpoint:
 
 def checkpoint(home: Home, period: Period) -> Checkpoint | str:
     """Return the checkpoint, or why there is none (a sentence)."""
+    table = METADATA.tables.get("log_checkpoint")
+    if table is None:
+        return NOT_ENABLED
     with home.engine.connect() as connection:
-        found = sealed.entries(connection, act="checkpoint", until=stamp(period.end), limit=1)
-    if not found:
-        return "本期末之前没有检查点"
-    [last] = found
-    moment = datetime.fromisoformat(last.at).astimezone(period.end.tzinfo)
-    return Checkpoint(int(last.detail["seq"]), str(last.detail["hash"]), f"{moment:%Y-%m-%d %H:%M}")
+        query = sa.select(table).where(table.c["at"] < period.end).order_by(table.c["at"].desc()).limit(1)
+        row = connection.execute(query).mappings().first()
+    return (
+        Checkpoint(int(row["size"]), str(row["root"]), f"{row['at']:%Y-%m-%d %H:%M}") if row else "本期末之前没有检查点"
+    )
