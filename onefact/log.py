@@ -55,8 +55,7 @@ def folder(home: Home) -> Path:
 def issue(home: Home) -> tuple[Checkpoint, Path]:
     """Seal the ledgers, sign the end of the log, write the file; daily (`dags/daily_checkpoint.py`, or cron)."""
     mine, at = keys.load(home.path), home.now().astimezone()
-    with home.engine.begin() as connection:
-        ledgers.seal(connection, actor=home.actor, at=at, via=home.via)
+    ledgers.seal(home.engine, actor=home.actor, at=at, via=home.via)
     with home.engine.begin() as connection:
         return checkpoint.issue(connection, mine, folder(home), actor=home.actor, at=at, via=home.via)
 

@@ -207,13 +207,11 @@ def test_a_change_in_a_sealed_ledger_is_seen_in_its_portion(lived: Town) -> None
 
 def test_a_seal_takes_only_what_is_new_and_does_not_wait_for_a_writer(lived: Town) -> None:
     home = lived.home
-    with home.engine.begin() as connection:
-        assert ledgers.seal(connection, actor="timer") == 0
+    assert ledgers.seal(home.engine, actor="timer") == 0
     push(home)
     with home.engine.begin() as writer:
         writer.execute(sa.text("UPDATE outbox SET code = 'busy' WHERE change_id = (SELECT min(change_id) FROM outbox)"))
-        with home.engine.begin() as connection:
-            assert ledgers.seal(connection, actor="timer") == 0  # the step is not committed: left for the next time
-    with home.engine.begin() as connection:
-        assert ledgers.seal(connection, actor="timer") == 1
+        assert ledgers.seal(home.engine, actor="timer") == 0  # the step is not committed: left for the next time
+    assert ledgers.seal(home.engine, actor="timer") == 1
+    assert ledgers.seal(home.engine, actor="timer") == 0
     assert log.verify(home).sound
