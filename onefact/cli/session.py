@@ -75,6 +75,12 @@ class Session:
             **detail,
         )
 
+    def missed(self, what: str, wanted: str) -> None:
+        """Note that somebody asked for a person or thing that is not there: who tries numbers is seen."""
+        from onefact.acting import named
+
+        self.read(what, "master", count=0, wanted=named(self.home, wanted))
+
     def emit(self, document: Any) -> None:
         """Print the JSON document of a verb."""
         self.console.file.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")

@@ -161,8 +161,16 @@ def enter(session: Session, entity: str, field: str, value: str, *, dry_run: boo
     from onefact import consolidate as consolidation
     from onefact import enter as verb
     from onefact import push
+    from onefact.acting import acted, named
 
-    entered = verb.enter(session.home, entity, field, value, actor=session.actor, dry_run=dry_run)
+    try:
+        entered = verb.enter(session.home, entity, field, value, actor=session.actor, dry_run=dry_run)
+    except verb.EntryRefused:
+        tried = named(session.home, entity)
+        acted(
+            session.home, "enter", "master", count=0, actor=session.actor, outcome="refused", field=field, wanted=tried
+        )
+        raise
     if dry_run:
         session.read("enter --dry-run", entered.entity_type, [entered.master_id], field=field)
         if session.as_json:
@@ -209,6 +217,7 @@ def trace(session: Session, entity: str, field: str | None, full: bool) -> None:
 
     found = enter.find(session.home, entity)
     if not found:
+        session.missed("trace", entity)
         raise enter.EntryRefused("No golden record has this id, number, name or phone.")
     if len(found) > 1 and not session.as_json:
         session.console.print(
