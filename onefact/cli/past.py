@@ -67,15 +67,17 @@ def _show(session: Session, told: PastTrace, one: PastField, full: bool) -> None
     seen = str if full else partial(mask, kind)
     rows = [
         [
-            "★" if c.claim.wins else ("↺" if c.claim.echo else ""), seen(c.claim.value), c.claim.system_id,
-            c.claim.record_key if full else mask_key(c.claim.record_key), c.claim.observed_at, c.claim.rank, _behind(c),
+            number, "★" if c.claim.wins else ("↺" if c.claim.echo else ""), seen(c.claim.value), c.claim.system_id,
+            c.claim.record_key if full else mask_key(c.claim.record_key), c.claim.observed_at[:19], c.claim.rank,
         ]
-        for c in one.claims
+        for number, c in enumerate(one.claims, 1)
     ]  # fmt: skip
     value = seen(one.value) if one.value is not None else "（无）"
     title = f"{one.cn} {one.field} = {value}（{one.rule}）"
-    columns = ["", "候选值", "系统", "记录", "观察时间", "分级", "依据"]
+    columns = ["", "", "候选值", "系统", "记录", "观察时间", "分级"]
     session.console.print(show.table(title, columns, rows, numeric=["分级"]))
+    for number, c in enumerate(one.claims, 1):
+        session.console.print(f"  {number} {_behind(c)}", highlight=False, soft_wrap=True)
     spell = one.spell
     session.console.print(
         f"  自 {_time(spell.since) or '启用历史之前'}（{spell.began_by or '—'}）至 {_time(spell.until) or '今'}"
@@ -87,7 +89,9 @@ def _show(session: Session, told: PastTrace, one: PastField, full: bool) -> None
         same = "" if r.value == one.value else "，送的是另一个值 " + (seen(r.value) if r.value else "（空）")
         receipt = f"，回执 {r.receipt}" if r.receipt else ""
         state = "已单向导出" if r.code == "exported" else STATES.get(r.state, r.state)
-        session.console.print(f"  → {r.system_id}：{state}，{_time(r.at)}{receipt}{same}", highlight=False)
+        session.console.print(
+            f"  → {r.system_id}：{state}，{_time(r.at)}{receipt}{same}", highlight=False, soft_wrap=True
+        )
 
 
 def _behind(claim: PastClaim) -> str:
