@@ -23,6 +23,7 @@ from connectors.mapping import MappingError
 from connectors.mapping.encode import speller
 from connectors.mapping.rows import record_keys
 from connectors.registry import connect
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law import register
 from onefact.law.reading import decode_lawful, may_read
@@ -113,6 +114,7 @@ def reconcile(
     found = tuple(Finding(*row) for row in rows)
     done = [r.system_id for r in results if not r.error and not r.unreadable]
     opened, closed = (0, 0) if dry_run else findings.keep(home.engine, run_id, done, found, _summary(results))
+    acted(home, "reconcile", "system", [r.system_id for r in results], count=len(found), run=run_id, dry_run=dry_run)
     return Reconciled(run_id, tuple(results), found, opened, closed)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from schemas.derive.sql import as_text, column_type
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType
-from warehouse import golden_history
+from warehouse import golden_history, grids, search_keys
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
 from warehouse.tables import WAKE
@@ -146,6 +146,58 @@ class Publisher(Ledger):
             self._execute(f"DELETE FROM {table} t USING gone_{table} g WHERE {same}")
             self._copy(table, values)
         return rows
+
+    def grids(self) -> int:
+        """Say anew which grid each entity is in, after the tree has changed; return how many rows came or went."""
+        now, *steps = grids.SETTLE
+        self._execute(now)
+        return sum(self._execute(step) for step in steps)
+
+    def found_by(self) -> int:
+        """Write the search keys of records that changed or moved anew, after the tree; return how many there are now.
+
+        Reads `changed_`, `fresh_`, `golden_` and `ended_<entity>`, `point_gone` and `point_fresh`. A master that has no keys
+        yet gets those of all its records.
+        """
+        where = [f"SELECT '{e}' AS entity_type, master_id FROM changed_{e}" for e in ENTITIES]
+        where += [f"SELECT '{e}', old_id FROM ended_{e}" for e in ENTITIES]
+        where += [f"SELECT entity_type, master_id FROM {point}" for point in ("point_gone", "point_fresh")]
+        if self._empty("search_key"):
+            where = [
+                f"SELECT '{e}' AS entity_type, master_id FROM {r}_{e}" for e in ENTITIES for r in ("golden", "fresh")
+            ]
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE search_touched AS {' UNION '.join(where)}")
+        if not self._send("search_touched", "entity_type varchar, master_id uuid", "SELECT * FROM search_touched"):
+            return 0
+        self._execute("DELETE FROM search_key k USING search_touched t WHERE t.master_id = k.master_id")
+        keys = 0
+        for entity_type in ENTITIES:
+            mine = f"SELECT master_id FROM search_touched WHERE entity_type = '{entity_type}'"
+            now = (
+                f"(SELECT * FROM fresh_{entity_type} WHERE master_id IN ({mine}) UNION ALL SELECT * FROM golden_{entity_type} "
+                f"WHERE master_id IN ({mine}) AND master_id NOT IN (SELECT master_id FROM touched_{entity_type}))"
+            )
+            if sql := search_keys.keys_sql(entity_type, now):
+                keys += self._copy("search_key", sql)
+        return keys + self._execute(search_keys.PLACES)
+
+    def candidates(self, touched: str) -> int:
+        """Replace the losing values of the touched entities (`candidate_<entity>`); return how many there are now."""
+        self._send(
+            "candidate_of", "entity_type varchar, master_id uuid", f"SELECT entity_type, master_id FROM {touched}"
+        )
+        self._execute("DELETE FROM candidate c USING candidate_of t WHERE t.master_id = c.master_id")
+        parts = (
+            f"SELECT '{e}' AS entity_type, master_id, field, value, ref, systems FROM candidate_{e}" for e in ENTITIES
+        )
+        return self._copy("candidate", " UNION ALL ".join(parts))
+
+    def taken(self, entries: Sequence[str]) -> int:
+        """Say of entries that this run has taken them: what they bring about is in the outbox from now on."""
+        if not entries:
+            return 0
+        statement = "UPDATE entry SET taken_by = %s WHERE entry_id = ANY(%s::uuid[]) AND taken_by IS NULL"
+        return self._pg.execute(statement, (self._run, list(entries))).rowcount
 
     def confirm(self, confirmed: str) -> int:
         """Settle what only a reading can confirm, since the system's own reading shows the values; return how many."""
