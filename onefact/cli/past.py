@@ -12,6 +12,7 @@ from onefact.cli.session import Session
 from onefact.masking import mask, mask_key, mask_keys
 from onefact.report.view import STATES
 from schemas.entities import ENTITIES
+from warehouse.sealed import ACTS
 
 if TYPE_CHECKING:
     from onefact.past.answer import PastClaim, PastField, PastTrace
@@ -22,6 +23,7 @@ def trace(session: Session, wanted: str, on: str, field: str | None, full: bool)
     from onefact.past.answer import trace_on
 
     told = trace_on(session.home, wanted, on, field)
+    session.read("trace --on", told.entity_type, [told.master_id], full=full, field=field, on=on)
     if session.as_json:
         session.emit(asdict(told) if full else mask_keys(asdict(_masked(told))))
         return
@@ -97,8 +99,8 @@ def _show(session: Session, told: PastTrace, one: PastField, full: bool) -> None
 def _behind(claim: PastClaim) -> str:
     """What stands behind a claim: an entry with its typist, or the landed row with its hash."""
     if claim.entry is not None:
-        device = f"，设备 {claim.entry.device}" if claim.entry.device else "，设备未登记"
-        return f"录入：{claim.entry.actor}，{claim.entry.entered_at[:19]}{device}"
+        act = f"，设备动作 {claim.entry.act_id}" if claim.entry.act_id else "，命令行录入"
+        return f"录入：{claim.entry.actor}，{claim.entry.entered_at[:19]}{act}"
     if claim.raw is None:
         return f"{claim.claim.batch_id}（原始记录已不在）"
     raw = claim.raw
@@ -107,12 +109,12 @@ def _behind(claim: PastClaim) -> str:
 
 
 def _seen(session: Session, told: PastTrace) -> None:
-    if isinstance(told.seen, str):
-        session.console.print(f"谁看过：{told.seen}", highlight=False)
-        return
     session.console.print(f"谁看过：{len(told.seen)} 次" if told.seen else "谁看过：日志中没有", highlight=False)
     for s in told.seen[-20:]:
-        session.console.print(f"  {s.at[:19]} {s.actor}：{s.act}，{s.purpose or '未注明目的'}", highlight=False)
+        when = datetime.fromisoformat(s.at)
+        session.console.print(
+            f"  {_time(when)} {s.actor}：{ACTS.get(s.act, s.act)}，{s.purpose or '未注明目的'}", highlight=False
+        )
 
 
 def _time(moment: datetime | None) -> str:

@@ -17,23 +17,24 @@ from onefact.trace import Claim, rule_of
 from onefact.whois import Held, NobodyThen, held_by, moment
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from warehouse import golden_history
+from warehouse import golden_history, sealed
 from warehouse.golden_history import Spell
-from warehouse.tables import CROSSWALK, CROSSWALK_HISTORY, ENTRY, METADATA
+from warehouse.tables import CROSSWALK, CROSSWALK_HISTORY, ENTRY, REDIRECT
 
-NOT_ENABLED = "未启用（没有密封日志）"
+SEEN = 1000
+"""Readings that are told at most, the newest."""
 
 SAME, DIFFERENT, UNSURE = "一致", "不一致", "无法重算"
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A value that somebody typed: who, when, on which device (None = it was not noted)."""
+    """A value that somebody typed: who, when, in which act (its id is made by the device; None = typed at the command line)."""
 
     entry_id: str
     actor: str
     entered_at: str
-    device: str | None
+    act_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class PastTrace:
         run_id: the consolidation whose result stood then.
         records: the records that were its own.
         missing: batches whose files have been deleted since, so that their rows cannot be shown.
-        seen: who had read it by then; a sentence where nobody can say.
+        seen: who had read it by then, as the sealed log has it.
     """
 
     entity_type: EntityType
@@ -114,7 +115,7 @@ class PastTrace:
     records: tuple[Held, ...]
     fields: tuple[PastField, ...]
     missing: tuple[str, ...]
-    seen: tuple[Seen, ...] | str
+    seen: tuple[Seen, ...]
 
 
 def trace_on(home: Home, wanted: str, on: str, field_name: str | None = None) -> PastTrace:
@@ -140,7 +141,7 @@ def trace_on(home: Home, wanted: str, on: str, field_name: str | None = None) ->
         spells = {n: _spell(connection, entity_type, master_id, n, members, at) for n in names}
         received = _received(connection, master_id, at)
         entries = _entries(connection, members)
-        seen = _seen(connection, master_id, at)
+        seen = _seen(connection, entity_type, master_id, at)
     wanted_fields = [n for n in names if field_name or spells[n].value is not None]
     again = recompute(home, members, wanted_fields, when)
     fields = tuple(_field(entity_type, n, spells[n], again, entries, tuple(received.get(n, ()))) for n in wanted_fields)
@@ -230,9 +231,17 @@ def _check(name: str, spell: Spell, again: Recomputed) -> tuple[str, str]:
 
 
 def _entries(connection: sa.Connection, members: Sequence[Held]) -> dict[str, Entered]:
-    masters = {h.record.record_key.partition("/")[0] for h in members if h.record.system_id == policy.ENTRY}
-    rows = connection.execute(sa.select(ENTRY).where(sa.cast(ENTRY.c.master_id, sa.Text).in_(masters))).mappings()
-    return {str(r["entry_id"]): Entered(str(r["entry_id"]), r["actor"], r["entered_at"], r.get("device")) for r in rows}
+    """Return the entries behind the entity's records of the system `entry`; an act that came from a device names it by its id."""
+    keys = [h.record.record_key for h in members if h.record.system_id == policy.ENTRY]
+    query = sa.select(ENTRY).where(
+        sa.or_(
+            ENTRY.c.record_key.in_(keys), sa.cast(ENTRY.c.master_id, sa.Text).in_({k.partition("/")[0] for k in keys})
+        )
+    )
+    return {
+        str(r["entry_id"]): Entered(str(r["entry_id"]), r["actor"], r["entered_at"], r["act_id"] and str(r["act_id"]))
+        for r in connection.execute(query).mappings()
+    }
 
 
 RECEIVED = """
@@ -253,13 +262,8 @@ def _received(connection: sa.Connection, master_id: str, at: datetime) -> dict[s
     return found
 
 
-def _seen(connection: sa.Connection, master_id: str, at: datetime) -> tuple[Seen, ...] | str:
-    table = METADATA.tables.get("sealed_log")
-    if table is None:
-        return NOT_ENABLED
-    query = (
-        sa.select(table.c["at"], table.c["actor"], table.c["act"], table.c["body"].cast(sa.JSON)["purpose"].astext)
-        .where(table.c["subjects"].contains([master_id]), table.c["at"].cast(sa.DateTime(timezone=True)) <= at)
-        .order_by(table.c["seq"])
-    )
-    return tuple(Seen(str(when), actor, act, purpose or "") for when, actor, act, purpose in connection.execute(query))
+def _seen(connection: sa.Connection, entity_type: EntityType, master_id: str, at: datetime) -> tuple[Seen, ...]:
+    """Return who had read the entity by a moment, oldest first: also under the ids that were merged into it."""
+    merged = connection.execute(sa.select(REDIRECT.c.old_id).where(REDIRECT.c.new_id == master_id)).scalars()
+    rows = sealed.seen_by(connection, entity_type, [master_id, *map(str, merged)], limit=SEEN)
+    return tuple(Seen(r.at, r.actor, r.act, r.purpose) for r in reversed(rows) if datetime.fromisoformat(r.at) <= at)

@@ -256,4 +256,8 @@ def test_who_had_received_it_by_then(town: Town, monkeypatch: pytest.MonkeyPatch
         assert said in told.output
     assert "13900000012" not in told.output
     assert "13900000012" not in CliRunner().invoke(app, [*base, "--json"]).output
-    assert "13900000012" in CliRunner().invoke(app, [*base, "--full"]).output
+    assert "13900000012" in CliRunner().invoke(app, [*base, "--full", "--purpose", "信访核查"]).output
+    seen = trace_on(town.home, citizen(1), (after + timedelta(hours=1)).isoformat(), "phone").seen
+    assert [s.act for s in seen] == ["read"] * 3
+    assert seen[-1].purpose == "信访核查"
+    assert trace_on(town.home, citizen(1), before.isoformat(), "phone").seen == ()
