@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -132,13 +132,14 @@ def trace_on(home: Home, wanted: str, on: str, field_name: str | None = None) ->
         schemas.model.UnknownField: the entity has no such field.
     """
     at = moment(home, on)
-    members = _members(home, wanted, at)
+    members, life = _members(home, wanted, at)
     entity_type, master_id = members[0].entity_type, members[0].master_id
     entity = ENTITIES[entity_type]
     names = [entity.field(field_name).name] if field_name else list(entity.names)
     with home.engine.connect() as connection:
         when = moment_of(connection, at)
-        spells = {n: _spell(connection, entity_type, master_id, n, members, at) for n in names}
+        began = _began(life, at)
+        spells = {n: _spell(connection, entity_type, master_id, n, began, at) for n in names}
         received = _received(connection, master_id, at)
         entries = _entries(connection, members)
         seen = _seen(connection, entity_type, master_id, at)
@@ -148,8 +149,8 @@ def trace_on(home: Home, wanted: str, on: str, field_name: str | None = None) ->
     return PastTrace(entity_type, master_id, at, when.run_id, tuple(members), fields, again.missing, seen)
 
 
-def _members(home: Home, wanted: str, at: datetime) -> list[Held]:
-    """Return the records that were the entity's at a moment."""
+def _members(home: Home, wanted: str, at: datetime) -> tuple[list[Held], list[Held]]:
+    """Return the records that were the entity's at a moment, and all that it ever had."""
     with home.engine.connect() as connection:
         ids = [wanted] if is_uuid(wanted) else []
         ids += [f.master_id for f in find(home, wanted)]
@@ -158,7 +159,7 @@ def _members(home: Home, wanted: str, at: datetime) -> list[Held]:
                 connection, (CROSSWALK.c.master_id == master_id,), (CROSSWALK_HISTORY.c.master_id == master_id,)
             )
             if members := [h for h in life if h.at(at)]:
-                return members
+                return members, life
     if not ids:
         raise NobodyThen(
             "没有主数据有此编号、号码、姓名或电话。可用当时的主数据编号，或先用 onefact whois 系统 记录号 --on 日期 查编号。"
@@ -170,23 +171,30 @@ def _members(home: Home, wanted: str, at: datetime) -> list[Held]:
 
 
 def _spell(
-    connection: sa.Connection, entity_type: EntityType, master_id: str, name: str, members: Sequence[Held], at: datetime
-) -> Spell:
+    connection: sa.Connection, entity_type: EntityType, master_id: str, name: str, began: tuple[datetime | None, str | None], at: datetime
+) -> Spell:  # fmt: skip
+    """Return the value that held; it cannot have begun before the entity stood (again)."""
     found = golden_history.spell_at(golden_history.spells(connection, entity_type, master_id, name), at)
     if found is None:
-        return Spell(None, None, None, None, None, None)
-    if found.since is None:
-        # It has had this value as long as the record is known: since its first record was linked.
-        first = min((h for h in members if h.since is not None), key=lambda h: h.since or at, default=None)
-        return Spell(
-            found.value,
-            found.ref,
-            first.since if first else None,
-            found.until,
-            first.run_id if first else None,
-            found.ended_by,
-        )
+        return Spell(None, None, began[0], None, began[1], None)
+    stood, run = began
+    if found.since is None or (stood is not None and found.since < stood):
+        return replace(found, since=stood, began_by=run)
     return found
+
+
+def _began(life: Sequence[Held], at: datetime) -> tuple[datetime | None, str | None]:
+    """Return since when the entity had stood without a break, and the run that made it stand; (None, None): always."""
+    moment, run = at, None
+    while True:
+        covering = [h for h in life if h.since is None or h.since < moment]
+        covering = [h for h in covering if h.until is None or h.until >= moment]
+        if not covering:
+            return (moment, run) if run else (None, None)
+        first = min(covering, key=lambda h: h.since.timestamp() if h.since else 0.0)
+        if first.since is None:
+            return None, None
+        moment, run = first.since, first.run_id
 
 
 def _field(

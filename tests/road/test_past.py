@@ -121,6 +121,20 @@ def test_a_field_that_was_empty_says_so(lived: Lived) -> None:
     assert first.astimezone() < field.spell.since < later.astimezone()
 
 
+def test_an_entity_that_stood_again_began_then(lived: Lived) -> None:
+    town, days = lived
+    (restored,) = [i for (e, i) in days[6][1] if e == "person" and (e, i) not in days[5][1]]
+    (name,) = trace_on(town.home, restored, days[6][0].isoformat(), "name").fields
+    assert name.spell.since is not None
+    assert days[5][0].astimezone() < name.spell.since < days[6][0].astimezone()
+    (before,) = trace_on(town.home, restored, days[4][0].isoformat(), "name").fields
+    assert before.value == name.value
+    assert before.spell.since is not None
+    assert before.spell.since < days[1][0].astimezone()
+    with pytest.raises(NobodyThen):
+        trace_on(town.home, restored, days[5][0].isoformat(), "name")  # then it was part of another
+
+
 def test_the_winner_of_a_day_leads_to_the_row_and_its_hash(lived: Lived) -> None:
     town, days = lived
     told = trace_on(town.home, citizen(1), days[1][0].isoformat(), "name")
