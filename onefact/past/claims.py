@@ -21,7 +21,7 @@ from onefact import policy
 from onefact.home import Home
 from onefact.law import register
 from onefact.law.reading import decode_lawful
-from onefact.past.landed import Raw, batches, search
+from onefact.past.landed import Raw, batches, folder_of, search
 from onefact.whois import Held
 from schemas.entities import ENTITIES
 from schemas.model import Entity
@@ -115,7 +115,7 @@ def recompute(home: Home, members: Sequence[Held], fields: Sequence[str], when: 
         if held.record.system_id != policy.ENTRY:
             wanted.setdefault(held.record.system_id, []).append(held.record.record_key)
     landed = batches(home, list(wanted), when.pulled)
-    missing = tuple(b["batch_id"] for b in landed if not (home.landing / b["folder"]).is_dir())
+    missing = tuple(b["batch_id"] for b in landed if folder_of(home, b) is None)
     with tempfile.TemporaryDirectory(prefix="onefact-past-") as folder:
         con = open_warehouse(Path(folder) / "past.duckdb", threads=1, memory="400MB")
         try:
