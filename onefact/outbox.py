@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from onefact import policy
 from onefact.home import Home
 from warehouse import outbox
 from warehouse.outbox import Row, Step, targets
@@ -48,9 +49,36 @@ def show(home: Home, change_id: int) -> tuple[Row, list[Step]]:
 def retry(
     home: Home, ids: Sequence[int], systems: Sequence[str], states: Sequence[str], actor: str, *, dry_run: bool = False
 ) -> Decided:
-    """Let changes be tried again; the next push takes them up."""
+    """Let changes be tried again; the next push takes them up.
+
+    What the master does not say any more is not sent again: such a field is taken out, and a change of which nothing is
+    left stays where it is. A record still to be created gets today's values.
+    """
     chosen = _chosen(home, ids, systems, states or _settled(RETRIED), RETRIED)
-    return _decided(chosen, outbox.retry(home.engine, chosen, actor, dry_run=dry_run))
+    revised = _by_today(home, chosen)
+    wanted = [i for i in chosen if revised.get(i, True)]
+    some = {i: fields for i, fields in revised.items() if fields}
+    return _decided(chosen, outbox.retry(home.engine, wanted, actor, revised=some, dry_run=dry_run))
+
+
+def _by_today(home: Home, chosen: Sequence[int]) -> dict[int, list[dict[str, str | None]]]:
+    """Return change id -> what it may still ask for, of the changes that ask for something that is not golden today."""
+    golden = outbox.golden_now(home.engine, chosen)
+    wanted = list(policy.targets(home.manifests.values(), home.now().date()))
+    folds = {(t.system_id, t.dataset, t.entity_type, t.role): t.folds for t in wanted}
+    revised: dict[int, list[dict[str, str | None]]] = {}
+    for row in outbox.named(home.engine, [i for i in chosen if i in golden]):
+        folded = folds.get((row.system_id, row.dataset, row.entity_type, row.role), {})
+        now = {f: folded[f].get(v or "") if f in folded else v for f, v in golden[row.change_id].items()}
+        asked = [dict(c) for c in row.changes]
+        if row.operation == "create":
+            today = [c | {"new": now.get(str(c["field"]))} for c in asked]
+            today = [c for c in today if c["new"] is not None]
+        else:
+            today = [c for c in asked if c["new"] == now.get(str(c["field"]))]
+        if today != asked:
+            revised[row.change_id] = today
+    return revised
 
 
 def cancel(

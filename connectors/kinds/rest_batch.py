@@ -109,7 +109,9 @@ class BatchWriter:
             answer = self._session.write(path, payload)
         except Unanswered as error:
             self._at("sent")
-            said = Outcome("", "no_answer", "no_answer", f"目标系统没有应答：{error.what}")
+            said = Outcome(
+                "", "no_answer", "no_answer", f"目标系统没有应答：{error.what}", retry_after=error.retry_after
+            )
             return [Claim(one, replace(said, change_id=one.change.change_id)) for one in batch]
         except BusinessError as error:
             self._at("sent")

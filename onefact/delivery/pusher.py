@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -19,6 +20,7 @@ from onefact.delivery import answers, guards
 from onefact.delivery.backoff import Backoff
 from onefact.delivery.due import dated
 from onefact.delivery.gate import Passage, passage
+from onefact.delivery.lease import kept
 from onefact.delivery.merge import Rank, merge
 from onefact.delivery.recover import recover
 from onefact.home import Home
@@ -68,10 +70,16 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What stopped a system, in a sentence, and whether trying again later may help."""
+    """What stopped a system, in a sentence, whether trying again later may help, and when it wants to be asked again."""
 
     sentence: str
     transient: bool = False
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, problem: ConnectorError) -> Trouble:
+        """Return the trouble that an error tells."""
+        return cls(str(problem), problem.transient, problem.retry_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +117,8 @@ class Pusher:
             finally:
                 connector.close()
         except ConnectorError as problem:
-            error = Trouble(str(problem), problem.transient)
-            targets.failed(self._home.engine, self._manifest.id, error.sentence)
+            error = Trouble.of(problem)
+            targets.failed(self._home.engine, self._manifest.id, error.sentence, error.retry_after)
         except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
             error = Trouble(_defect(self._manifest, problem))
             targets.failed(self._home.engine, self._manifest.id, error.sentence)
@@ -126,7 +134,7 @@ class Pusher:
         while (closed := self._closed_since()) is None and (claimed := self._claim(limit)) is not None:
             error, answered = self._deliver(connector, claimed)
             if error:
-                targets.failed(self._home.engine, self._manifest.id, error.sentence)
+                targets.failed(self._home.engine, self._manifest.id, error.sentence, error.retry_after)
                 break
             if answered:
                 targets.worked(self._home.engine, self._manifest.id)
@@ -174,14 +182,26 @@ class Pusher:
         ):
             asked |= {c.change.change_id for c in doubtful}
             self._settings.at("read_back")
-            outcomes = recover(self._manifest, connector, doubtful)
+            with self._held():
+                outcomes = recover(self._manifest, connector, doubtful, self._barred(doubtful))
             # What is sent again at once has lost no try; what nobody can look up is asked about less and less often.
             pauses = {
-                c.change.change_id: self._settings.backoff.pause(c.attempt)
+                c.change.change_id: self._settings.backoff.pause(c.attempt, o.retry_after)
                 if o.state == "no_answer" else Pause(spent=c.attempt >= self._settings.backoff.attempts)
                 for c, o in _paired(doubtful, outcomes)
             }  # fmt: skip
             self._settle([c.change for c in doubtful], outcomes, pauses)
+
+    def _held(self) -> AbstractContextManager[None]:
+        """Keep the lease while the system is asked: its answers may take longer than the lease."""
+        return kept(self._home.engine, self._manifest.id, self._settings.owner, self._settings.lease)
+
+    def _barred(self, doubtful: Sequence[Claimed]) -> frozenset[str]:
+        """Return the keys of changes with a field that may not leave any more: the register may have changed since."""
+        changes = [c.change for c in doubtful]
+        today = self._home.now().date()
+        _, refused = check.look(self._home.engine, self._manifest, self._lines, changes, today)
+        return frozenset(r.change.key for r in refused)
 
     def _deliver(self, connector: Connector, claimed: Sequence[Claimed]) -> tuple[Trouble | None, bool]:
         """Push claimed changes and settle exactly one outcome for each; return what stopped the system, and if it answered."""
@@ -189,11 +209,12 @@ class Pusher:
         if not changes:
             return None, False
         self._settings.at("deliver")
-        outcomes, error = _outcomes(self._manifest, connector, changes)
+        with self._held():
+            outcomes, error = _outcomes(self._manifest, connector, changes)
         attempts = {c.change.change_id: c.attempt for c in claimed}
         pauses = {
-            o.change_id: Pause(counted=False) if o.code == "system_error"
-            else self._settings.backoff.pause(attempts[o.change_id])
+            o.change_id: Pause(seconds=o.retry_after or 0.0, counted=False) if o.code == "system_error"
+            else self._settings.backoff.pause(attempts[o.change_id], o.retry_after)
             for o in outcomes
         }  # fmt: skip
         outcomes, rebased, merged = self._merged(changes, outcomes)
@@ -257,7 +278,10 @@ class Pusher:
             settled = [o for o in connector.follow_up(receipts) if o.state != "sent"]
             if settled:
                 kept = answers.keep(self._home.path, settled)
-                pauses = {o.change_id: self._settings.backoff.pause(by_id[o.change_id].attempts) for o in settled}
+                pauses = {
+                    o.change_id: self._settings.backoff.pause(by_id[o.change_id].attempts, o.retry_after)
+                    for o in settled
+                }
                 mine = [by_id[o.change_id].change for o in settled]
                 settled, rebased, merged = self._merged(mine, settled)
                 done = outbox.settle(
@@ -310,11 +334,12 @@ def _outcomes(
         for outcome in connector.push(changes):
             outcomes[outcome.change_id] = outcome
     except ConnectorError as problem:
-        error, unsent = Trouble(str(problem), problem.transient), not outcomes
+        error, unsent = Trouble.of(problem), not outcomes
     except Exception as problem:  # noqa: BLE001 - what was answered before the defect must still be settled
         error = Trouble(_defect(manifest, problem))
     unanswered = [c.change_id for c in changes if c.change_id not in outcomes]
     if unsent:
-        return [Outcome(i, "planned", "system_error", error.sentence if error else "") for i in unanswered], error
+        words, asked = (error.sentence, error.retry_after) if error else ("", None)
+        return [Outcome(i, "planned", "system_error", words, retry_after=asked) for i in unanswered], error
     missing = [Outcome(i, "no_answer", "no_outcome", "系统没有给出这一条的结果") for i in unanswered]
     return [*(outcomes[c.change_id] for c in changes if c.change_id in outcomes), *missing], error

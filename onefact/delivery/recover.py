@@ -22,12 +22,17 @@ UNSEEN = "无法回读，等待下一次采集核对"
 class Resumes(Protocol):
     """A connector that keeps what it sent: it knows of a change in doubt that it is on its way (files and workbooks)."""
 
-    def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
-        """Yield an outcome for each change that was sent before and is not shown yet; none for the others."""
+    def resume(self, changes: Sequence[Change], barred: frozenset[str] = frozenset()) -> Iterator[Outcome]:
+        """Yield an outcome for each change that was sent before and is not shown yet; none for the others.
+
+        A file that never arrived is put there again, unless it holds a change whose key is among `barred`.
+        """
         ...
 
 
-def recover(manifest: Manifest, connector: Connector, doubtful: Sequence[Claimed]) -> list[Outcome]:
+def recover(
+    manifest: Manifest, connector: Connector, doubtful: Sequence[Claimed], barred: frozenset[str] = frozenset()
+) -> list[Outcome]:
     """Return one outcome for each doubtful change: verified where the system holds it, else planned again.
 
     What a connector itself knows to be on its way comes first: a file may not show in a reading for a day.
@@ -35,10 +40,16 @@ def recover(manifest: Manifest, connector: Connector, doubtful: Sequence[Claimed
     Sending again is safe: the idempotency key is the same, and every connector compares before it writes. A record that
     was perhaps created cannot be looked up by its key, since the target makes the key. It is sent again only where the
     target recognises a repeated key; elsewhere it stays without answer, until a reading of the system shows it.
+
+    Args:
+        manifest: the system's manifest.
+        connector: the way to it.
+        doubtful: the changes in doubt.
+        barred: idempotency keys of those that hold a field which may not leave any more: nothing of them is sent here.
     """
     outcomes: list[Outcome] = []
     if isinstance(connector, Resumes):
-        outcomes += connector.resume([c.change for c in doubtful])
+        outcomes += connector.resume([c.change for c in doubtful], barred)
         known = {o.change_id for o in outcomes}
         doubtful = [c for c in doubtful if c.change.change_id not in known]
     by_place: dict[tuple[str, str], list[Change]] = {}

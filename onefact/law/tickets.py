@@ -74,17 +74,20 @@ def open_ticket(
 ) -> int | None:
     """Open a ticket in the transaction of the entry, withdrawing an older one of the field; None where nobody is asked."""
     now = home.now().astimezone()
-    older = sa.and_(
-        TICKET.c.entity_type == entity_type,
-        TICKET.c.master_id == master_id,
-        TICKET.c.field == field.name,
-        TICKET.c.state == "open",
+    older = sa.text(f"{STANDS} SELECT ticket_id, value FROM stands WHERE master_id = :master ORDER BY ticket_id")
+    about = {"entity": entity_type, "field": field.name, "master": master_id}
+    held = connection.execute(older, about).all()  # of ids that were merged into this one, too
+    same = [int(h.ticket_id) for h in held if h.value == value]
+    _close(
+        connection,
+        [int(h.ticket_id) for h in held if h.ticket_id not in same[:1]],
+        "withdrawn",
+        actor,
+        now,
+        "录入已更改",
     )
-    held = connection.execute(sa.select(TICKET.c.ticket_id, TICKET.c.value).where(older)).first()
-    if held is not None and held.value == value:
-        return int(held.ticket_id)
-    if held is not None:
-        _close(connection, [int(held.ticket_id)], "withdrawn", actor, now, "录入已更改")
+    if same:
+        return same[0]
     if value is None or field.worker:
         return None
     manifest = home.manifests.get(field.authority or "")
@@ -112,14 +115,28 @@ def _settled(connection: sa.Connection, run_id: str, now: datetime) -> int:
         golden = as_text(ENTITIES[entity_type].field(name))
         found = connection.execute(
             sa.text(
-                f"SELECT t.ticket_id FROM ticket t JOIN {entity_type} g USING (master_id) WHERE t.state = 'open' "
-                "AND t.entity_type = :entity AND t.field = :field "
-                f"AND {golden} = t.value AND split_part(g.provenance ->> :field, '|', 1) <> 'entry'"
+                f"{STANDS} SELECT s.ticket_id FROM stands s JOIN {entity_type} g ON g.master_id = s.master_id "
+                f"WHERE {golden} = s.value AND split_part(g.provenance ->> :field, '|', 1) <> 'entry'"
             ),
             {"entity": entity_type, "field": name},
         )
         closed += _close(connection, [int(r[0]) for r in found], "accepted", run_id, now, "权威系统已是该值")
+        values = {"entity": entity_type, "field": name}
+        gone = connection.execute(sa.text(f"{STANDS} SELECT ticket_id FROM stands WHERE master_id IS NULL"), values)
+        closed += _close(connection, [int(r[0]) for r in gone], "withdrawn", run_id, now, "该对象已无来源记录")
     return closed
+
+
+STANDS = """
+WITH RECURSIVE walk AS (
+    SELECT ticket_id, value, master_id, 0 AS step FROM ticket
+    WHERE state = 'open' AND entity_type = :entity AND field = :field
+    UNION ALL
+    SELECT w.ticket_id, w.value, r.new_id, w.step + 1 FROM walk w JOIN redirect r ON r.old_id = w.master_id WHERE w.step < 100
+), stands AS (SELECT DISTINCT ON (ticket_id) ticket_id, value, master_id FROM walk ORDER BY ticket_id, step DESC)
+"""
+"""SQL: open tickets of a field with the master id that now stands for whom they are about: merged ids have heirs (合并去向);
+NULL when nothing is left. The ticket keeps the id it was opened for, since a merge may be undone."""
 
 
 def tickets(home: Home, states: Sequence[str] = ("open",), limit: int = 100) -> list[Ticket]:

@@ -6,14 +6,15 @@ person may do with a change, `targets` keeps the breaker and the holds of the sy
 
 from __future__ import annotations
 
-from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful, withhold
-from warehouse.outbox.decide import cancel, retry
+from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful, renew, withhold
+from warehouse.outbox.decide import cancel, golden_now, retry
 from warehouse.outbox.queries import (
     Row,
     Step,
     find,
     in_state,
     last_sent,
+    named,
     next_due,
     of_run,
     overdue,
@@ -36,12 +37,15 @@ __all__ = [
     "claim",
     "doubtful",
     "find",
+    "golden_now",
     "in_state",
     "last_sent",
+    "named",
     "next_due",
     "of_run",
     "overdue",
     "peek",
+    "renew",
     "retry",
     "rows",
     "settle",

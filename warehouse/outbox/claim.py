@@ -100,6 +100,18 @@ def withhold(engine: sa.Engine, owner: str, fields: Mapping[str, Sequence[str]])
         connection.execute(sa.text(WITHHOLD), {"rows": json.dumps(rows), "owner": owner})
 
 
+def renew(engine: sa.Engine, system_id: str, owner: str, lease: float) -> int:
+    """Prolong the lease on what `owner` still holds of a system; return how many changes that are.
+
+    What another pusher has taken meanwhile carries its name, and is left alone.
+    """
+    mine = sa.and_(
+        OUTBOX.c.system_id == system_id, OUTBOX.c.state.in_(("pending", "no_answer")), OUTBOX.c.leased_by == owner
+    )
+    with engine.begin() as connection:
+        return int(connection.execute(sa.update(OUTBOX).where(mine).values(lease_until=_after(lease))).rowcount)
+
+
 WITHHOLD = """
 UPDATE outbox o SET withheld = v.names FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(change_id bigint, names jsonb)
 WHERE o.change_id = v.change_id AND o.leased_by = :owner

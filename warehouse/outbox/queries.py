@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.model import EntityType
 from schemas.records import Change
@@ -21,6 +22,7 @@ class Row:
 
     change_id: int
     system_id: str
+    dataset: str
     record_key: str | None
     entity_type: EntityType
     role: str
@@ -137,6 +139,14 @@ def rows(
         return [_row(r) for r in connection.execute(query).mappings()]
 
 
+def named(engine: sa.Engine, change_ids: Sequence[int]) -> list[Row]:
+    """Return the changes of these numbers, in the order of their numbers."""
+    chosen = OUTBOX.c.change_id == sa.any_(sa.literal(list(change_ids), ARRAY(sa.BigInteger)))
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(OUTBOX).where(chosen).order_by(OUTBOX.c.change_id)).mappings()
+        return [_row(r) for r in found]
+
+
 def find(engine: sa.Engine, change_id: int) -> Row | None:
     """Return one change."""
     with engine.connect() as connection:
@@ -191,6 +201,7 @@ def _row(row: sa.RowMapping) -> Row:
     return Row(
         change_id=row["change_id"],
         system_id=row["system_id"],
+        dataset=row["dataset"],
         record_key=row["record_key"],
         entity_type=row["entity_type"],
         role=row["role"],

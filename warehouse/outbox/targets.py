@@ -69,12 +69,18 @@ def standings(engine: sa.Engine) -> Mapping[str, Standing]:
         }  # fmt: skip
 
 
-def failed(engine: sa.Engine, holder: str, reason: str) -> None:
-    """Count a failure of the whole system; from the third in a row its breaker is open."""
+def failed(engine: sa.Engine, holder: str, reason: str, asked: float | None = None) -> None:
+    """Count a failure of the whole system; from the third in a row its breaker is open.
+
+    Where the system asked for a pause (`asked` seconds, Retry-After) the breaker opens at once and for as long: what
+    else is planned for it may not disturb it either.
+    """
     count = TARGET.c.failures + 1
-    pause = sa.func.least(FIRST_PAUSE * sa.func.power(2, sa.func.least(count - FAILURES, 20)), LONGEST_PAUSE)
-    opened = count >= FAILURES
-    statement = insert(TARGET).values(holder=holder, state="closed", failures=1, reason=reason)
+    own = sa.func.least(FIRST_PAUSE * sa.func.power(2, sa.func.least(count - FAILURES, 20)), LONGEST_PAUSE)
+    pause = sa.func.greatest(own, asked or 0.0)
+    opened = sa.true() if asked else count >= FAILURES
+    first = {"state": "open", "until": _after(asked)} if asked else {"state": "closed"}
+    statement = insert(TARGET).values(holder=holder, failures=1, reason=reason, **first)
     statement = statement.on_conflict_do_update(
         index_elements=[TARGET.c.holder],
         where=TARGET.c.state != "held",
@@ -82,12 +88,16 @@ def failed(engine: sa.Engine, holder: str, reason: str) -> None:
             "failures": count,
             "reason": reason,
             "state": sa.case((opened, "open"), else_="closed"),
-            "until": sa.case((opened, sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, pause)), else_=None),
+            "until": sa.case((opened, _after(pause)), else_=None),
             "since": sa.func.now(),
         },
     )
     with engine.begin() as connection:
         connection.execute(statement)
+
+
+def _after(seconds: float | sa.ColumnElement[float]) -> sa.ColumnElement[datetime]:
+    return sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 def worked(engine: sa.Engine, holder: str) -> None:
