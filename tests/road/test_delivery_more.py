@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from delivery_support import SYSTEM, Yard
@@ -14,6 +16,7 @@ from connectors.base import Context, Unreachable
 from connectors.manifest import Manifest
 from onefact import consolidate, enter, merge, pull
 from onefact import outbox as decisions
+from onefact.delivery import answers
 from onefact.law import tickets
 from schemas.records import Change, Outcome
 from warehouse import outbox
@@ -191,3 +194,17 @@ class KeepingConnector(ModelConnector):
         assert isinstance(self.system, Keeping)
         self.system.barred = barred
         yield from ()
+
+
+def test_the_answers_of_one_delivery_lie_in_one_file_and_are_found_by_their_hash(tmp_path: Path) -> None:
+    said = [b"one", b"two", b"one", None]
+    outcomes = [Outcome(str(n), "verified", raw=raw) for n, raw in enumerate(said)]
+    hashes = answers.keep(tmp_path, outcomes)
+    assert hashes == {str(n): hashlib.sha256(raw).hexdigest() for n, raw in enumerate(said) if raw is not None}
+    answers.keep(tmp_path, outcomes)  # a repeat adds nothing
+    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 1
+    assert [answers.read(tmp_path, hashes[n]) for n in ("0", "1", "2")] == [b"one", b"two", b"one"]
+    alone = answers.keep(tmp_path, [Outcome("9", "verified", raw=b"alone")])
+    assert answers.read(tmp_path, alone["9"]) == b"alone"
+    assert answers.read(tmp_path, "0" * 64) is None
+    assert all(p.stat().st_mode & 0o077 == 0 for p in tmp_path.rglob("*") if p.is_file())
