@@ -152,11 +152,6 @@ class SentFolder:
                 left -= set(mine)
         return found
 
-    def keys(self, dataset: str, file: str) -> set[str]:
-        """Return the idempotency keys of all changes in a kept file."""
-        metadata = pq.read_metadata(self.folder / dataset / f"{file}.parquet").metadata or {}
-        return set(json.loads(metadata.get(KEYS, b"{}")))
-
     def load(self, file: str) -> tuple[str, pa.Table] | None:
         """Return (dataset, rows) of a file, or None when it is not kept here."""
         found = next(iter(self.folder.glob(f"*/{file}.parquet")), None)
@@ -168,9 +163,9 @@ def resume(
     sent: SentFolder,
     changes: Sequence[Change],
     held: Callable[[str], pa.Table],
-    again: Callable[[Dataset, str, pa.Table, bool], bool],
+    again: Callable[[Dataset, str, pa.Table], None],
     by: str | None = None,
-    barred: frozenset[str] = frozenset(),
+    withheld: Collection[str] = (),
 ) -> Iterator[Outcome]:
     """Yield `sent` for changes that went out in a file before, or may have: nobody knows when their sender died.
 
@@ -182,10 +177,9 @@ def resume(
         sent: where the sent rows are kept.
         changes: what is in doubt.
         held: dataset -> rows of the target's newest export.
-        again: tells whether the target has the file or its receipt; where it has not and may get it (last argument), puts
-            the rows there again and says yes.
+        again: puts the rows of a dataset's file there again, unless the target has the file or its receipt.
         by: when the answer is expected.
-        barred: idempotency keys of changes that may not leave any more: a file that holds one is not put there again.
+        withheld: keys of changes that may not leave any more; a file with one of them stays where it is.
     """
     for dataset in manifest.datasets:
         by_key = {c.key: c for c in changes if c.dataset == dataset.name}
@@ -194,16 +188,15 @@ def resume(
             continue
         rows = held(dataset.name)
         for file, numbers in files.items():
+            if not numbers.keys().isdisjoint(withheld):
+                continue  # what may still leave goes out anew, without the rest
             mine = [by_key[key] for key in numbers]
             shown = standings(manifest, dataset.name, [c for c in mine if c.record_key], rows)
             due_still = all(shown[c.change_id][0] == "due" for c in mine if c.record_key)
             kept = sent.load(file)
             if not due_still or kept is None:
                 continue  # there already, or edited by others: compared and written like any other change
-            if not again(
-                dataset, file, kept[1].drop_columns([CHANGED]), barred.isdisjoint(sent.keys(dataset.name, file))
-            ):
-                continue  # never arrived, and may not any more: what may leave of it goes out anew
+            again(dataset, file, kept[1].drop_columns([CHANGED]))
             for key, number in numbers.items():
                 receipt = f"{file}#{number}"
                 words = "文件已送达，等待回执"

@@ -8,7 +8,7 @@ that comes back - the same sheet with one more column, 错误原因.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ class ExcelConnector:
             if mine:
                 yield from self._push(dataset, mine)
 
-    def resume(self, changes: Sequence[Change], barred: frozenset[str] = frozenset()) -> Iterator[Outcome]:
+    def resume(self, changes: Sequence[Change], withheld: Collection[str] = ()) -> Iterator[Outcome]:
         """Yield `sent` for changes in doubt that went out in a workbook; it is laid there again where it is missing."""
         return resume(
             self.manifest,
@@ -111,7 +111,7 @@ class ExcelConnector:
             lambda name: self._held(name)[0],
             self._again,
             self.manifest.due(self.context.now()),
-            barred,
+            withheld,
         )
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
@@ -185,14 +185,11 @@ class ExcelConnector:
             for change_id, number in numbers.items():
                 yield Outcome(change_id, "sent", message=words, receipt=f"{file}#{number}", due=by)
 
-    def _again(self, dataset: Dataset, file: str, rows: pa.Table, may: bool) -> bool:
-        if (self._in / file).exists() or (self._receipts / file).exists():
-            return True
-        if may:
+    def _again(self, dataset: Dataset, file: str, rows: pa.Table) -> None:
+        if not (self._in / file).exists() and not (self._receipts / file).exists():
             self.context.at("send")
             self._fill(dataset, rows, self._columns(dataset), self._in / file)
             self.context.at("sent")
-        return may
 
     def _fill(self, dataset: Dataset, rows: pa.Table, columns: Mapping[str, int], target: Path) -> None:
         """Write rows below the header of the official template; everything else in it stays."""

@@ -10,7 +10,7 @@ import csv
 import fnmatch
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -89,7 +89,7 @@ class SftpCsvConnector:
         for dataset in self.manifest.datasets:
             yield from self._push(dataset, [one for one in ready if one.change.dataset == dataset.name])
 
-    def resume(self, changes: Sequence[Change], barred: frozenset[str] = frozenset()) -> Iterator[Outcome]:
+    def resume(self, changes: Sequence[Change], withheld: Collection[str] = ()) -> Iterator[Outcome]:
         """Yield `sent` for changes in doubt that went out in a file; it is put there again where it is missing."""
         return resume(
             self.manifest,
@@ -98,7 +98,7 @@ class SftpCsvConnector:
             lambda name: self._held(name)[0],
             self._again,
             self.manifest.due(self.context.now()),
-            barred,
+            withheld,
         )
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
@@ -184,15 +184,11 @@ class SftpCsvConnector:
         self._session.put(f"{path}{MARKER}", hashlib.sha256(content).hexdigest().encode())
         self.context.at("sent")
 
-    def _again(self, dataset: Dataset, file: str, rows: pa.Table, may: bool) -> bool:
+    def _again(self, dataset: Dataset, file: str, rows: pa.Table) -> None:
         source = self._source(dataset)
-        if f"{file}{MARKER}" in self._session.list(source.in_dir):
-            return True
-        if f"{file}{RECEIPT}" in self._session.list(source.receipt_dir):
-            return True
-        if may:
+        arrived = f"{file}{MARKER}" in self._session.list(source.in_dir)
+        if not arrived and f"{file}{RECEIPT}" not in self._session.list(source.receipt_dir):
             self._put(f"{source.in_dir}/{file}", _csv(rows, source.delimiter).encode(source.encoding))
-        return may
 
     def _send_without_foreign(
         self, dataset: Dataset, wanted: Sequence[Outgoing], held: Held, encoding: str

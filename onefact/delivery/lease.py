@@ -1,8 +1,4 @@
-"""The lease of a pusher (租约), kept while it works: a delivery may take longer than the time it was claimed for.
-
-A lease that runs out tells the others that its pusher died. One that is only slow must not look so, or its changes would
-be taken up a second time.
-"""
+"""Keeping what is in our hands (续租): a slow system may take longer over a batch than a lease lasts."""
 
 from __future__ import annotations
 
@@ -14,29 +10,33 @@ import sqlalchemy as sa
 
 from warehouse import outbox
 
+SHORTEST = 0.05
+"""Seconds between two renewals at least."""
+
 
 @contextmanager
-def kept(engine: sa.Engine, system_id: str, owner: str, lease: float) -> Iterator[None]:
-    """Renew the lease on everything that `owner` holds of a system every third of it, as long as the block runs.
+def renewing(engine: sa.Engine, system_id: str, owner: str, lease: float) -> Iterator[None]:
+    """Renew a pusher's lease on a system's changes for the time of a `with` block, each time a third of it is over.
 
-    A renewal that the database does not take is tried again at the next third; when it is away for longer than the lease,
-    the changes are doubtful, as after a crash. A lease of 0 seconds is never renewed.
+    The thread ends with the block and with the process, so the changes of a pusher that dies are free when its last lease
+    runs out. An error in renewing stops nothing: the lease then runs out, and the changes are read back by another.
     """
-    done = threading.Event()
+    if lease <= 0:
+        yield
+        return
+    over = threading.Event()
 
-    def renew() -> None:
-        while not done.wait(lease / 3):
+    def keep() -> None:
+        while not over.wait(max(lease / 3, SHORTEST)):
             try:
                 outbox.renew(engine, system_id, owner, lease)
             except sa.exc.SQLAlchemyError:
-                continue
+                return
 
-    keeper = threading.Thread(target=renew, name=f"lease-{system_id}", daemon=True) if lease > 0 else None
-    if keeper:
-        keeper.start()
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
     try:
         yield
     finally:
-        done.set()
-        if keeper:
-            keeper.join()
+        over.set()
+        keeper.join()

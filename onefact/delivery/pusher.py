@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -20,7 +19,7 @@ from onefact.delivery import answers, guards
 from onefact.delivery.backoff import Backoff
 from onefact.delivery.due import dated
 from onefact.delivery.gate import Passage, passage
-from onefact.delivery.lease import kept
+from onefact.delivery.lease import renewing
 from onefact.delivery.merge import Rank, merge
 from onefact.delivery.recover import recover
 from onefact.home import Home
@@ -70,16 +69,12 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What stopped a system, in a sentence, whether trying again later may help, and when it wants to be asked again."""
+    """What stopped a system, in a sentence, and whether trying again later may help."""
 
     sentence: str
     transient: bool = False
     retry_after: float | None = None
-
-    @classmethod
-    def of(cls, problem: ConnectorError) -> Trouble:
-        """Return the trouble that an error tells."""
-        return cls(str(problem), problem.transient, problem.retry_after)
+    """Seconds for which the system wants to be left alone, where it said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +112,7 @@ class Pusher:
             finally:
                 connector.close()
         except ConnectorError as problem:
-            error = Trouble.of(problem)
+            error = _trouble(problem)
             targets.failed(self._home.engine, self._manifest.id, error.sentence, error.retry_after)
         except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
             error = Trouble(_defect(self._manifest, problem))
@@ -174,6 +169,13 @@ class Pusher:
             self._settle(empty, ended, {})
         return [replace(c, change=change) for c, change in zip(claimed, changes, strict=True) if change.changes]
 
+    def _withheld(self, doubtful: Sequence[Claimed]) -> frozenset[str]:
+        """Keys of changes in doubt that hold a field which may not leave (any more)."""
+        _, refused = check.look(
+            self._home.engine, self._manifest, self._lines, [c.change for c in doubtful], self._home.now().date()
+        )
+        return frozenset(r.change.key for r in refused)
+
     def _recover(self, connector: Connector) -> None:
         self._settings.at("recover")
         asked: set[str] = set()
@@ -182,8 +184,8 @@ class Pusher:
         ):
             asked |= {c.change.change_id for c in doubtful}
             self._settings.at("read_back")
-            with self._held():
-                outcomes = recover(self._manifest, connector, doubtful, self._barred(doubtful))
+            with renewing(self._home.engine, self._manifest.id, self._settings.owner, self._settings.lease):
+                outcomes = recover(self._manifest, connector, doubtful, self._withheld(doubtful))
             # What is sent again at once has lost no try; what nobody can look up is asked about less and less often.
             pauses = {
                 c.change.change_id: self._settings.backoff.pause(c.attempt, o.retry_after)
@@ -192,24 +194,13 @@ class Pusher:
             }  # fmt: skip
             self._settle([c.change for c in doubtful], outcomes, pauses)
 
-    def _held(self) -> AbstractContextManager[None]:
-        """Keep the lease while the system is asked: its answers may take longer than the lease."""
-        return kept(self._home.engine, self._manifest.id, self._settings.owner, self._settings.lease)
-
-    def _barred(self, doubtful: Sequence[Claimed]) -> frozenset[str]:
-        """Return the keys of changes with a field that may not leave any more: the register may have changed since."""
-        changes = [c.change for c in doubtful]
-        today = self._home.now().date()
-        _, refused = check.look(self._home.engine, self._manifest, self._lines, changes, today)
-        return frozenset(r.change.key for r in refused)
-
     def _deliver(self, connector: Connector, claimed: Sequence[Claimed]) -> tuple[Trouble | None, bool]:
         """Push claimed changes and settle exactly one outcome for each; return what stopped the system, and if it answered."""
         changes = [c.change for c in claimed]
         if not changes:
             return None, False
         self._settings.at("deliver")
-        with self._held():
+        with renewing(self._home.engine, self._manifest.id, self._settings.owner, self._settings.lease):
             outcomes, error = _outcomes(self._manifest, connector, changes)
         attempts = {c.change.change_id: c.attempt for c in claimed}
         pauses = {
@@ -312,6 +303,10 @@ def _golden_ranks(
     }
 
 
+def _trouble(problem: ConnectorError) -> Trouble:
+    return Trouble(str(problem), problem.transient, problem.retry_after)
+
+
 def _defect(manifest: Manifest, problem: Exception) -> str:
     # The text of an unexpected error may hold values of records: only its kind is told.
     return (
@@ -334,7 +329,7 @@ def _outcomes(
         for outcome in connector.push(changes):
             outcomes[outcome.change_id] = outcome
     except ConnectorError as problem:
-        error, unsent = Trouble.of(problem), not outcomes
+        error, unsent = _trouble(problem), not outcomes
     except Exception as problem:  # noqa: BLE001 - what was answered before the defect must still be settled
         error = Trouble(_defect(manifest, problem))
     unanswered = [c.change_id for c in changes if c.change_id not in outcomes]

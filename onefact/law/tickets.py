@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from onefact.acting import noted
 from onefact.home import Home
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
@@ -74,20 +75,17 @@ def open_ticket(
 ) -> int | None:
     """Open a ticket in the transaction of the entry, withdrawing an older one of the field; None where nobody is asked."""
     now = home.now().astimezone()
-    older = sa.text(f"{STANDS} SELECT ticket_id, value FROM stands WHERE master_id = :master ORDER BY ticket_id")
-    about = {"entity": entity_type, "field": field.name, "master": master_id}
-    held = connection.execute(older, about).all()  # of ids that were merged into this one, too
-    same = [int(h.ticket_id) for h in held if h.value == value]
-    _close(
-        connection,
-        [int(h.ticket_id) for h in held if h.ticket_id not in same[:1]],
-        "withdrawn",
-        actor,
-        now,
-        "录入已更改",
+    older = sa.and_(
+        TICKET.c.entity_type == entity_type,
+        TICKET.c.master_id == master_id,
+        TICKET.c.field == field.name,
+        TICKET.c.state == "open",
     )
-    if same:
-        return same[0]
+    held = connection.execute(sa.select(TICKET.c.ticket_id, TICKET.c.value).where(older)).first()
+    if held is not None and held.value == value:
+        return int(held.ticket_id)
+    if held is not None:
+        _close(connection, [int(held.ticket_id)], "withdrawn", actor, now, "录入已更改")
     if value is None or field.worker:
         return None
     manifest = home.manifests.get(field.authority or "")
@@ -115,28 +113,17 @@ def _settled(connection: sa.Connection, run_id: str, now: datetime) -> int:
         golden = as_text(ENTITIES[entity_type].field(name))
         found = connection.execute(
             sa.text(
-                f"{STANDS} SELECT s.ticket_id FROM stands s JOIN {entity_type} g ON g.master_id = s.master_id "
-                f"WHERE {golden} = s.value AND split_part(g.provenance ->> :field, '|', 1) <> 'entry'"
+                # Of an entity that was merged the heir is asked; the ticket keeps its id, for the merge may be undone.
+                "WITH RECURSIVE about AS (SELECT ticket_id, master_id FROM ticket WHERE state = 'open' "
+                "AND entity_type = :entity AND field = :field UNION SELECT a.ticket_id, r.new_id FROM about a "
+                "JOIN redirect r ON r.old_id = a.master_id WHERE r.new_id IS NOT NULL) "
+                f"SELECT t.ticket_id FROM ticket t JOIN about a USING (ticket_id) JOIN {entity_type} g ON g.master_id = a.master_id "
+                f"WHERE {golden} = t.value AND split_part(g.provenance ->> :field, '|', 1) <> 'entry'"
             ),
             {"entity": entity_type, "field": name},
         )
         closed += _close(connection, [int(r[0]) for r in found], "accepted", run_id, now, "权威系统已是该值")
-        values = {"entity": entity_type, "field": name}
-        gone = connection.execute(sa.text(f"{STANDS} SELECT ticket_id FROM stands WHERE master_id IS NULL"), values)
-        closed += _close(connection, [int(r[0]) for r in gone], "withdrawn", run_id, now, "该对象已无来源记录")
     return closed
-
-
-STANDS = """
-WITH RECURSIVE walk AS (
-    SELECT ticket_id, value, master_id, 0 AS step FROM ticket
-    WHERE state = 'open' AND entity_type = :entity AND field = :field
-    UNION ALL
-    SELECT w.ticket_id, w.value, r.new_id, w.step + 1 FROM walk w JOIN redirect r ON r.old_id = w.master_id WHERE w.step < 100
-), stands AS (SELECT DISTINCT ON (ticket_id) ticket_id, value, master_id FROM walk ORDER BY ticket_id, step DESC)
-"""
-"""SQL: open tickets of a field with the master id that now stands for whom they are about: merged ids have heirs (合并去向);
-NULL when nothing is left. The ticket keeps the id it was opened for, since a merge may be undone."""
 
 
 def tickets(home: Home, states: Sequence[str] = ("open",), limit: int = 100) -> list[Ticket]:
@@ -170,6 +157,7 @@ def answer(home: Home, ticket_id: int, what: str, actor: str, words: str) -> Non
             _close(connection, [ticket_id], "refused", actor, now, words)
         else:
             _event(connection, ticket_id, what, actor, now, words)
+        noted(connection, home, "ticket", "ticket", [ticket_id], actor=actor, what=what)
 
 
 def _close(connection: sa.Connection, ids: Sequence[int], state: str, actor: str, now: datetime, words: str) -> int:

@@ -1,23 +1,19 @@
-"""Deliveries hold where time and people get between: long answers, asked pauses, revoked fields, dead letters of old."""
+"""Deliveries hold where time and people get between: leases, asked pauses, revoked fields; what was answered is kept."""
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from delivery_support import SYSTEM, Yard
-from road_support import Town, citizen, flat, row
+from road_support import Town
 from target_model import ModelConnector, ModelSystem
 
 from connectors.base import Context, Unreachable
 from connectors.manifest import Manifest
-from onefact import consolidate, enter, merge, pull
-from onefact import outbox as decisions
 from onefact.delivery import answers
-from onefact.law import tickets
 from schemas.records import Change, Outcome
 from warehouse import outbox
 from warehouse.outbox import targets
@@ -26,39 +22,6 @@ from warehouse.outbox import targets
 @pytest.fixture
 def yard(town: Town) -> Yard:
     return Yard(town)
-
-
-class Slow(ModelSystem):
-    """A system that does something in the middle of a delivery."""
-
-    meanwhile: Callable[[], None] = staticmethod(lambda: None)
-
-    def connector(self, manifest: Manifest, context: Context) -> ModelConnector:
-        return SlowConnector(self, manifest, context.at)
-
-
-class SlowConnector(ModelConnector):
-    def push(self, changes: Sequence[Change]) -> Iterator[Outcome]:
-        assert isinstance(self.system, Slow)
-        self.system.meanwhile()
-        yield from super().push(changes)
-
-
-def test_a_delivery_that_takes_longer_than_its_lease_is_not_taken_up_by_another_pusher(yard: Yard) -> None:
-    yard.system = slow = Slow()
-    yard.holds("G1", phone="1")
-    change = yard.plan("G1", phone=("1", "2"))
-    lease, taken = 0.6, []
-
-    def meanwhile() -> None:
-        time.sleep(2 * lease)
-        taken.extend(outbox.doubtful(yard.engine, SYSTEM, 10, "p2"))
-
-    slow.meanwhile = meanwhile
-    yard.push(lease=lease)
-    assert taken == []
-    assert yard.steps(change) == ["planned", "pending", "verified"]
-    assert slow.effects == [("G1", str(change))]
 
 
 def test_a_lease_is_renewed_for_its_owner_only(yard: Yard) -> None:
@@ -115,55 +78,6 @@ def test_the_pause_that_an_answer_asks_for_is_longer_than_our_own(yard: Yard) ->
     assert backoff.pause(1, asked=1.0).seconds == 5.0
 
 
-def known(town: Town) -> str:
-    """A person in two systems; the volunteers' one lacks the phone number."""
-    town.write("ybss", [row("Y1", "王伟", id_number=citizen(11), home=flat(1))])
-    town.write("sg_etong", [row("G1", "王伟", id_number=citizen(11), phone="13900000002")])
-    pull.pull(town.home)
-    consolidate.consolidate(town.home)
-    return town.id_of("sg_etong", "G1")
-
-
-def dead(yard: Yard, change: int) -> None:
-    yard.sql("UPDATE outbox SET state = 'pending' WHERE change_id = %s", change)
-    yard.sql("UPDATE outbox SET state = 'dead', code = 'attempts_spent' WHERE change_id = %s", change)
-
-
-def test_a_dead_letter_whose_value_is_not_golden_any_more_stays_dead(yard: Yard) -> None:
-    master = known(yard.town)
-    old = yard.plan("G1", phone=("2", "9"))
-    both = yard.plan("G1", phone=("2", "9"), name=("王", "王伟"))
-    good = yard.plan("G1", name=("王", "王伟"))
-    for change in (old, both, good):
-        yard.sql("UPDATE outbox SET master_id = %s WHERE change_id = %s", master, change)
-        dead(yard, change)
-    yard.sql("UPDATE outbox SET record_key = 'G' || change_id")  # else the later speak for the earlier
-    decided = decisions.retry(yard.town.home, [old, both, good], [], [], "li")
-    assert (decided.done, decided.left) == ((both, good), (old,))
-    assert [c["field"] for c in yard.row(both)["changes"]] == ["name"]
-    assert ":retried:" in yard.row(both)["idempotency_key"]
-    assert yard.state(old) == "dead"
-
-
-def test_a_ticket_about_a_merged_person_closes_when_the_authority_says_so(town: Town) -> None:
-    town.write("ybss", [row("Y1", "王伟", id_number=citizen(11), home=flat(1))])
-    town.write("volunteer", [row("V1", "王玮", phone="13900000001")])
-    pull.pull(town.home)
-    consolidate.consolidate(town.home)
-    known_, alone = town.id_of("ybss", "Y1"), town.id_of("volunteer", "V1")
-    assert known_ != alone
-    first = enter.enter(town.home, alone, "name", "王伟伟", actor="lin").ticket
-    assert first is not None
-    merge.merge(town.home, known_, alone, actor="lin", reason="同一人")
-    consolidate.consolidate(town.home)
-    master = town.id_of("volunteer", "V1")
-    assert enter.enter(town.home, master, "name", "王伟伟", actor="lin").ticket == first  # asked already
-    town.write("ybss", [row("Y1", "王伟伟", id_number=citizen(11), home=flat(1), changed="2026-10-20 10:00:00")])
-    pull.pull(town.home)
-    consolidate.consolidate(town.home)
-    assert tickets.show(town.home, first)[0].state == "accepted"
-
-
 def test_what_is_read_back_is_not_sent_again_when_a_field_of_it_was_revoked(yard: Yard) -> None:
     from onefact.law import register
 
@@ -176,23 +90,23 @@ def test_what_is_read_back_is_not_sent_again_when_a_field_of_it_was_revoked(yard
     register.revoke(yard.town.home, SYSTEM, "person.name", "out", "security", "withdrawn")
     yard.let_time_pass()
     yard.push()
-    assert keeper.barred == {yard.row(two)["idempotency_key"]}
-    assert yard.row(one)["idempotency_key"] not in keeper.barred
+    assert keeper.withheld == {yard.row(two)["idempotency_key"]}
+    assert yard.row(one)["idempotency_key"] not in keeper.withheld
 
 
 class Keeping(ModelSystem):
     """A system whose connector keeps what it sent."""
 
-    barred: frozenset[str] = frozenset()
+    withheld: frozenset[str] = frozenset()
 
     def connector(self, manifest: Manifest, context: Context) -> ModelConnector:
         return KeepingConnector(self, manifest, context.at)
 
 
 class KeepingConnector(ModelConnector):
-    def resume(self, changes: Sequence[Change], barred: frozenset[str] = frozenset()) -> Iterator[Outcome]:
+    def resume(self, changes: Sequence[Change], withheld: Collection[str] = ()) -> Iterator[Outcome]:
         assert isinstance(self.system, Keeping)
-        self.system.barred = barred
+        self.system.withheld = frozenset(withheld)
         yield from ()
 
 

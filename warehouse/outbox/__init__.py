@@ -7,7 +7,7 @@ person may do with a change, `targets` keeps the breaker and the holds of the sy
 from __future__ import annotations
 
 from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful, renew, withhold
-from warehouse.outbox.decide import cancel, golden_now, retry
+from warehouse.outbox.decide import cancel, retry
 from warehouse.outbox.queries import (
     Row,
     Step,
@@ -37,7 +37,6 @@ __all__ = [
     "claim",
     "doubtful",
     "find",
-    "golden_now",
     "in_state",
     "last_sent",
     "named",

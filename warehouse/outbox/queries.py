@@ -139,19 +139,18 @@ def rows(
         return [_row(r) for r in connection.execute(query).mappings()]
 
 
-def named(engine: sa.Engine, change_ids: Sequence[int]) -> list[Row]:
-    """Return the changes of these numbers, in the order of their numbers."""
-    chosen = OUTBOX.c.change_id == sa.any_(sa.literal(list(change_ids), ARRAY(sa.BigInteger)))
-    with engine.connect() as connection:
-        found = connection.execute(sa.select(OUTBOX).where(chosen).order_by(OUTBOX.c.change_id)).mappings()
-        return [_row(r) for r in found]
-
-
 def find(engine: sa.Engine, change_id: int) -> Row | None:
     """Return one change."""
     with engine.connect() as connection:
         found = connection.execute(sa.select(OUTBOX).where(OUTBOX.c.change_id == change_id)).mappings().first()
     return None if found is None else _row(found)
+
+
+def named(engine: sa.Engine, change_ids: Sequence[int]) -> list[Row]:
+    """Return these changes."""
+    which = OUTBOX.c.change_id == sa.any_(sa.literal(list(change_ids), ARRAY(sa.BigInteger)))
+    with engine.connect() as connection:
+        return [_row(r) for r in connection.execute(sa.select(OUTBOX).where(which)).mappings()]
 
 
 def overdue(engine: sa.Engine, now: datetime) -> list[Row]:
