@@ -23,7 +23,7 @@ class Session:
         self.home_path, self.systems_path = home, systems
         self.named, self.purpose, self.via = actor, purpose, "cli"
         self.as_json = False
-        self.console = Console()
+        self.console = _console()
         self.failed = False
 
     @cached_property
@@ -93,6 +93,15 @@ class Session:
     def fail(self) -> None:
         """Remember that part of the work failed: the exit code will not be 0."""
         self.failed = True
+
+
+WIDE = 200
+"""Columns of what is piped or kept in a file: nobody's window cuts it, so tables need not be folded at 80."""
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=WIDE)
 
 
 def session_of(

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onefact.cli import show
-from onefact.cli.errors import PartlyFailed
+from onefact.cli.errors import NeedsPerson, PartlyFailed
 from onefact.cli.session import Session
+from onefact.masking import mask, mask_keys
+from schemas.entities import ENTITIES
+
+if TYPE_CHECKING:
+    from onefact.delivery.pusher import Pushed
+    from onefact.trace import Trace
 
 
 def pull(session: Session, systems: Sequence[str] | None) -> None:
@@ -64,6 +71,7 @@ def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: b
     else:
         show.pushed(session.console, results)
     _fail_if(any(r.error for r in results))
+    _ask_if(results)
 
 
 def _follow(session: Session, systems: Sequence[str] | None) -> None:
@@ -124,6 +132,7 @@ def run(session: Session, systems: Sequence[str] | None) -> None:
         show.pushed(session.console, done.pushed)
         session.console.print("  ".join(f"{step} {seconds:.1f} s" for step, seconds in done.seconds.items()))
     _fail_if(bool(done.errors))
+    _ask_if(done.pushed)
 
 
 def replay(session: Session, since: str, until: str, systems: Sequence[str] | None, dry_run: bool) -> None:
@@ -218,18 +227,37 @@ def trace(session: Session, entity: str, field: str | None, full: bool) -> None:
     found = enter.find(session.home, entity)
     if not found:
         session.missed("trace", entity)
-        raise enter.EntryRefused("No golden record has this id, number, name or phone.")
+        raise enter.EntryRefused(enter.NOBODY)
     if len(found) > 1 and not session.as_json:
         session.console.print(
-            f"{len(found)} golden records fit; showing the first. All: {', '.join(enter.names(found))}"
+            f"有 {len(found)} 个对象符合，只显示第一个。全部：{'、'.join(enter.names(found))}", highlight=False
         )
     traced = verb.trace(session.home, found[0], field)
-    in_full = full or session.as_json
-    session.read("trace", found[0].entity_type, [found[0].master_id], full=in_full, field=field, fitting=len(found))
+    session.read("trace", found[0].entity_type, [found[0].master_id], full=full, field=field, fitting=len(found))
     if session.as_json:
-        session.emit(asdict(traced))
+        session.emit(asdict(traced) if full else mask_keys(asdict(_masked(traced))))
     else:
         show.trace(session.console, traced, full)
+
+
+def _masked(traced: Trace) -> Trace:
+    """A trace with the values as they may be shown."""
+    entity = ENTITIES[traced.found.entity_type]
+    from onefact.enter import TITLES
+
+    title = entity.field(TITLES[traced.found.entity_type])
+    return replace(
+        traced,
+        found=replace(traced.found, name=mask(title, traced.found.name) if traced.found.name else ""),
+        fields=tuple(
+            replace(
+                f,
+                value=None if f.value is None else mask(entity.field(f.field), f.value),
+                claims=tuple(replace(c, value=mask(entity.field(f.field), c.value)) for c in f.claims),
+            )
+            for f in traced.fields
+        ),
+    )
 
 
 def address(session: Session, place: str, limit: int) -> None:
@@ -266,11 +294,11 @@ def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None
             "rows": [dict(zip(names, r, strict=True)) for r in rows],
         })  # fmt: skip
         return
+    told = [(system, show.LEVELS.get(level, level), rule, n) for system, level, rule, n in counts]
+    session.console.print(show.table("退回统计", ["系统", "级别", "规则", "条数"], told, numeric=["条数"]))
+    lines = [(system, show.LEVELS.get(level, level), *rest) for system, level, *rest in rows]
     session.console.print(
-        show.table("Rejects by rule (退回统计)", ["system", "level", "rule", "n"], counts, numeric=["n"])
-    )
-    session.console.print(
-        show.table(f"First {limit} (退回清单)", ["system", "level", "rule", "place", "column", "reason"], rows)
+        show.table(f"退回清单（前 {limit} 条）", ["系统", "级别", "规则", "位置", "列", "原因"], lines)
     )
 
 
@@ -326,6 +354,12 @@ def stop(session: Session) -> None:
     session.home.close()
     stopped = postgres.stop(session.home.path)
     session.console.print("Stopped: sandbox" + (" and PostgreSQL." if stopped else "."))
+
+
+def _ask_if(results: Sequence[Pushed]) -> None:
+    """Tell by the exit code that a system refused something: nothing is in trouble, but somebody has to look."""
+    if any(r.states.get(state) for r in results for state in ("rejected", "conflict", "dead")):
+        raise NeedsPerson
 
 
 def _fail_if(failed: bool) -> None:
