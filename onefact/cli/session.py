@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,14 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from onefact.home import Home
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """How a judgement is to take effect: with the next consolidation (`later`), or not at all (`dry_run`)."""
+
+    later: bool = False
+    dry_run: bool = False
 
 
 class Session:

@@ -18,26 +18,29 @@ if TYPE_CHECKING:
     from onefact.trace import Trace
 
 
-def pull(session: Session, systems: Sequence[str] | None) -> None:
+def pull(session: Session, systems: Sequence[str] | None, *, dry_run: bool = False) -> None:
     """Pull and show a row per system."""
     from onefact import pull as verb
 
     with show.progress(len(session.home.chosen(systems)), session.as_json) as (bar, task):
-        results = verb.pull(session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
+        results = verb.pull(
+            session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"), dry_run=dry_run
+        )
     if session.as_json:
         session.emit(
             [{"system": r.system_id, "batch": r.batch_id, "error": r.error, **asdict(r.counts)} for r in results]
         )
     else:
         show.pulled(session.console, results)
+        _rehearsed(session, dry_run)
     _fail_if(any(r.error for r in results))
 
 
-def consolidate(session: Session) -> None:
+def consolidate(session: Session, *, dry_run: bool = False) -> None:
     """Consolidate and show what changed."""
     from onefact import consolidate as verb
 
-    done = verb.consolidate(session.home)
+    done = verb.consolidate(session.home, dry_run=dry_run)
     if session.as_json:
         session.emit(asdict(done))
         return
@@ -46,6 +49,12 @@ def consolidate(session: Session) -> None:
         f"Changes planned for systems: {done.planned}, replaced by newer plans: {done.superseded}."
     )
     session.console.print("Master: " + ", ".join(f"{n} {e}" for e, n in done.entities.items()))
+    _rehearsed(session, dry_run)
+
+
+def _rehearsed(session: Session, dry_run: bool) -> None:
+    if dry_run:
+        session.console.print("A rehearsal: nothing was kept and nothing was sent.")
 
 
 def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: bool, follow: bool = False) -> None:
@@ -109,13 +118,16 @@ def _change(change: object, full: bool) -> dict[str, object]:
     }  # fmt: skip
 
 
-def run(session: Session, systems: Sequence[str] | None) -> None:
+def run(session: Session, systems: Sequence[str] | None, *, dry_run: bool = False) -> None:
     """Run the whole road once."""
     from onefact import road
 
     with show.progress(0, session.as_json) as (bar, task):
         done = road.run(
-            session.home, systems, lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n))
+            session.home,
+            systems,
+            lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n)),
+            dry_run=dry_run,
         )
     if session.as_json:
         session.emit({
@@ -131,6 +143,7 @@ def run(session: Session, systems: Sequence[str] | None) -> None:
         )
         show.pushed(session.console, done.pushed)
         session.console.print("  ".join(f"{step} {seconds:.1f} s" for step, seconds in done.seconds.items()))
+        _rehearsed(session, dry_run)
     _fail_if(bool(done.errors))
     _ask_if(done.pushed)
 
@@ -302,14 +315,19 @@ def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None
     )
 
 
-def rebuild(session: Session) -> None:
+def rebuild(session: Session, *, dry_run: bool = False) -> None:
     """Make the working copy again."""
     from onefact import rebuild as verb
 
     with show.progress(0, session.as_json) as (bar, task):
-        done = verb.rebuild(session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
+        done = verb.rebuild(
+            session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"), dry_run=dry_run
+        )
     if session.as_json:
         session.emit(asdict(done))
+    elif done.consolidated is None:
+        session.console.print(f"{done.batches} batches with {done.records} records are there and can be read again.")
+        _rehearsed(session, dry_run)
     else:
         session.console.print(
             f"Rebuilt from {done.batches} batches, {done.records} records; golden records changed: {done.consolidated.changed}."
