@@ -18,7 +18,7 @@ WANG = citizen(11)
 def peopled(town: Town) -> Town:
     """Two systems with 王伟, of whom one was read already; a neighbour with a name alike."""
     town.write("ybss", [row("Y1", "王伟", id_number=WANG, home=flat(1)), row("Y2", "李强", home=flat(2))])
-    town.write("volunteer", [row("V1", "王伟", id_number=WANG, phone="13900000001")])
+    town.write("volunteer", [row("V1", "王玮", id_number=WANG, phone="13900000001")])
     return town
 
 
