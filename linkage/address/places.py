@@ -14,7 +14,7 @@ Tables (declared by the warehouse):
   names no room or not which one; `node` the deepest place that it names; `depth` area, road, site, building, unit, floor
   or flat; `complete` false where it could mean several; `building_no`, `unit_no`, `floor_no`, `room_no` with what was
   filled in.
-- `place_site`: the names of each site, of each element the commonest.
+- `place_site`: the names of each site, of each element the commonest; `sure` false where its texts could mean several.
 - `place_candidate` (a view over `place_option`): the flats that an undecided text could mean.
 - `place_alias`: pairs of names at one door, the flats they share, and whether they were taken as one.
 """
@@ -25,7 +25,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from linkage.address.place_flats import fill_flats, settle_codes
+from linkage.address.place_calm import find_calm, settle_calm
+from linkage.address.place_flats import fill_flats, name_sites, settle_codes
 from linkage.address.place_keys import read_new
 from linkage.address.place_neighbours import affected, neighbourhoods
 from linkage.address.place_sites import find_sites
@@ -84,12 +85,18 @@ def resolve_new(con: duckdb.DuckDBPyConnection, *, addresses: str = "address_tex
     ]:
         con.execute("CREATE OR REPLACE TEMP TABLE place_again (text VARCHAR)")
         return Resolved(new, 0, gone)
+    find_calm(con)
     affected(con)
     touched = "neighbourhood IN (SELECT neighbourhood FROM place_touched)"
+    con.execute(f"DELETE FROM place_calm WHERE {touched}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE place_before AS {_LOOK} WHERE p.{touched}")
     for table in RESOLVED:
         con.execute(f"DELETE FROM {table} WHERE {touched}")
-    return Resolved(new, _resolve(con), gone)
+    resolved = _resolve(con)
+    resolved += settle_calm(con)
+    con.execute("INSERT INTO place_again SELECT t.text FROM place_said t SEMI JOIN place_changed USING (saying)")
+    con.execute("DROP TABLE place_changed")
+    return Resolved(new, resolved, gone)
 
 
 def _resolve(con: duckdb.DuckDBPyConnection) -> int:
@@ -98,6 +105,7 @@ def _resolve(con: duckdb.DuckDBPyConnection) -> int:
     find_sites(con)
     fill_flats(con)
     settle_codes(con)
+    name_sites(con)
     rows = con.execute("SELECT count(*) FROM place_scope").fetchall()
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_again AS SELECT t.text FROM place_said t SEMI JOIN "
