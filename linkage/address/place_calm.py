@@ -19,7 +19,7 @@ from typing import Final
 
 import duckdb
 
-from linkage.address.place_flats import fill_flats, name_sites, settle_codes
+from linkage.address.place_flats import NAMED, fill_flats, name_sites, settle_codes
 
 _WITNESS: Final = ("door", "combo", "name_code", "fold_code", "road")
 _SAME: Final = " AND ".join(f"f.{c} IS NOT DISTINCT FROM k.{c}" for c in _WITNESS)
@@ -34,14 +34,15 @@ def find_calm(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         "CREATE OR REPLACE TEMP TABLE place_witness AS WITH known AS (SELECT saying, door, combo, name_code, fold_code, road "
         "FROM place_key WHERE combo IN (SELECT combo FROM place_news) AND saying NOT IN (SELECT saying FROM place_news)) "
+        f"SELECT f.saying, min(k.saying) AS witness FROM place_news f JOIN known k ON f.combo = k.combo AND {_SAME} "
         # What names nothing that a place could be found by is alone, however many say it.
-        f"SELECT f.saying, f.came, f.building, min(k.saying) AS witness FROM place_news f JOIN known k ON f.combo = k.combo AND {_SAME} "
         "WHERE coalesce(f.door, f.name_code) IS NOT NULL OR coalesce(f.road, f.community, f.street, f.district, f.city) IS NOT NULL "
-        "GROUP BY f.saying, f.came, f.building"
+        "GROUP BY f.saying"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_calm AS SELECT w.saying, w.came, w.building, p.site, p.neighbourhood, p.door "
-        "FROM place_witness w JOIN place_resolved p ON p.saying = w.witness"
+        "CREATE OR REPLACE TEMP TABLE place_calm AS SELECT n.*, p.site, p.neighbourhood FROM place_news n "
+        "JOIN place_witness w USING (saying) JOIN (SELECT saying, site, neighbourhood FROM place_resolved "
+        "WHERE saying IN (SELECT witness FROM place_witness)) p ON p.saying = w.witness"
     )
     _settled_doors(con)
     con.execute(
@@ -84,32 +85,51 @@ def settle_calm(con: duckdb.DuckDBPyConnection) -> int:
     _scope(con)
     con.execute("CREATE OR REPLACE TEMP TABLE place_maybe (saying UBIGINT, site UBIGINT)")
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_was AS SELECT * FROM place_resolved "
-        "WHERE saying IN (SELECT saying FROM place_row UNION ALL SELECT saying FROM place_calm)"
+        "CREATE OR REPLACE TEMP TABLE place_asked AS SELECT saying FROM place_row UNION SELECT saying FROM place_calm"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_names AS SELECT * FROM place_site WHERE site IN (SELECT site FROM place_calm)"
+        "CREATE OR REPLACE TEMP TABLE place_was AS SELECT * FROM place_resolved WHERE saying IN (SELECT saying FROM place_asked)"
     )
     rows = con.execute("SELECT count(*) FROM place_row").fetchall()
     for table in ("place_resolved", "place_option"):
-        con.execute(f"DELETE FROM {table} WHERE saying IN (SELECT saying FROM place_was)")
-    con.execute("DELETE FROM place_site WHERE site IN (SELECT site FROM place_calm)")
+        con.execute(f"DELETE FROM {table} WHERE saying IN (SELECT saying FROM place_asked)")
     fill_flats(con)
     settle_codes(con)
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_row AS SELECT p.neighbourhood, p.site, true AS sure, k.* FROM place_key k "
-        "JOIN (SELECT saying, neighbourhood, site FROM place_resolved WHERE site IN (SELECT site FROM place_calm)) p USING (saying)"
+        "CREATE OR REPLACE TEMP TABLE place_changed AS SELECT saying FROM "
+        "(SELECT * FROM place_resolved WHERE saying IN (SELECT saying FROM place_asked) EXCEPT SELECT * FROM place_was)"
     )
-    name_sites(con)
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_changed AS SELECT saying FROM (SELECT * FROM place_resolved "
-        "WHERE saying IN (SELECT saying FROM place_was UNION ALL SELECT saying FROM place_calm) EXCEPT SELECT * FROM place_was) "
-        "UNION SELECT saying FROM place_resolved WHERE site IN (SELECT site FROM ("
-        "SELECT * FROM place_site WHERE site IN (SELECT site FROM place_calm) EXCEPT SELECT * FROM place_names))"
-    )
-    for table in ("place_row", "place_was", "place_names", "place_calm"):
+    _name_again(con)
+    for table in ("place_row", "place_was", "place_asked", "place_calm"):
         con.execute(f"DROP TABLE {table}")
     return int(rows[0][0])
+
+
+def _name_again(con: duckdb.DuckDBPyConnection) -> None:
+    """Name the sites at which another name may be the commonest now, and add their texts to `place_changed` if so.
+
+    One more of the commonest name, or one less of another, leaves it the commonest.
+    """
+    turned = " OR ".join(
+        f"CASE WHEN c.came THEN c.{e} IS NOT NULL AND c.{e} IS DISTINCT FROM s.{e} ELSE c.{e} = s.{e} END"
+        for e in NAMED
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE place_names AS SELECT * FROM place_site WHERE site IN "
+        f"(SELECT c.site FROM place_calm c JOIN place_site s USING (site) WHERE {turned})"
+    )
+    if con.execute("SELECT 1 FROM place_names LIMIT 1").fetchall():
+        con.execute("DELETE FROM place_site WHERE site IN (SELECT site FROM place_names)")
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE place_row AS SELECT p.neighbourhood, p.site, true AS sure, k.* FROM place_key k "
+            "JOIN (SELECT saying, neighbourhood, site FROM place_resolved WHERE site IN (SELECT site FROM place_names)) p USING (saying)"
+        )
+        name_sites(con)
+        con.execute(
+            "INSERT INTO place_changed SELECT saying FROM place_resolved WHERE site IN (SELECT site FROM "
+            "(SELECT * FROM place_site WHERE site IN (SELECT site FROM place_names) EXCEPT SELECT * FROM place_names))"
+        )
+    con.execute("DROP TABLE place_names")
 
 
 def _scope(con: duckdb.DuckDBPyConnection) -> None:
@@ -117,15 +137,17 @@ def _scope(con: duckdb.DuckDBPyConnection) -> None:
 
     A site of one building lends it to the texts that name none, so there all of the site is in question.
     """
+    # A building that was filled in is the only one of its site: for telling how many there are it is as good as said.
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_within AS SELECT p.saying, p.site, p.neighbourhood, k.building, true AS came, true AS was "
-        "FROM (SELECT saying, site, neighbourhood FROM place_resolved WHERE site IN (SELECT site FROM place_calm)) p "
-        "JOIN (SELECT saying, building FROM place_key) k USING (saying)"
+        "CREATE OR REPLACE TEMP TABLE place_within AS SELECT saying, site, neighbourhood, building_no AS building, "
+        "saying NOT IN (SELECT saying FROM place_calm WHERE NOT came) AS came, true AS was FROM place_resolved "
+        "WHERE site IN (SELECT site FROM place_calm)"
     )
-    con.execute("INSERT INTO place_within SELECT saying, site, neighbourhood, building, came, NOT came FROM place_calm")
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_row AS WITH news AS (SELECT site, building FROM place_within "
-        "WHERE saying IN (SELECT saying FROM place_calm)), "
+        "INSERT INTO place_within SELECT saying, site, neighbourhood, building, true, false FROM place_calm WHERE came"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE place_row AS WITH news AS (SELECT site, building FROM place_calm), "
         "whole AS (SELECT site FROM place_within GROUP BY site HAVING count(DISTINCT building) FILTER (came) < 2 "
         "OR count(DISTINCT building) FILTER (was) < 2 UNION SELECT site FROM news WHERE building IS NULL), "
         "chosen AS (SELECT saying, site, neighbourhood FROM place_within WHERE came AND (site IN (SELECT site FROM whole) "

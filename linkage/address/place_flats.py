@@ -15,7 +15,7 @@ from linkage.address.place_keys import CONTEXT
 CHOICES: Final = 12
 """A text that could be more flats than this keeps no candidates."""
 
-_NAMED: Final = ("province", *CONTEXT, "road", "plate", "name")
+NAMED: Final = ("province", *CONTEXT, "road", "plate", "name")
 """Elements that a site has a name for."""
 
 _SIDES: Final = "(('左', '1'), ('右', '2'))"
@@ -159,20 +159,20 @@ def settle_codes(con: duckdb.DuckDBPyConnection) -> None:
 
 def name_sites(con: duckdb.DuckDBPyConnection) -> None:
     """Keep the commonest name of each element of each site of `place_row`; of equally common ones the first in order."""
-    columns = ", ".join(_NAMED)
+    columns = ", ".join(NAMED)
     # Texts are many, what they say above the building is little.
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE place_told AS SELECT neighbourhood, site, sure, {columns}, count(*) AS n FROM place_row GROUP BY ALL"
     )
-    for element in _NAMED:
+    for element in NAMED:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE place_{element} AS SELECT site, arg_min({element}, (-n, {element})) AS {element} "
             f"FROM (SELECT site, {element}, sum(n) AS n FROM place_told WHERE {element} IS NOT NULL GROUP BY ALL) GROUP BY site"
         )
-    joins = " ".join(f"LEFT JOIN place_{e} USING (site)" for e in _NAMED)
+    joins = " ".join(f"LEFT JOIN place_{e} USING (site)" for e in NAMED)
     con.execute(
         f"INSERT INTO place_site BY NAME SELECT neighbourhood, site, {columns}, sure FROM "
         f"(SELECT neighbourhood, site, bool_and(sure) AS sure FROM place_told GROUP BY ALL) {joins}"
     )
-    for table in ("told", *_NAMED):
+    for table in ("told", *NAMED):
         con.execute(f"DROP TABLE place_{table}")

@@ -109,7 +109,7 @@ def affected(con: duckdb.DuckDBPyConnection) -> None:
         "LEFT JOIN place_calm c USING (saying) WHERE coalesce(p.neighbourhood, c.neighbourhood, 0) "
         "IN (SELECT neighbourhood FROM place_touched UNION ALL SELECT 0)"
     )
-    for table in ("place_met", "place_fresh", "place_gone"):
+    for table in ("place_met", "place_fresh"):
         con.execute(f"DROP TABLE {table}")
 
 
