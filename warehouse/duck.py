@@ -118,6 +118,7 @@ def _schema() -> list[str]:
             "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "
             "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)"
         ),
+        "CREATE TABLE IF NOT EXISTS address_use (sid UBIGINT, code UBIGINT)",
         *PLACE_TABLES,
         (
             "CREATE TABLE IF NOT EXISTS address_node (node_id UUID, parent_id UUID, level VARCHAR, name VARCHAR, "

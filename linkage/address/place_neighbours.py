@@ -82,8 +82,13 @@ def affected(con: duckdb.DuckDBPyConnection) -> None:
         "ANTI JOIN place_calm USING (saying)"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_met AS SELECT p.neighbourhood, k.* FROM place_key k JOIN place_resolved p USING (saying) "
-        "WHERE k.door IN (SELECT door FROM place_fresh) OR k.fold_code IN (SELECT fold_code FROM place_fresh)"
+        # The sayings that meet are few and have wide rows: they are found first.
+        "CREATE OR REPLACE TEMP TABLE place_met AS WITH met AS MATERIALIZED (SELECT saying FROM place_key "
+        "WHERE door IN (SELECT door FROM place_fresh) UNION SELECT saying FROM place_key "
+        "WHERE fold_code IN (SELECT fold_code FROM place_fresh)) "
+        "SELECT p.neighbourhood, k.* FROM (SELECT saying, door, fold_code, name_code, community FROM place_key "
+        "WHERE saying IN (SELECT saying FROM met)) k JOIN (SELECT saying, neighbourhood FROM place_resolved "
+        "WHERE saying IN (SELECT saying FROM met)) p USING (saying)"
     )
     con.execute("DELETE FROM place_key WHERE saying IN (SELECT saying FROM place_gone)")
     con.execute("DELETE FROM place_gone WHERE saying IN (SELECT saying FROM place_calm)")
@@ -105,9 +110,9 @@ def affected(con: duckdb.DuckDBPyConnection) -> None:
         "INSERT INTO place_touched SELECT neighbourhood FROM place_resolved WHERE saying IN (SELECT saying FROM place_gone)"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_scope AS SELECT k.* FROM place_key k LEFT JOIN place_resolved p USING (saying) "
-        "LEFT JOIN place_calm c USING (saying) WHERE coalesce(p.neighbourhood, c.neighbourhood, 0) "
-        "IN (SELECT neighbourhood FROM place_touched UNION ALL SELECT 0)"
+        "CREATE OR REPLACE TEMP TABLE place_scope AS SELECT * FROM place_key WHERE saying IN (SELECT saying FROM place_resolved "
+        "WHERE neighbourhood IN (SELECT neighbourhood FROM place_touched) UNION ALL SELECT saying FROM place_fresh "
+        "UNION ALL SELECT saying FROM place_calm WHERE neighbourhood IN (SELECT neighbourhood FROM place_touched))"
     )
     for table in ("place_met", "place_fresh"):
         con.execute(f"DROP TABLE {table}")
