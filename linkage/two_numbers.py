@@ -38,7 +38,11 @@ def find_two_numbers(engine: DuckEngine, model: Model, names: State) -> None:
         "SELECT DISTINCT least(a.rid, b.rid) AS l, greatest(a.rid, b.rid) AS r FROM holder a JOIN holder b USING (rule, k) "
         "WHERE a.label < b.label AND (a.label IN (SELECT label FROM asking_label) OR b.label IN (SELECT label FROM asking_label))",
     )
-    engine.table("two_record", f"SELECT * FROM {names.record} WHERE rid IN (SELECT unnest([l, r]) FROM two_pair)")
+    unused = ", ".join(f"k_{rule.name}" for rule in model.blocking)
+    engine.table(
+        "two_record",
+        f"SELECT * EXCLUDE ({unused}) FROM {names.record} WHERE rid IN (SELECT unnest([l, r]) FROM two_pair)",
+    )
     levels_of(engine, model, pairs="two_pair", records="two_record")
     engine.table("two_numbers", f"SELECT l, r, weight FROM scored WHERE weight >= {model.thresholds.certain}")
     engine.drop("holder", "asking", "asking_label", "two_pair", "two_record", "scored")

@@ -68,6 +68,11 @@ def follow_uses(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("DROP TABLE address_left")
 
 
+def saying_again(texts: str) -> str:
+    """Return the SQL of the source records (sid) that say one of the texts of a relation."""
+    return f"SELECT sid FROM address_use WHERE code IN (SELECT {_CODE} FROM {texts})"
+
+
 def _said(con: duckdb.DuckDBPyConnection, texts: str) -> None:
     con.execute(
         f"CREATE OR REPLACE TEMP VIEW address_said AS SELECT * FROM address_text WHERE text IN (SELECT text FROM {texts})"
