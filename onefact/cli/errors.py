@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from typer.exceptions import TyperException
 
-OURS = ("onefact", "connectors", "warehouse", "linkage", "schemas", "quality", "sandbox")
+OURS = ("onefact", "connectors", "warehouse", "linkage", "schemas", "quality", "sandbox", "portal")
 """Packages whose exceptions are worded for users."""
 
 

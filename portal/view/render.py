@@ -1,0 +1,59 @@
+"""Rendering (页面生成): a template with what every page needs, escaped, with versioned static files."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from portal.view.navigation import navigation
+
+ROOM = Path(__file__).parents[1]
+STATIC = ROOM / "static"
+
+
+@cache
+def templates() -> Environment:
+    """Return the environment of all templates: everything is escaped, a name that is not there is an error."""
+    made = Environment(
+        loader=FileSystemLoader(ROOM / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
+    made.globals["static"] = static
+    return made
+
+
+@cache
+def static(name: str) -> str:
+    """Return the path of a static file with its content's hash, so that browsers keep it until it changes."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={digest}"
+
+
+def page(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+    """Return a page.
+
+    Args:
+        request: the request; its session says who looks.
+        template: path below `portal/templates`; extends `base.html`, or is a fragment for htmx.
+        status: HTTP status.
+        **context: what the template needs beside `request`, `account`, `csrf`, `nav`, `here`, `settings`, `link`.
+    """
+    session = getattr(request.state, "session", None)
+    account = session.account if session is not None and session.stage == "full" else None
+    app, route = request.app, request.scope.get("route")
+    shared = {
+        "request": request,
+        "settings": app.state.settings,
+        "account": account,
+        "csrf": session.csrf if session is not None else "",
+        "nav": navigation(app.state.route_names, app.state.rules, account),
+        "here": getattr(route, "name", ""),
+        "link": app.url_path_for,
+    }
+    return HTMLResponse(templates().get_template(template).render({**shared, **context}), status_code=status)
