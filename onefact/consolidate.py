@@ -24,7 +24,7 @@ from onefact.quality import gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse import address_tree, entries, findings, golden, judgements, shadow, working_copy
-from warehouse.addresses import parse_new
+from warehouse.addresses import follow_uses, parse_new
 from warehouse.duck import count
 from warehouse.names import standardise_new, standardise_organisations_new
 from warehouse.planning import plan
@@ -125,7 +125,8 @@ def derive(
     standardise_new(con, names.standardise)
     standardise_organisations_new(con, organisations.standardise)
     working_copy.begin(con)
-    resolve_new(con, addresses="address_said")
+    follow_uses(con)
+    resolve_new(con, addresses="address_said", gone="address_gone")
     settle(con)
     linked_by = linked_by or Models.shipped()
     load_rarity(con, linked_by)
