@@ -55,7 +55,8 @@ def verify(request: Request, home: OfHome, account: Current) -> Response:
     with home.engine.begin() as connection:
         found = {"sound": verdict.sound, "rows": verdict.rows}
         logged(connection, account, "log", "log", purpose="验证日志", count=verdict.rows, detail=found)
-    return page(request, "log/verdict.html", verdict=verdict, seconds=seconds)
+    whole = "log/verdict_part.html" if request.headers.get("HX-Request") else "log/verdict.html"
+    return page(request, whole, verdict=verdict, seconds=seconds)
 
 
 @router.get("/log/copy.jsonl", name="log.copy")
