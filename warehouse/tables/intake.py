@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.types import UserDefinedType
 
 from warehouse.tables.metadata import METADATA
+
+
+class Xid8(UserDefinedType[str]):
+    """PostgreSQL's number of a transaction, which never comes again in a cluster."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Name the type in DDL."""
+        return "xid8"
+
 
 RUN = sa.Table(
     "run",
@@ -56,5 +68,13 @@ ENTRY = sa.Table(
     sa.Column("value", sa.Text),
     sa.Column("actor", sa.String(60), nullable=False),
     sa.Column("entered_at", sa.String(30), nullable=False),
+    sa.Column(
+        "tx",
+        Xid8,
+        server_default=sa.text("pg_current_xact_id()"),
+        index=True,
+        comment="what was added since is told by it, not by clocks",
+    ),
+    sa.Index("entry_fact", "master_id", "field"),
     comment="录入: each entry is a record of the system `entry`, a fact typed once",
 )
