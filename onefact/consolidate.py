@@ -175,7 +175,6 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         publisher.review("review_now", "touched")
         publisher.links("relation_now", "touched")
         publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
-        publisher.grids()
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)
