@@ -36,6 +36,7 @@ def assign(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, known: st
         f"count(*) FILTER (WHERE d.master_id IS NULL AND g.rid NOT IN (SELECT rid FROM {former})) AS own "
         f"FROM grouped_{entity_type} g JOIN {known} k USING (rid) LEFT JOIN {decisions} d USING (rid) GROUP BY g.label, k.master_id"
     )
+    _found(con, entity_type, known, decisions)
     _follow_decisions(con, entity_type, decisions, former)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE won AS SELECT master_id, arg_max(label, (own, n, -label::HUGEINT)) AS label, "
@@ -55,13 +56,24 @@ def assign(con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, known: st
     )
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE ended_{entity_type} AS SELECT o.master_id AS old_id, n.master_id AS new_id "
-        f"FROM (SELECT DISTINCT master_id FROM {known}) o "
+        f"FROM (SELECT master_id FROM {known} UNION SELECT master_id FROM vote) o "
         "LEFT JOIN won w ON w.master_id = o.master_id LEFT JOIN named_group n ON n.label = w.label "
         "WHERE n.master_id IS NULL OR n.master_id <> o.master_id"
     )
     con.execute(f"CREATE OR REPLACE TEMP TABLE restored_{entity_type} AS SELECT master_id AS old_id FROM back")
     for table in ("vote", "won", "kept", "back", "named_group"):
         con.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def _found(con: duckdb.DuckDBPyConnection, entity_type: EntityType, known: str, decisions: str) -> None:
+    """Let a new id stand for the record that a person founded it with: the record that is named like the id.
+
+    Where linking puts that record to somebody who is known, the known id stays and the new one is redirected to it.
+    """
+    con.execute(
+        f"INSERT INTO vote SELECT g.label, d.master_id, 1, 0 FROM grouped_{entity_type} g JOIN {decisions} d USING (rid) "
+        f"WHERE g.record_key = d.master_id::VARCHAR AND d.master_id NOT IN (SELECT master_id FROM {known})"
+    )
 
 
 def _restore(con: duckdb.DuckDBPyConnection, entity_type: EntityType, known: str, former: str) -> None:

@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.derive.sql import column_type
+from schemas.derive.sql import as_text, column_type
 from schemas.entities import ENTITIES, LINKS
-from schemas.model import EntityType, Field
-from warehouse import grids
+from schemas.model import EntityType
+from warehouse import golden_history, grids, search_keys
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
 from warehouse.tables import WAKE
 from warehouse.transfer import DIALECT
+
+__all__ = ["Published", "Publisher", "as_text"]
 
 REPLACED = (
     "(state IN ('planned', 'awaiting_person', 'conflict') OR (state = 'no_answer' AND operation = 'create')) "
@@ -92,27 +94,13 @@ class Publisher(Ledger):
             return self._fill(entity_type, values)
         types = "".join(f', "{n}" {column_type(entity.field(n)).compile(dialect=DIALECT)}' for n in held)
         rows = self._send(f"fresh_{entity_type}", f"master_id uuid{types}, provenance jsonb, run_id varchar", values)
+        self._execute(golden_history.replaced_sql(entity_type, f"fresh_{entity_type}", held, self._at, self._run))
         # A field that no fresh record fills is emptied: it was retracted.
         update = ", ".join(f'"{n}" = {f"excluded.{chr(34)}{n}{chr(34)}" if n in held else "NULL"}' for n in names)
         self._execute(
             f"INSERT INTO {entity_type} ({written}) SELECT {written} FROM fresh_{entity_type} ON CONFLICT (master_id) DO UPDATE "
             f"SET {update}, provenance = excluded.provenance, run_id = excluded.run_id, version = {entity_type}.version + 1"
         )
-        return rows
-
-    def ended(self, entity_type: EntityType, relation: str) -> int:
-        """Remove golden records of ended ids and leave a redirect for each; return how many."""
-        rows = self._send(f"ended_{entity_type}", "old_id uuid, new_id uuid", f"SELECT old_id, new_id FROM {relation}")
-        if rows:
-            self._execute(f"DELETE FROM {entity_type} WHERE master_id IN (SELECT old_id FROM ended_{entity_type})")
-            self._execute(
-                f"INSERT INTO redirect SELECT old_id, new_id, '{entity_type}', '{self._run}' "
-                f"FROM ended_{entity_type} ON CONFLICT (old_id) DO UPDATE SET new_id = excluded.new_id, run_id = excluded.run_id"
-            )
-            self._execute(
-                f"UPDATE decision d SET master_id = e.new_id FROM ended_{entity_type} e "
-                "WHERE d.master_id = e.old_id AND e.new_id IS NOT NULL"
-            )
         return rows
 
     def links(self, relation: str, touched: str) -> int:
@@ -168,6 +156,52 @@ class Publisher(Ledger):
             self._copy(table, values)
         return rows
 
+    def found_by(self) -> int:
+        """Write the search keys of records that changed or moved anew, after the tree; return how many there are now.
+
+        Reads `changed_`, `fresh_`, `golden_` and `ended_<entity>`, `point_gone` and `point_fresh`. A master that has no keys
+        yet gets those of all its records.
+        """
+        where = [f"SELECT '{e}' AS entity_type, master_id FROM changed_{e}" for e in ENTITIES]
+        where += [f"SELECT '{e}', old_id FROM ended_{e}" for e in ENTITIES]
+        where += [f"SELECT entity_type, master_id FROM {point}" for point in ("point_gone", "point_fresh")]
+        if self._empty("search_key"):
+            where = [
+                f"SELECT '{e}' AS entity_type, master_id FROM {r}_{e}" for e in ENTITIES for r in ("golden", "fresh")
+            ]
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE search_touched AS {' UNION '.join(where)}")
+        if not self._send("search_touched", "entity_type varchar, master_id uuid", "SELECT * FROM search_touched"):
+            return 0
+        self._execute("DELETE FROM search_key k USING search_touched t WHERE t.master_id = k.master_id")
+        keys = 0
+        for entity_type in ENTITIES:
+            mine = f"SELECT master_id FROM search_touched WHERE entity_type = '{entity_type}'"
+            now = (
+                f"(SELECT * FROM fresh_{entity_type} WHERE master_id IN ({mine}) UNION ALL SELECT * FROM golden_{entity_type} "
+                f"WHERE master_id IN ({mine}) AND master_id NOT IN (SELECT master_id FROM touched_{entity_type}))"
+            )
+            if sql := search_keys.keys_sql(entity_type, now):
+                keys += self._copy("search_key", sql)
+        return keys + self._execute(search_keys.PLACES)
+
+    def candidates(self, touched: str) -> int:
+        """Replace the losing values of the touched entities (`candidate_<entity>`); return how many there are now."""
+        self._send(
+            "candidate_of", "entity_type varchar, master_id uuid", f"SELECT entity_type, master_id FROM {touched}"
+        )
+        self._execute("DELETE FROM candidate c USING candidate_of t WHERE t.master_id = c.master_id")
+        parts = (
+            f"SELECT '{e}' AS entity_type, master_id, field, value, ref, systems FROM candidate_{e}" for e in ENTITIES
+        )
+        return self._copy("candidate", " UNION ALL ".join(parts))
+
+    def taken(self, entries: Sequence[str]) -> int:
+        """Say of entries that this run has taken them: what they bring about is in the outbox from now on."""
+        if not entries:
+            return 0
+        statement = "UPDATE entry SET taken_by = %s WHERE entry_id = ANY(%s::uuid[]) AND taken_by IS NULL"
+        return self._pg.execute(statement, (self._run, list(entries))).rowcount
+
     def confirm(self, confirmed: str) -> int:
         """Settle what only a reading can confirm, since the system's own reading shows the values; return how many."""
         self._run_named()
@@ -218,14 +252,3 @@ class Publisher(Ledger):
         """Register the run in the same transaction, so that working copies can tell whether they are current."""
         values = (self._run, verb, json.dumps(summary, ensure_ascii=False))
         self._pg.execute("INSERT INTO run (run_id, verb, summary) VALUES (%s, %s, %s::jsonb)", values)
-
-
-def as_text(field: Field) -> str:
-    """Return the PostgreSQL SQL of a golden field as canonical text: `85.5`, not the `85.50` of its column type."""
-    match field.kind:
-        case "decimal":
-            return f'trim_scale("{field.name}")::text'
-        case "datetime":
-            return f'to_char("{field.name}", \'YYYY-MM-DD"T"HH24:MI:SS\')'
-        case _:
-            return f'"{field.name}"::text'

@@ -37,11 +37,14 @@ def opened() -> Iterator[Home]:
     Raises:
         NotNow: the warehouse is held for longer than a task waits, or PostgreSQL does not answer.
     """
-    from onefact.home import Home
+    from onefact.home import ACTOR_VARIABLE, Home
     from warehouse.duck import WarehouseBusy
     from warehouse.postgres_files import DatabaseError
 
-    home = Home(home_folder(), folder(), database_url=os.environ.get("ONEFACT_DATABASE_URL") or None, patience=PATIENCE)
+    home = Home(
+        home_folder(), folder(), database_url=os.environ.get("ONEFACT_DATABASE_URL") or None, patience=PATIENCE,
+        actor=os.environ.get(ACTOR_VARIABLE) or "airflow", via="schedule",
+    )  # fmt: skip
     try:
         yield home
     except (WarehouseBusy, DatabaseError) as problem:
@@ -161,14 +164,40 @@ def reconcile(systems: Sequence[str] | None = None) -> Told:
     return told
 
 
+def checkpoint() -> Told:
+    """Seal the ledgers and sign how far the log has come; raises `NeedsAPerson` when the log does not verify."""
+    from onefact import log
+
+    with opened() as home:
+        made, path = log.issue(home)
+        found = log.verify(home)
+    if not found.sound:
+        raise NeedsAPerson("The sealed log does not verify. Look at once: onefact log verify")
+    return {"seq": made.seq, "hash": made.hash, "file": str(path), "rows": found.log.rows}
+
+
+def retention() -> Told:
+    """Delete what has run out; raises `NeedsAPerson` for settings below the floor of the law and for an unsound log."""
+    from onefact import retention as verb
+    from onefact.retention.run import LogUnsound
+    from onefact.retention.settings import RetentionUnreadable
+
+    with opened() as home:
+        try:
+            gone = verb.run(home)
+        except (verb.TooShort, RetentionUnreadable, LogUnsound) as problem:
+            raise NeedsAPerson(str(problem)) from problem
+    return {"expired": {f"{e.kind}/{e.what}": e.count for e in gone if e.count}}
+
+
 def quality() -> Told:
     """Run the rule catalogue; raises `VerbMissing` where this onefact has no quality room."""
     return _called("onefact.quality.check", "check")
 
 
 def audit_report() -> Told:
-    """Write the auditor's report of the period; raises `VerbMissing` where this onefact cannot."""
-    return _called("onefact.audit_report", "write")
+    """Write the auditor's report of the month before into the home, in all forms."""
+    return _called("onefact.report.period.write", "last_month")
 
 
 def train() -> Told:
@@ -180,6 +209,7 @@ def train() -> Told:
     from linkage.comparable import SPECS
     from linkage.model.train import TooLittle
     from onefact import models
+    from onefact.acting import acted
 
     written, small = {}, []
     with opened() as home:
@@ -190,6 +220,7 @@ def train() -> Told:
                 small.append(f"{entity}: {problem}")
             else:
                 written[str(entity)] = str(path)
+        acted(home, "train", "model", list(written))
     if not written:
         raise NeedsAPerson(" ".join(small) or "No entity is linked by a model.")
     return {"models": written, "too_little": len(small)}

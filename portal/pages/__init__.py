@@ -4,8 +4,10 @@ from fastapi import APIRouter
 
 from portal.pages import (
     accounts,
+    bulk,
     burden,
     factor,
+    forms,
     home,
     log,
     login,
@@ -24,6 +26,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     factor.router,
     home.router,
     reveal.router,
+    bulk.router,
+    forms.router,
     systems.router,
     outbox.router,
     tickets.router,

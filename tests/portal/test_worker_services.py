@@ -1,0 +1,198 @@
+"""The worker's services without a web: find, look, enter, settle, see what became of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+
+import pytest
+import sqlalchemy as sa
+from portal_support import FOREIGN, OWN, Portal
+
+from onefact import acts, alike, household, reach, received, search, worklist
+from onefact.acts import Act, ActConflict, ActRefused, Fact
+from onefact.consolidate import consolidate
+from onefact.push import push
+from warehouse.tables import SEARCH_KEY
+
+
+def found(portal: Portal, text: str, grids: list[str] | None = None) -> list[str]:
+    with portal.home.engine.connect() as connection:
+        return [h.title for h in search.search(connection, text, grids)]
+
+
+def an(entity: str, title: str, portal: Portal) -> str:
+    with portal.home.engine.connect() as connection:
+        [hit] = [h for h in search.search(connection, title, None) if h.entity_type == entity]
+    return hit.master_id
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("陈建国", "陈建国"), ("陈建", "陈建国"), ("chenjian", "陈建国"), ("CJG", "陈建国"), ("cjg", "陈建国"),
+        ("420199196503120024", "李秀英"), ("120024", "李秀英"), ("13900000002", "李秀英"), ("0002", "李秀英"),
+        ("３栋２单元 502", "武昌区中南路街道武珞路628号3栋2单元502室"), ("H3", "武昌区中南路街道民主路77号5栋1单元301室"),
+        ("晨光", "武汉市武昌区晨光小吃店"), ("小吃店", "武汉市武昌区晨光小吃店"), ("王海涛", "武汉市武昌区民主路文具店"),
+    ],
+)  # fmt: skip
+def test_one_box_finds_by_whatever_is_typed(portal: Portal, typed: str, title: str) -> None:
+    assert title in found(portal, typed)
+
+
+def test_a_worker_finds_only_in_the_own_grids(portal: Portal) -> None:
+    assert found(portal, "王海涛", [OWN]) == []
+    assert "王海涛" in found(portal, "王海涛", [FOREIGN])
+    assert found(portal, "陈建国", []) == []
+
+
+@pytest.mark.parametrize("typed", ["", " ", "a", "%", "_", "'; --", "\\", "陈%", "\x00"])
+def test_what_is_no_beginning_of_anything_finds_nothing(portal: Portal, typed: str) -> None:
+    assert found(portal, typed) == []
+
+
+def test_duplicates_are_told_with_their_reasons(portal: Portal) -> None:
+    with portal.home.engine.connect() as connection:
+        [one] = alike.alike(connection, "person", {"name": "陈健国", "phone": "13900000001"}, None)
+        assert (one.title, one.reasons, one.certain) == ("陈建国", ("电话相同", "姓名同音不同字"), False)
+        [same] = alike.alike(connection, "person", {"id_number": "420199196503120024"}, None)
+        assert (same.title, same.certain) == ("李秀英", True)
+        assert alike.alike(connection, "person", {"name": "陈健国", "phone": "13900000001"}, [FOREIGN]) == []
+        shop = alike.alike(
+            connection, "organisation", {"name": "新店", "address": "武昌区中南路街道武珞路628号3栋2单元501室"}, None
+        )
+        assert [s.title for s in shop] == ["武汉市武昌区晨光小吃店"]
+
+
+def test_a_household_shows_who_is_behind_a_door_and_where_each_value_comes_from(portal: Portal) -> None:
+    with portal.home.engine.connect() as connection:
+        node = household.node_of(connection, "person", an("person", "陈建国", portal))
+        assert node
+        door = household.household(connection, portal.home, node)
+    assert door
+    assert [c.title for c in door.persons] == ["陈建国"]
+    assert [c.title for c in door.organisations] == ["武汉市武昌区晨光小吃店"]
+    phone = door.persons[0]["phone"]
+    assert (phone.value, phone.system, phone.worker, phone.confidence) == ("13900000001", "门口采集", True, "中")
+    assert door.persons[0]["name"].decides == "主管部门"
+    assert {v.field.name for v in door.houses[0].asked} == {"status"}
+
+
+def act(*facts: Fact, kind: str = "correct") -> Act:
+    return Act(str(uuid.uuid4()), kind, facts)
+
+
+def test_an_act_is_taken_once_reaches_the_systems_and_is_undone(portal: Portal) -> None:
+    home, who = portal.home, an("person", "李秀英", portal)
+    with home.engine.connect() as connection:
+        before = household.card(connection, home, "person", who)
+        assert before
+        [where] = reach.reach(connection, home, [("person", who, "phone")], lambda *_: True)
+    assert [(w.system_id, w.how) for w in where.ways] == [("doors", "batch")]
+    fact = Fact("person", who, "phone", "139 1234 5678", before["phone"].stamp)
+    one = act(fact)
+    taken = acts.take(home, one, "worker")
+    again = acts.take(home, one, "worker")
+    assert (taken.repeated, again.repeated, again.lines) == (False, True, taken.lines)
+    with pytest.raises(ActRefused, match="已用于"):
+        acts.take(home, dataclasses.replace(one, facts=(Fact("person", who, "phone", "13900009999"),)), "worker")
+    with pytest.raises(ActConflict) as conflict:  # another device saw the old state
+        acts.take(home, act(dataclasses.replace(fact, value="13811112222")), "other")
+    assert [(s.field, s.value) for s in conflict.value.fields] == [("phone", "13912345678")]
+
+    def deliveries() -> list[tuple[str, str]]:
+        with home.engine.connect() as connection:
+            [line] = received.received(connection, home, acts.find(connection, one.act_id))
+            return [(d.system_id, d.state) for d in line.deliveries]
+
+    assert deliveries() == []
+    consolidate(home)
+    assert deliveries() == [("doors", "queued")]
+    push(home)
+    assert deliveries()[0][1] in {"sent", "received"}
+    undone = acts.undo(home, one.act_id, str(uuid.uuid4()), "worker")
+    assert undone.undoes == one.act_id
+    consolidate(home)
+    with home.engine.connect() as connection:
+        now = household.card(connection, home, "person", who)
+    assert now
+    assert now["phone"].value == "13900000002"
+    with pytest.raises(ActRefused, match="已经撤销"):
+        acts.undo(home, one.act_id, str(uuid.uuid4()), "worker")
+
+
+def test_a_field_of_an_authority_opens_a_ticket(portal: Portal) -> None:
+    home, who = portal.home, an("person", "赵敏", portal)
+    one = act(Fact("person", who, "name", "赵慧敏"))
+    acts.take(home, one, "worker")
+    consolidate(home)
+    with home.engine.connect() as connection:
+        [line] = received.received(connection, home, acts.find(connection, one.act_id))
+        assert [d.state for d in line.deliveries] == ["ticket"]
+        shown = household.card(connection, home, "person", who)
+    assert shown
+    assert (shown.title, shown["name"].waiting) == ("赵敏", "ticket")
+
+
+def test_what_does_not_stand_is_refused_as_a_whole(portal: Portal) -> None:
+    who = an("person", "陈建国", portal)
+    with pytest.raises(ActRefused) as refused:
+        acts.take(portal.home, act(Fact("person", who, "phone", "12"), Fact("person", who, "religion", "1")), "worker")
+    assert [p.field for p in refused.value.problems] == ["phone", "religion"]
+    with pytest.raises(ActRefused, match="不在您的网格内"):
+        acts.take(portal.home, act(Fact("person", who, "phone", "13912340000")), "worker", lambda *_: False)
+    with pytest.raises(ActRefused, match="证件号码"):
+        acts.take(portal.home, act(Fact("person", "new", "name", "无名氏")), "worker")
+
+
+def test_a_new_person_is_one_record_and_who_is_known_stays_one(portal: Portal) -> None:
+    home = portal.home
+    address = "武昌区中南路街道武珞路628号3栋2单元502室"
+    baby = act(
+        Fact("person", "new", "name", "李小满"), Fact("person", "new", "birth_date", "2026-10-20"), Fact("person", "new", "sex", "2"),
+        Fact("person", "new", "residence_address", address), kind="birth",
+    )  # fmt: skip
+    made = acts.take(home, baby, "worker").created["new"]
+    acts.take(home, act(Fact("person", made, "phone", "13900000077")), "worker")  # before any run has seen the person
+    known = act(Fact("person", "new", "name", "王海涛"), Fact("person", "new", "id_number", "42019919921105003X"))
+    other = acts.take(home, known, "worker").created["new"]
+    consolidate(home)
+    with home.engine.connect() as connection:
+        person = household.card(connection, home, "person", made)
+        assert person
+        assert (person.master_id, person.title, person["phone"].value) == (made, "李小满", "13900000077")
+        heir = household.card(connection, home, "person", other)
+        assert heir
+        assert heir.master_id == an("person", "王海涛", portal) != other
+    assert "李小满" in found(portal, "lxm", [OWN])
+    acts.undo(home, baby.act_id, str(uuid.uuid4()), "worker")
+    consolidate(home)
+    assert "李小满" not in found(portal, "lxm")
+
+
+def test_the_work_list_counts_by_kind_and_door(portal: Portal) -> None:
+    home, who = portal.home, an("person", "陈建国", portal)
+    acts.take(home, act(Fact("person", who, "phone", "13900001111")), "worker")
+    consolidate(home)
+    with home.engine.connect() as connection:
+        mine = worklist.worklist(connection, home, [OWN])
+        theirs = worklist.worklist(connection, home, [FOREIGN])
+    assert mine.counts["sync"] == 1
+    [building] = mine.buildings("sync")
+    assert building.building == "武珞路628号3栋"
+    assert [(d.door, d.tasks[0].title) for d in building.doors] == [("2单元501室", "陈建国")]
+    assert not {t.master_id for t in theirs.tasks} & {t.master_id for t in mine.tasks}
+
+
+def test_only_touched_records_get_new_keys(portal: Portal) -> None:
+    def keys() -> set[tuple[str, str]]:
+        with portal.home.engine.connect() as connection:
+            query = sa.select(sa.cast(SEARCH_KEY.c.master_id, sa.Text), sa.literal_column("ctid::text")).select_from(
+                SEARCH_KEY
+            )
+            return {(r[0], r[1]) for r in connection.execute(query)}
+
+    who, before = an("person", "王海涛", portal), keys()
+    acts.take(portal.home, act(Fact("person", who, "phone", "13900003333")), "worker")
+    consolidate(portal.home)
+    assert {m for m, _ in keys() - before} == {who}
