@@ -9,6 +9,7 @@ from typing import Annotated, cast
 import sqlalchemy as sa
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from onefact.home import Home
 from portal.access import area, rows
@@ -20,6 +21,7 @@ from portal.security.sessions import Session
 from portal.settings import Settings
 
 TOKEN_FIELD = "csrf"  # noqa: S105 - the name of a form field
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 TOKEN_HEADER = "X-CSRF-Token"  # noqa: S105 - the name of a header
 
 
@@ -56,6 +58,10 @@ def settings_of(request: Request) -> Settings:
 async def gate(request: Request) -> None:
     """Let a request through or raise; afterwards `request.state.session` is the session, None on public routes."""
     rule = cast("Rules", request.app.state.rules)[request.scope["route"].name]
+    if "\x00" in request.url.path or any(
+        "\x00" in part for pair in request.query_params.multi_items() for part in pair
+    ):
+        raise HTTPException(400)  # PostgreSQL has no such text
     token = await _sent_token(request) if request.method not in SAFE else None
     await run_in_threadpool(_pass, request, rule, token)
 
@@ -99,11 +105,13 @@ def _signed_in_fully(request: Request, session: Session) -> None:
 async def _sent_token(request: Request) -> str | None:
     """Return the token against forged requests: a header from scripts, a hidden field from forms."""
     header = request.headers.get(TOKEN_HEADER)
-    kind = request.headers.get("content-type", "")
-    if header is not None or not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+    if not request.headers.get("content-type", "").startswith(FORMS):
         return header
-    value = (await request.form()).get(TOKEN_FIELD)
-    return value if isinstance(value, str) else None
+    form = await request.form()
+    if any(isinstance(part, str) and "\x00" in part for pair in form.multi_items() for part in pair):
+        raise HTTPException(400)
+    value = form.get(TOKEN_FIELD)
+    return header or (value if isinstance(value, str) else None)
 
 
 def current(request: Request) -> Account:
