@@ -67,39 +67,49 @@ async def gate(request: Request) -> None:
 
 
 def _pass(request: Request, rule: Rule, token: str | None) -> None:
-    home, settings = home_of(request), settings_of(request)
-    cookie = request.cookies.get(sessions.COOKIE)
-    request.state.session = session = None
-    if cookie:
-        with home.engine.begin() as connection:
-            request.state.session = session = sessions.find(connection, cookie, home.now(), settings)
-    if rule.public:
-        return
-    if session is None:
+    home, cookie = home_of(request), request.cookies.get(sessions.COOKIE)
+    request.state.session = None
+    if not cookie:
+        if rule.public:
+            return
         raise SignInFirst
-    if request.method not in SAFE and not hmac.compare_digest(session.csrf, token or ""):
-        raise Refused("页面已过期，请刷新后再试。")
-    if rule.stage == "full":
-        _signed_in_fully(request, session)
+    with home.engine.begin() as connection:
+        session = sessions.find(connection, cookie, home.now(), settings_of(request))
+        request.state.session = session
+        problem = None if rule.public else _refusal(request, connection, rule, session, token)
+    if problem is not None:  # raised after the transaction: what was learned of the session is kept
+        raise problem
+
+
+def _refusal(
+    request: Request, connection: sa.Connection, rule: Rule, session: Session | None, token: str | None
+) -> Exception | None:
+    """Return why a request may not pass, None when it may."""
+    if session is None:
+        return SignInFirst()
+    if request.method not in SAFE and not hmac.compare_digest(session.csrf.encode(), (token or "").encode()):
+        return Refused("页面已过期，请刷新后再试。")
+    if rule.stage == "full" and (due := _still_due(request, session)):
+        return SignInFirst(due)
     if not rule.allows(session.account):
-        raise Refused
+        return Refused()
     if rule.record is not None:
         entity_type, master_id = rule.record.named(request.path_params)
-        with home.engine.connect() as connection:
-            if not area.may_see(connection, session.account, entity_type, master_id):
-                raise Unknown
+        if not area.may_see(connection, session.account, entity_type, master_id):
+            return Unknown()
+    return None
 
 
-def _signed_in_fully(request: Request, session: Session) -> None:
+def _still_due(request: Request, session: Session) -> str | None:
+    """Return the route where signing in goes on, None when nothing is due."""
     if session.stage != "full":
-        raise SignInFirst("login.code")
+        return "login.code"
     route = request.scope["route"].name
     account, needed = session.account, settings_of(request).second_factor
-    if account.must_change and not route.startswith("password."):
-        raise SignInFirst("password.show")
+    if account.must_change:
+        return None if route.startswith("password.") else "password.show"
     unbound = account.role in needed and not account.has_second_factor
-    if unbound and not account.must_change and not route.startswith(("factor.", "password.")):
-        raise SignInFirst("factor.show")
+    return "factor.show" if unbound and not route.startswith(("factor.", "password.")) else None
 
 
 async def _sent_token(request: Request) -> str | None:
