@@ -196,7 +196,6 @@ def _publish(
         publisher.review("review_now", "touched")
         publisher.links("relation_now", "touched")
         publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
-        publisher.grids()
         publisher.found_by()
         publisher.candidates("touched")
         publisher.taken(fresh)
