@@ -23,7 +23,7 @@ from onefact.push import push
 from onefact.status import Status
 from schemas.entities import ENTITIES
 from warehouse.duck import count
-from warehouse.publish import fetch
+from warehouse.reading import fetch
 from warehouse.standardised import ADDRESS_PARTS
 from warehouse.tables import METADATA, OUTBOX
 

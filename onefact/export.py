@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from onefact.home import Home
 from onefact.policy import ENTRY
 from schemas.entities import ENTITIES
-from warehouse.publish import as_text, fetch
+from warehouse.publish import as_text
+from warehouse.reading import fetch
 
 
 def export_links(home: Home, out: Path) -> list[tuple[Path, int]]:

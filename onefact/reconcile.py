@@ -32,7 +32,7 @@ from warehouse import findings, working_copy
 from warehouse import reconcile as sql
 from warehouse.findings import Finding
 from warehouse.planning import Target
-from warehouse.publish import fetch
+from warehouse.reading import MasterReader
 
 BY_KEY = frozenset({"frontdb", "queue", "webhook"})
 """Kinds that are asked for our records by key: reading everything would leave a trace there, or give events only."""
@@ -92,14 +92,16 @@ def reconcile(
     connect: Connect = connect,
 ) -> Reconciled:
     """Compare the given systems (all when None) with the master; with `dry_run` the findings are not kept."""
-    run_id, dsn = home.new_run("reconcile"), home.database.dsn()
+    run_id = home.new_run("reconcile")
     today = home.now().date()
     authorised = register.load(home).may("in", today)
     results: list[Compared] = []
-    with home.warehouse() as con:
-        working_copy.refresh(con, dsn)
-        sql.begin(con, fetch(dsn, sql.EXPLAINING), fetch(dsn, sql.CREATED))
-        con.register("_pushed", fetch(dsn, "SELECT system_id, record_key, entity_type, role, field, value FROM pushed"))
+    with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
+        working_copy.refresh(con, master)
+        sql.begin(con, master.fetch(sql.EXPLAINING), master.fetch(sql.CREATED))
+        con.register(
+            "_pushed", master.fetch("SELECT system_id, record_key, entity_type, role, field, value FROM pushed")
+        )
         con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
         con.unregister("_pushed")
         for manifest in home.chosen(systems):

@@ -7,7 +7,8 @@ order, a replay changes nothing, and an unmerge gives back exactly what was ther
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import duckdb
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 
 from schemas.entities import ENTITIES
 from schemas.model import Entity, EntityType
-from warehouse.duck import first, standardised_table
+from warehouse.duck import count, first, standardised_table
 from warehouse.standardised import ADDRESS_PARTS
 
 ORDINAL_BITS = 44
@@ -43,7 +44,9 @@ def load_authority(con: duckdb.DuckDBPyConnection, rows: list[Authority]) -> Non
         "CREATE OR REPLACE TEMP TABLE authority (system_id VARCHAR, entity_type VARCHAR, role VARCHAR, field VARCHAR, rank INTEGER)"
     )
     if rows:
-        con.register("_authority", pa.Table.from_pylist([asdict(row) for row in rows]))
+        names = tuple(field.name for field in fields(Authority))
+        columns = zip(*map(attrgetter(*names), rows), strict=True)
+        con.register("_authority", pa.table(dict(zip(names, map(list, columns), strict=True))))
         con.execute("INSERT INTO authority BY NAME SELECT * FROM _authority")
         con.unregister("_authority")
 
@@ -89,6 +92,10 @@ def survive(
             they are no claims.
     """
     entity = ENTITIES[entity_type]
+    if not count(con, f"SELECT count(*) FROM {touched}"):
+        con.execute(f"CREATE OR REPLACE TEMP TABLE fresh_{entity_type} AS SELECT * FROM golden_{entity_type} LIMIT 0")
+        _find_candidates(con, entity, [])
+        return
     con.execute(
         "CREATE OR REPLACE TEMP TABLE claim_source AS SELECT x.master_id, s.* FROM "
         f"{standardised_table(entity_type)} s JOIN {crosswalk} x USING (rid) "

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
+import pyarrow as pa
 
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
@@ -57,22 +58,40 @@ def plan(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], *, touched: 
         "CREATE OR REPLACE TEMP TABLE plan (system_id VARCHAR, dataset VARCHAR, entity_type VARCHAR, role VARCHAR, "
         "master_id UUID, record_key VARCHAR, operation VARCHAR, changes VARCHAR, base_version VARCHAR, idempotency_key VARCHAR)"
     )
-    con.execute("CREATE OR REPLACE TEMP TABLE fold (field VARCHAR, golden VARCHAR, held VARCHAR)")
-    for target in targets:
-        if target.fields:
-            _load_folds(con, target)
+    moved = {row[0] for row in con.execute(f"SELECT DISTINCT entity_type FROM {touched}").fetchall()}
+    concerned = [target for target in targets if target.entity_type in moved]
+    _load_folds(con, concerned)
+    held = set(
+        con.execute(
+            f"SELECT DISTINCT entity_type, system_id, role FROM {crosswalk} SEMI JOIN {touched} USING (entity_type, master_id)"
+        ).fetchall()
+    )
+    for target in concerned:
+        # Most deltas touch few systems, and binding a statement of seventy fields takes longer than running it.
+        if target.fields and (target.entity_type, target.system_id, target.role) in held:
             con.execute(_updates(target, touched, crosswalk))
         if target.creates:
-            _load_folds(con, target)
             con.execute(_creates(target, touched, crosswalk))
     return count(con, "SELECT count(*) FROM plan")
 
 
-def _load_folds(con: duckdb.DuckDBPyConnection, target: Target) -> None:
-    con.execute("DELETE FROM fold")
-    rows = [(name, golden, held) for name, table in target.folds.items() for golden, held in table.items()]
-    if rows:
-        con.executemany("INSERT INTO fold VALUES (?, ?, ?)", rows)
+def _load_folds(con: duckdb.DuckDBPyConnection, targets: Sequence[Target]) -> None:
+    """Make `fold` (target, field, golden, held) of all targets at once."""
+    rows = [
+        (_name(target), field, golden, held)
+        for target in targets
+        for field, table in target.folds.items()
+        for golden, held in table.items()
+    ]
+    columns = zip(*rows, strict=True) if rows else ((), (), (), ())
+    names = ("target", "field", "golden", "held")
+    con.register("_fold", pa.table({n: pa.array(c, pa.string()) for n, c in zip(names, columns, strict=True)}))
+    con.execute("CREATE OR REPLACE TEMP TABLE fold AS SELECT DISTINCT * FROM _fold")
+    con.unregister("_fold")
+
+
+def _name(target: Target) -> str:
+    return f"{target.system_id}/{target.dataset}/{target.entity_type}/{target.role}"
 
 
 def _expected(target: Target, name: str) -> str:
@@ -81,7 +100,9 @@ def _expected(target: Target, name: str) -> str:
 
 def _fold_joins(target: Target, names: Sequence[str]) -> str:
     return " ".join(
-        f"LEFT JOIN fold f_{n} ON f_{n}.field = '{n}' AND f_{n}.golden = g.\"{n}\"" for n in names if n in target.folds
+        f"LEFT JOIN fold f_{n} ON f_{n}.target = '{_name(target)}' AND f_{n}.field = '{n}' AND f_{n}.golden = g.\"{n}\""
+        for n in names
+        if n in target.folds
     )
 
 

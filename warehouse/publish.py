@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from schemas.derive.sql import column_type
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType, Field
@@ -274,12 +272,3 @@ def as_text(field: Field) -> str:
             return f'to_char("{field.name}", \'YYYY-MM-DD"T"HH24:MI:SS\')'
         case _:
             return f'"{field.name}"::text'
-
-
-def fetch(dsn: str, query: str) -> pa.Table:
-    """Return the result of a PostgreSQL query as Arrow (for working copies and exports)."""
-    import adbc_driver_postgresql.dbapi as adbc  # brings pyarrow.dataset: a second, for the verbs that never fetch
-
-    with adbc.connect(dsn) as pg, pg.cursor() as cur:
-        cur.execute(query)
-        return cur.fetch_arrow_table()

@@ -20,6 +20,7 @@ from quality.run import Result, run
 from warehouse import working_copy
 from warehouse.duck import first
 from warehouse.quality import Orders, QualityWriter
+from warehouse.reading import MasterReader
 
 FOLDER = "quality"
 """Folder of the home with the snapshots, one folder per run."""
@@ -81,7 +82,8 @@ def check(home: Home) -> Checked:
     run_id = home.new_run("quality")
     folder = home.path / FOLDER / run_id
     with home.warehouse() as con:
-        working_copy.refresh(con, home.database.dsn())
+        with MasterReader(home.database.dsn()) as master:
+            working_copy.refresh(con, master)
         given = inputs(home, con)
         results = run(con, rules, given)
         scores.compute(con)

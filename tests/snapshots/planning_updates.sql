@@ -16,7 +16,7 @@ JOIN fresh_person g ON g.master_id = x.master_id
 LEFT
 JOIN foreign_person o ON o.system_id = s.system_id AND o.record_key = s.record_key AND o.role = s.role
 LEFT
-JOIN fold f_ethnicity ON f_ethnicity.field = 'ethnicity' AND f_ethnicity.golden = g."ethnicity"
+JOIN fold f_ethnicity ON f_ethnicity.target = 'volunteer/members/person/person' AND f_ethnicity.field = 'ethnicity' AND f_ethnicity.golden = g."ethnicity"
 LEFT
 JOIN address_text as_residence_address ON as_residence_address.text = s."residence_address"
 LEFT

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.types import UserDefinedType
 
 from warehouse.tables.metadata import METADATA
+
+
+class Xid8(UserDefinedType[str]):
+    """PostgreSQL's number of a transaction, which never comes again in a cluster."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Name the type in DDL."""
+        return "xid8"
+
 
 RUN = sa.Table(
     "run",
@@ -64,6 +76,14 @@ ENTRY = sa.Table(
         "record_key", sa.String(200), comment="NULL: <master_id>/<field>; the id alone for what a new entity began with"
     ),
     sa.Column("taken_by", sa.String(40), comment="the consolidation that took it first"),
-    sa.Index("entry_master", "master_id", "field"),
+    sa.Index("entry_untaken", "entry_id", postgresql_where=sa.text("taken_by IS NULL")),
+    sa.Column(
+        "tx",
+        Xid8,
+        server_default=sa.text("pg_current_xact_id()"),
+        index=True,
+        comment="what was added since is told by it, not by clocks",
+    ),
+    sa.Index("entry_fact", "master_id", "field"),
     comment="录入: each entry is a record of the system `entry`, a fact typed once",
 )
