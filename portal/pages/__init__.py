@@ -2,7 +2,21 @@
 
 from fastapi import APIRouter
 
-from portal.pages import factor, home, login, password, reveal, systems
+from portal.pages import (
+    accounts,
+    burden,
+    factor,
+    home,
+    log,
+    login,
+    outbox,
+    password,
+    quality,
+    reveal,
+    systems,
+    tickets,
+    trace,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
@@ -11,4 +25,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     home.router,
     reveal.router,
     systems.router,
+    outbox.router,
+    tickets.router,
+    quality.router,
+    trace.router,
+    burden.router,
+    log.router,
+    accounts.router,
 )
