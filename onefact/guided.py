@@ -150,7 +150,7 @@ def facts(
         mate: master id of the other person concerned.
     """
     ids = {"new": "new", "self": subject, "mate": mate}
-    told = {
+    told: dict[tuple[str, str], Fact] = {
         (a.of, a.field): Fact(a.entity_type, str(ids[a.of]), a.field, answers[a.name].strip())
         for a in guide.asks
         if answers.get(a.name, "").strip() and ids[a.of]

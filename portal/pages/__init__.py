@@ -4,7 +4,10 @@ from fastapi import APIRouter
 
 from portal.pages import (
     accounts,
+    assist,
     burden,
+    device,
+    entry,
     factor,
     home,
     log,
@@ -12,10 +15,13 @@ from portal.pages import (
     outbox,
     password,
     quality,
+    records,
     reveal,
+    settle,
     systems,
     tickets,
     trace,
+    work,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -23,6 +29,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     password.router,
     factor.router,
     home.router,
+    work.router,
+    records.router,
+    entry.router,
+    assist.router,
+    settle.router,
+    device.router,
     reveal.router,
     systems.router,
     outbox.router,

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import uuid
 
 import pytest
 import sqlalchemy as sa
-from portal_support import FOREIGN, OWN, Portal
+from portal_support import FIXTURES, FOREIGN, OWN, MakeHome, Portal, opened
 
 from onefact import acts, alike, household, reach, received, search, worklist
 from onefact.acts import Act, ActConflict, ActRefused, Fact
 from onefact.consolidate import consolidate
+from onefact.pull import pull
 from onefact.push import push
 from warehouse.tables import SEARCH_KEY
+
+
+@pytest.fixture(scope="module")
+def portal(make_home: MakeHome, tmp_path_factory: pytest.TempPathFactory) -> Portal:
+    """The four doors as they were collected, nothing entered yet."""
+    home = make_home(tmp_path_factory.mktemp("doors"), {"doors": (FIXTURES / "doors.yaml").read_text(encoding="utf-8")})
+    shutil.copytree(FIXTURES / "doors", home.systems / "doors")
+    pull(home)
+    consolidate(home)
+    return opened(home)
 
 
 def found(portal: Portal, text: str, grids: list[str] | None = None) -> list[str]:
