@@ -16,6 +16,7 @@ from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
 from onefact import models, policy
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law import register, tickets
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
@@ -65,13 +66,12 @@ def consolidate(home: Home) -> Consolidated:
     run_id = home.new_run("consolidate")
     lines, today = register.load(home), home.now().date()
     with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
-        waiting = entries.untaken(master)
-        entries.stage(con, master, home.stamp())  # first: a rebuilt copy has to hold them when it is compared
+        fresh = entries.stage(con, master, home.stamp())  # first: a rebuilt copy has to hold them when it is compared
         working_copy.refresh(con, master)
         judgements.load(con, master)
         linked_by = models_of(home)
         if not _any_touched(con) and not linked_by.changed(con):
-            entries.taken(home.engine, run_id, waiting)
+            _taken(home, con, run_id, fresh)
             return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
         gate.hold(home, con, run_id)
         _load_inputs(home, con, master)
@@ -83,12 +83,14 @@ def consolidate(home: Home) -> Consolidated:
             touched="touched",
             crosswalk="crosswalk_now",
         )
-        result = _publish(home, con, run_id, texts, waiting)
+        result = _publish(home, con, run_id, texts, fresh)
         tickets.settle(home, run_id)
         working_copy.commit(con, run_id)
         judgements.applied(con)
         lost = findings.plan_lost(home.engine, run_id)
-        return replace(result, entities=_totals(con), planned=result.planned + lost)
+        done = replace(result, entities=_totals(con), planned=result.planned + lost)
+    acted(home, "consolidate", "run", [run_id], count=done.changed, planned=done.planned)
+    return done
 
 
 def models_of(home: Home) -> Models:
@@ -166,9 +168,14 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection, master: MasterReade
     con.unregister("_awaiting")
 
 
-def _publish(
-    home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, waiting: Sequence[str]
-) -> Consolidated:
+def _taken(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, fresh: Sequence[str]) -> None:
+    """Say of entries that they were looked at, where they changed nothing."""
+    if fresh:
+        with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
+            publisher.taken(fresh)
+
+
+def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str]) -> Consolidated:
     with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
@@ -182,7 +189,7 @@ def _publish(
         publisher.grids()
         publisher.found_by()
         publisher.candidates("touched")
-        publisher.taken(waiting)
+        publisher.taken(fresh)
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)

@@ -141,7 +141,7 @@ def demo(home: Home, people: int, seed: int, narrator: Narrator) -> DemoResult:
     last = road.run(home, None, narrator.progress)
     seconds["second_run"] = clock() - start
     result = _result(home, people, (first, echo, back, last), arrivals, seconds)
-    from onefact.report import write  # Jinja is only needed here
+    from onefact.report.demo import write  # Jinja is only needed here
 
     write(Path.cwd() / "report.html", home, result)
     return result

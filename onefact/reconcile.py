@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -22,6 +23,7 @@ from connectors.mapping import MappingError
 from connectors.mapping.encode import speller
 from connectors.mapping.rows import record_keys
 from connectors.registry import connect
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law import register
 from onefact.law.reading import decode_lawful, may_read
@@ -111,8 +113,22 @@ def reconcile(
         rows = con.execute("SELECT * REPLACE (master_id::VARCHAR AS master_id) FROM found ORDER BY ALL").fetchall()
     found = tuple(Finding(*row) for row in rows)
     done = [r.system_id for r in results if not r.error and not r.unreadable]
-    opened, closed = (0, 0) if dry_run else findings.keep(home.engine, run_id, done, found)
+    opened, closed = (0, 0) if dry_run else findings.keep(home.engine, run_id, done, found, _summary(results))
+    acted(home, "reconcile", "system", [r.system_id for r in results], count=len(found), run=run_id, dry_run=dry_run)
     return Reconciled(run_id, tuple(results), found, opened, closed)
+
+
+def _summary(results: Sequence[Compared]) -> dict[str, Any]:
+    """What is remembered of a comparison: how many records and differences of each kind in each system, no values."""
+    systems = {}
+    for r in results:
+        kinds: Counter[str] = Counter()
+        for (kind, _), n in r.kinds.items():
+            kinds[kind] += n
+        systems[r.system_id] = {
+            "records": r.records, "kinds": dict(kinds), "error": r.error is not None, "unreadable": r.unreadable,
+        }  # fmt: skip
+    return {"systems": systems}
 
 
 def _system(

@@ -16,6 +16,7 @@ import pyarrow as pa
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse.duck import count, standardised_table
+from warehouse.shadow import LATE_WRITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def plan(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], *, touched: 
     moved = {row[0] for row in con.execute(f"SELECT DISTINCT entity_type FROM {touched}").fetchall()}
     concerned = [target for target in targets if target.entity_type in moved]
     _load_folds(con, concerned)
+    con.execute(f"CREATE TEMP TABLE IF NOT EXISTS late_write ({LATE_WRITE})")
     held = set(
         con.execute(
             f"SELECT DISTINCT entity_type, system_id, role FROM {crosswalk} SEMI JOIN {touched} USING (entity_type, master_id)"
@@ -151,28 +153,42 @@ def _address_joins(target: Target) -> str:
     )
 
 
+def _returns(target: Target, name: str) -> str:
+    """Return the SQL that is true when we have written another value since the reading, and the one read is right again."""
+    written = f"l.held['{name}']"
+    return f"(map_contains(l.held, '{name}') AND {_held(target, name)} = {_expected(target, name)} AND {written} IS DISTINCT FROM {_expected(target, name)})"
+
+
 def _updates(target: Target, touched: str, crosswalk: str) -> str:
+    change = "CASE WHEN {} THEN {{'field': '{}', 'old': {}, 'new': {}}} END"
     changes = ", ".join(
-        f"CASE WHEN {_differs(target, n)} THEN {{'field': '{n}', 'old': {_held(target, n)}, 'new': {_expected(target, n)}}} END"
-        for n in target.fields
+        change.format(_differs(target, n), n, _held(target, n), _expected(target, n)) for n in target.fields
+    )
+    returns = ", ".join(
+        change.format(_returns(target, n), n, f"l.held['{n}']", _expected(target, n)) for n in target.fields
     )
     # The moment of observation is part of the version: a record that falls back to an old state is a new state.
     base = ", ".join(["s.observed_at", *(f"coalesce(s.\"{n}\", '')" for n in target.fields)])
     return (
         "INSERT INTO plan WITH d AS (SELECT s.record_key, x.master_id, "
-        f"list_filter([{changes}], lambda c: c IS NOT NULL) AS changes, md5(concat_ws('|', {base})) AS base "
-        f"FROM {standardised_table(target.entity_type)} s "
+        f"list_filter([{changes}], lambda c: c IS NOT NULL) AS changed, list_filter([{returns}], lambda c: c IS NOT NULL) AS returned, "
+        f"concat_ws('|', {base}) AS base, l.written_at FROM {standardised_table(target.entity_type)} s "
         f"JOIN {crosswalk} x ON x.entity_type = '{target.entity_type}' AND x.system_id = s.system_id "
         "AND x.record_key = s.record_key AND x.role = s.role "
         f"JOIN {touched} t ON t.entity_type = '{target.entity_type}' AND t.master_id = x.master_id "
         f"JOIN fresh_{target.entity_type} g ON g.master_id = x.master_id "
+        "LEFT JOIN late_write l ON l.system_id = s.system_id AND l.record_key = s.record_key AND l.role = s.role "
+        f"AND l.entity_type = '{target.entity_type}' "
         f"LEFT JOIN foreign_{target.entity_type} o ON o.system_id = s.system_id AND o.record_key = s.record_key AND o.role = s.role "
         f"{_fold_joins(target, target.fields)} {_address_joins(target)} {_shadow_joins(target)} "
-        f"WHERE s.system_id = '{target.system_id}' AND s.dataset = '{target.dataset}' AND s.role = '{target.role}') "
+        f"WHERE s.system_id = '{target.system_id}' AND s.dataset = '{target.dataset}' AND s.role = '{target.role}'), "
+        # What is taken back before the system was read again is a new state each time.
+        "e AS (SELECT record_key, master_id, changed || returned AS changes, "
+        "md5(concat_ws('|', base, CASE WHEN len(returned) > 0 THEN written_at::VARCHAR END)) AS base FROM d) "
         f"SELECT '{target.system_id}', '{target.dataset}', '{target.entity_type}', '{target.role}', master_id, record_key, "
         "'update', to_json(changes)::VARCHAR, base, "
         f"concat_ws(':', '{target.system_id}', record_key, '{target.role}', md5(to_json(changes)::VARCHAR), base) "
-        "FROM d WHERE len(changes) > 0"
+        "FROM e WHERE len(changes) > 0"
     )
 
 

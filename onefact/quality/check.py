@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law.tickets import working_days_after
 from onefact.quality.inputs import inputs
@@ -93,6 +94,16 @@ def check(home: Home) -> Checked:
         _snapshot(con, folder)
         orders = _keep(home, con, run_id, rules, results, settings, str(folder.relative_to(home.path)), failing)
     _forget_old(home, settings.keep)
+    acted(
+        home,
+        "quality",
+        "run",
+        [run_id],
+        count=failing,
+        catalogue=rules.version,
+        opened=orders.opened,
+        closed=orders.closed,
+    )
     return Checked(
         run_id, rules.version, tuple(results), folder, total[0] if total else None, failing, orders.opened, orders.closed,
         orders.held,

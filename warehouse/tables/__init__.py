@@ -6,11 +6,13 @@ from warehouse.tables.address import ADDRESS_NODE, ADDRESS_POINT
 from warehouse.tables.create import create_all, default_of
 from warehouse.tables.delivery import DELIVERY, OUTBOX, PUSHED, TARGET, WAKE
 from warehouse.tables.finding import FINDING
+from warehouse.tables.history import GOLDEN_HISTORY
 from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, EDGE, PAIR, REDIRECT, REVIEW
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, ENTRY_WAKE, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
 from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
+from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING, FORM_TASK
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
 from warehouse.tables.sealed import SEALED_LOG
 from warehouse.tables.search import ACT, CANDIDATE, SEARCH_KEY
@@ -23,6 +25,7 @@ __all__ = [
     "ADDRESS_POINT",
     "AUTHORISATION",
     "BATCH",
+    "BULK_UPLOAD",
     "CANDIDATE",
     "CROSSWALK",
     "CROSSWALK_HISTORY",
@@ -34,6 +37,10 @@ __all__ = [
     "ENTRY",
     "ENTRY_WAKE",
     "FINDING",
+    "FORM_FILLED",
+    "FORM_HEADING",
+    "FORM_TASK",
+    "GOLDEN_HISTORY",
     "METADATA",
     "OUTBOX",
     "PAIR",
