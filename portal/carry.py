@@ -21,6 +21,7 @@ import psycopg
 from onefact.consolidate import consolidate
 from onefact.delivery.follow import follow
 from onefact.home import OWN_SYSTEMS, Home
+from portal.api.deliver import follow as tell_changes
 
 logger = logging.getLogger("portal")
 
@@ -101,7 +102,7 @@ def main(path: str, systems: str) -> None:
     url = os.environ.get("ONEFACT_DATABASE_URL") or None
     home = Home(path=Path(path), systems=Path(systems or OWN_SYSTEMS), database_url=url, patience=300.0)
     stop, parent = threading.Event(), os.getppid()
-    for work in (consolidate_entries, push_changes):
+    for work in (consolidate_entries, push_changes, tell_changes):
         threading.Thread(target=work, args=(home, stop), daemon=True).start()
     while os.getppid() == parent:  # the portal may die without a word
         stop.wait(1.0)

@@ -13,10 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from onefact.home import Home
 from portal.access import area, rows
 from portal.access.rules import Rule, Rules
-from portal.security import sessions
+from portal.security import sessions, tokens
 from portal.security.accounts import Account
 from portal.security.headers import SAFE
 from portal.security.sessions import Session
+from portal.security.tokens import Program
 from portal.settings import Settings
 
 TOKEN_FIELD = "csrf"  # noqa: S105 - the name of a form field
@@ -62,26 +63,40 @@ async def gate(request: Request) -> None:
 
 def _pass(request: Request, rule: Rule, token: str | None) -> None:
     home, settings = home_of(request), settings_of(request)
-    cookie = request.cookies.get(sessions.COOKIE)
-    request.state.session = session = None
-    if cookie:
-        with home.engine.begin() as connection:
-            request.state.session = session = sessions.find(connection, cookie, home.now(), settings)
+    request.state.session = session = _session(request, rule, home, settings)
     if rule.public:
         return
     if session is None:
         raise SignInFirst
-    if request.method not in SAFE and not hmac.compare_digest(session.csrf, token or ""):
+    if (
+        session.token
+        and request.method not in SAFE
+        and not hmac.compare_digest(session.csrf.encode(), (token or "").encode("utf-8", "replace"))
+    ):
         raise Refused("页面已过期，请刷新后再试。")
     if rule.stage == "full":
         _signed_in_fully(request, session)
     if not rule.allows(session.account):
         raise Refused
+    if isinstance(session, Program) and rule.scope not in session.scopes:
+        raise Refused("这个令牌没有这项权限。")
     if rule.record is not None:
         entity_type, master_id = rule.record.named(request.path_params)
         with home.engine.connect() as connection:
             if not area.may_see(connection, session.account, entity_type, master_id):
                 raise Unknown
+
+
+def _session(request: Request, rule: Rule, home: Home, settings: Settings) -> Session | None:
+    """Return who asks: a browser by its cookie; on routes of the API a program by its token."""
+    bearer = tokens.sent(request.headers.get("authorization"))
+    if rule.api and bearer is not None:  # the token stands for password, second factor and origin
+        return tokens.find(home, bearer)
+    cookie = request.cookies.get(sessions.COOKIE)
+    if not cookie:
+        return None
+    with home.engine.begin() as connection:
+        return sessions.find(connection, cookie, home.now(), settings)
 
 
 def _signed_in_fully(request: Request, session: Session) -> None:

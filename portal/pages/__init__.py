@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from portal.api import v1, webhooks
 from portal.pages import bulk, factor, forms, home, login, password, reveal, systems
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -13,4 +14,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     bulk.router,
     forms.router,
     systems.router,
+    v1.router,
+    webhooks.router,
 )
