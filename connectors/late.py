@@ -165,6 +165,7 @@ def resume(
     held: Callable[[str], pa.Table],
     again: Callable[[Dataset, str, pa.Table], None],
     by: str | None = None,
+    withheld: Collection[str] = (),
 ) -> Iterator[Outcome]:
     """Yield `sent` for changes that went out in a file before, or may have: nobody knows when their sender died.
 
@@ -178,6 +179,7 @@ def resume(
         held: dataset -> rows of the target's newest export.
         again: puts the rows of a dataset's file there again, unless the target has the file or its receipt.
         by: when the answer is expected.
+        withheld: keys of changes that may not leave any more; a file with one of them stays where it is.
     """
     for dataset in manifest.datasets:
         by_key = {c.key: c for c in changes if c.dataset == dataset.name}
@@ -186,6 +188,8 @@ def resume(
             continue
         rows = held(dataset.name)
         for file, numbers in files.items():
+            if not numbers.keys().isdisjoint(withheld):
+                continue  # what may still leave goes out anew, without the rest
             mine = [by_key[key] for key in numbers]
             shown = standings(manifest, dataset.name, [c for c in mine if c.record_key], rows)
             due_still = all(shown[c.change_id][0] == "due" for c in mine if c.record_key)

@@ -16,13 +16,13 @@ from dags.shared import at, common, secrets, within
     schedule=at("0 6 1 * *"),
     deadline=within(timedelta(hours=4), "审计月报未按时完成"),
     doc_md="""### 审计月报
-Writes the period's report into the working folder. Fails at once with the verb's name where this onefact cannot.""",
+Writes the report of the month before into `reports/` of the working folder: page, PDF and workbook.""",
     **common(["monthly"]),
 )
 def audit_report() -> None:
     """Wire the one task."""
 
-    @task(task_id="audit_report", task_display_name="生成月报", doc_md="Returns the paths of the files written.")
+    @task(task_id="audit_report", task_display_name="生成月报", doc_md="Returns the period's total score and counts.")
     def once() -> dict[str, Any]:
         from onefact.scheduled import verbs
 

@@ -11,6 +11,7 @@ Clusters are a function of a component's records and edges alone, so this equals
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import duckdb
 
@@ -22,6 +23,9 @@ from linkage.graph import guarded
 from linkage.model import Model
 from linkage.pipeline import group
 from linkage.state import State, fill
+
+Scope = Literal["everything", "changes", "nothing"]
+"""What a run linked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,11 @@ class Changes:
     texts: str | None = None
 
 
-def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inputs, changes: Changes) -> bool:
+def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inputs, changes: Changes) -> Scope:
     """Bring the state up to date; make `affected` (rid) and `clustered`, `stopped` of the affected records.
 
-    Returns True when everything was linked anew (no state, or that of another model).
+    Returns what was linked: everything (no state, or that of another model), what changed, or nothing; then the relations
+    are not made.
     """
     engine, names = DuckEngine(con), State(spec.entity_type)
     engine.table("judged", _judged_sql(changes))
@@ -55,6 +60,10 @@ def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inp
     if everything:
         _link_all(engine, spec, model, inputs, names)
     else:
+        engine.table("moved", _moved_sql(spec, inputs, changes, names))
+        if not _count(con, "moved"):
+            engine.drop("moved")
+            return "nothing"
         _link_changed(engine, spec, model, inputs, changes, names)
     fill(con, names.judged, "SELECT * FROM judged")
     whole = names.record if everything else "affected_record"
@@ -73,7 +82,7 @@ def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inp
     engine.drop(
         "affected_edge", "delta", "was", "said", "moved_record", "moved", "scored", "hub", "pair", "partner", "block"
     )
-    return everything
+    return "everything" if everything else "changes"
 
 
 def _judged_sql(changes: Changes) -> str:
@@ -125,7 +134,6 @@ def _detach(engine: DuckEngine, records: str, among: str) -> None:
 
 def _link_changed(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, changes: Changes, names: State) -> None:
     con = engine.con
-    engine.table("moved", _moved_sql(spec, inputs, changes, names))
     while True:
         _rebuild(engine, spec, model, inputs, names)
         _hit_blocks(engine, model, names)

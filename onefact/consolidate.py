@@ -6,33 +6,30 @@ the same result. Only entities touched since the last run are recomputed, compar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
-import pyarrow as pa
-import sqlalchemy as sa
 
 from linkage import names, organisations
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
 from onefact import models, policy
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law import register, tickets
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from onefact.quality import gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from schemas.records import REJECT_SCHEMA, standardised_schema
-from warehouse import address_tree, findings, golden, judgements, working_copy
+from warehouse import address_tree, entries, findings, golden, judgements, shadow, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count
 from warehouse.names import standardise_new, standardise_organisations_new
 from warehouse.planning import plan
-from warehouse.publish import Publisher, fetch
-from warehouse.standardised import Counts, Stage
-from warehouse.tables import ENTRY
+from warehouse.publish import Publisher
+from warehouse.reading import MasterReader
 
 AWAITING = (
     "SELECT change_id, entity_type, system_id, record_key, role, c ->> 'field' AS field, c ->> 'new' AS value "
@@ -68,19 +65,17 @@ def consolidate(home: Home) -> Consolidated:
     """
     run_id = home.new_run("consolidate")
     lines, today = register.load(home), home.now().date()
-    with home.warehouse() as con:
-        entries = _stage_entries(
-            home, con
-        )  # first: a rebuilt copy has to hold them when it is compared with the master
-        working_copy.refresh(con, home.database.dsn())
-        judgements.load(con, home.database.dsn())
+    with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
+        fresh = entries.stage(con, master, home.stamp())  # first: a rebuilt copy has to hold them when it is compared
+        working_copy.refresh(con, master)
+        judgements.load(con, master)
         linked_by = models_of(home)
         if not _any_touched(con) and not linked_by.changed(con):
-            _taken(home, run_id, entries)
+            _taken(home, con, run_id, fresh)
             return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
         gate.hold(home, con, run_id)
-        _load_inputs(home, con)
-        texts = derive(con, linked_by)
+        _load_inputs(home, con, master)
+        texts = derive(con, linked_by, lambda: shadow.load(con, master))
         working_copy.find_confirmed(con)
         plan(
             con,
@@ -88,12 +83,14 @@ def consolidate(home: Home) -> Consolidated:
             touched="touched",
             crosswalk="crosswalk_now",
         )
-        result = _publish(home, con, run_id, texts, entries)
+        result = _publish(home, con, run_id, texts, fresh)
         tickets.settle(home, run_id)
         working_copy.commit(con, run_id)
         judgements.applied(con)
         lost = findings.plan_lost(home.engine, run_id)
-        return replace(result, entities=_totals(con), planned=result.planned + lost)
+        done = replace(result, entities=_totals(con), planned=result.planned + lost)
+    acted(home, "consolidate", "run", [run_id], count=done.changed, planned=done.planned)
+    return done
 
 
 def models_of(home: Home) -> Models:
@@ -104,11 +101,18 @@ def models_of(home: Home) -> Models:
     )
 
 
-def derive(con: duckdb.DuckDBPyConnection, linked_by: Models | None = None) -> int:
+def derive(
+    con: duckdb.DuckDBPyConnection, linked_by: Models | None = None, load_shadow: Callable[[], None] | None = None
+) -> int:
     """Link all records and recompute the golden records they touch; return how many address texts were new.
 
     Needs nothing but the warehouse: the standardised records, the last state (`crosswalk`, `golden_<entity>`) and the
     inputs of the run (`authority`, `decision_now`, `pushed_now`). Leaves the new state in temporary tables.
+
+    Args:
+        con: the warehouse.
+        linked_by: the models to link with; the shipped ones when not given.
+        load_shadow: loads `pushed_now` once the touched entities are known; it is there already when not given.
     """
     texts = parse_new(con)
     standardise_new(con, names.standardise)
@@ -116,13 +120,15 @@ def derive(con: duckdb.DuckDBPyConnection, linked_by: Models | None = None) -> i
     working_copy.begin(con)
     resolve_new(con, addresses="address_said")
     settle(con)
-    working_copy.find_echoes(con)
     linked_by = linked_by or Models.shipped()
     load_rarity(con, linked_by)
     begin_telling(con)
     for entity_type in ENTITIES:
         link_entity(con, entity_type, linked_by.by_entity.get(entity_type))
     working_copy.gather_links(con)
+    if load_shadow:
+        load_shadow()
+    working_copy.find_echoes(con)
     for entity_type in ENTITIES:
         golden.survive(
             con,
@@ -146,73 +152,30 @@ def _totals(con: duckdb.DuckDBPyConnection) -> dict[EntityType, int]:
     return {e: count(con, f"SELECT count(*) FROM golden_{e}") for e in ENTITIES}
 
 
-def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection) -> None:
-    """Load authority ranks, decisions and what was pushed for this run."""
+def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection, master: MasterReader) -> None:
+    """Load authority ranks, decisions and what waits for a reading for this run."""
     golden.load_authority(con, policy.authorities(home.manifests.values()))
-    dsn = home.database.dsn()
     con.register(
         "_decision",
-        fetch(dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id FROM decision"),
+        master.fetch("SELECT system_id, record_key, entity_type, role, master_id::text AS master_id FROM decision"),
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE decision_now AS SELECT * REPLACE (master_id::UUID AS master_id) FROM _decision"
     )
     con.unregister("_decision")
-    con.register("_pushed", fetch(dsn, "SELECT system_id, record_key, entity_type, role, field, value FROM pushed"))
-    con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
-    con.unregister("_pushed")
-    con.register("_awaiting", fetch(dsn, AWAITING))
+    con.register("_awaiting", master.fetch(AWAITING))
     con.execute("CREATE OR REPLACE TEMP TABLE awaiting_now AS SELECT * FROM _awaiting")
     con.unregister("_awaiting")
 
 
-def _taken(home: Home, run_id: str, entries: Sequence[str]) -> None:
+def _taken(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, fresh: Sequence[str]) -> None:
     """Say of entries that they were looked at, where they changed nothing."""
-    if entries:
-        waiting = sa.update(ENTRY).where(ENTRY.c.entry_id.in_(entries), ENTRY.c.taken_by.is_(None))
-        with home.engine.begin() as connection:
-            connection.execute(waiting.values(taken_by=run_id))
+    if fresh:
+        with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
+            publisher.taken(fresh)
 
 
-def _stage_entries(home: Home, con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Bring portal entries in as records of the system `entry`; return the ids of those that no run had taken yet.
-
-    The newest entry of a field is its current version. What a new entity began with is one record, so that it is linked
-    like a record of any other system: somebody who is known already does not become two.
-    """
-    newest = sa.select(ENTRY).order_by(ENTRY.c.entered_at, ENTRY.c.entry_id)
-    with home.engine.connect() as connection:
-        rows = connection.execute(newest).mappings().all()
-    if not rows:
-        return []
-    stage = Stage(con, policy.ENTRY, "entry", home.stamp())
-    tables = {}
-    for entity_type in ENTITIES:
-        records: dict[str, dict[str, object]] = {}
-        for r in rows:
-            if r["entity_type"] == entity_type:
-                key = r["record_key"] or f"{r['master_id']}/{r['field']}"
-                records[key] = {
-                    **records.get(key, {}), "system_id": policy.ENTRY, "record_key": key, "role": entity_type, "dataset": "entry",
-                    "observed_at": r["entered_at"], "deleted": False, "place": f"entry {r['entry_id']}", r["field"]: r["value"],
-                }  # fmt: skip
-        if records:
-            tables[entity_type] = pa.Table.from_pylist(list(records.values()), schema=standardised_schema(entity_type))
-    links = pa.table(
-        {
-            n: pa.array([], pa.string())
-            for n in ("system_id", "record_key", "link", "left_role", "right_role", "relation")
-        }
-    )
-    stage.add(tables, links, REJECT_SCHEMA.empty_table())
-    taken = sum(table.num_rows for table in tables.values())
-    stage.merge(Counts(received=taken, taken=taken), {})
-    return [str(r["entry_id"]) for r in rows if r["taken_by"] is None]
-
-
-def _publish(
-    home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, entries: Sequence[str]
-) -> Consolidated:
+def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str]) -> Consolidated:
     with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
@@ -226,7 +189,7 @@ def _publish(
         publisher.grids()
         publisher.found_by()
         publisher.candidates("touched")
-        publisher.taken(entries)
+        publisher.taken(fresh)
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)

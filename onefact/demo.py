@@ -23,7 +23,7 @@ from onefact.push import push
 from onefact.status import Status
 from schemas.entities import ENTITIES
 from warehouse.duck import count
-from warehouse.publish import fetch
+from warehouse.reading import fetch
 from warehouse.standardised import ADDRESS_PARTS
 from warehouse.tables import METADATA, OUTBOX
 
@@ -141,7 +141,7 @@ def demo(home: Home, people: int, seed: int, narrator: Narrator) -> DemoResult:
     last = road.run(home, None, narrator.progress)
     seconds["second_run"] = clock() - start
     result = _result(home, people, (first, echo, back, last), arrivals, seconds)
-    from onefact.report import write  # Jinja is only needed here
+    from onefact.report.demo import write  # Jinja is only needed here
 
     write(Path.cwd() / "report.html", home, result)
     return result

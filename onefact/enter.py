@@ -10,6 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from onefact.acting import noted
 from onefact.home import Home
 from onefact.law.tickets import open_ticket
 from onefact.policy import ENTRY
@@ -132,6 +133,10 @@ def enter(
         decision = insert(DECISION).values(**base, master_id=match.master_id, reason="entry")
         connection.execute(decision.on_conflict_do_nothing())
         ticket = open_ticket(connection, home, match.entity_type, match.master_id, field, canonical, actor)
+        what = "enter" if canonical is not None else "undo"
+        noted(
+            connection, home, what, match.entity_type, [match.master_id], actor=actor, field=field.name, ticket=ticket
+        )
     return Entered(match.entity_type, match.master_id, field, field.worker, ticket)
 
 

@@ -6,11 +6,22 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import sqlalchemy as sa
 
 from onefact.home import Home
 from onefact.policy import ENTRY
 from schemas.entities import ENTITIES
-from warehouse.publish import as_text, fetch
+from warehouse.publish import as_text
+from warehouse.reading import fetch
+
+
+def counts(home: Home, what: str) -> dict[str, int]:
+    """Return how many records of each entity type an export of `links` or `golden` will hold."""
+    per = dict.fromkeys(ENTITIES, "SELECT count(*) FROM crosswalk WHERE entity_type = :entity")
+    if what == "golden":
+        per = {e: f"SELECT count(*) FROM {e} WHERE :entity <> ''" for e in ENTITIES}
+    with home.engine.connect() as connection:
+        return {e: int(connection.execute(sa.text(q), {"entity": e}).scalar_one()) for e, q in per.items()}
 
 
 def export_links(home: Home, out: Path) -> list[tuple[Path, int]]:

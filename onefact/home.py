@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +26,9 @@ from warehouse.duck import WarehouseBusy, open_warehouse
 OWN_SYSTEMS = Path(connectors.__file__).parent / "systems"
 """The forty manifests that ship with onefact."""
 
+
+ACTOR_VARIABLE, PURPOSE_VARIABLE = "ONEFACT_ACTOR", "ONEFACT_PURPOSE"
+"""Environment: who acts, and for what."""
 
 BETWEEN_TRIES = 0.1
 """Seconds between two tries to open a warehouse that another verb holds."""
@@ -49,6 +54,16 @@ class UnknownSystem(Exception):
         super().__init__(f"No manifest in {folder} has the id {wanted!r}.{hint}")
 
 
+def acting() -> str:
+    """Return who acts when nobody is named: `ONEFACT_ACTOR`, else the login name."""
+    if named := os.environ.get(ACTOR_VARIABLE):
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"uid{os.getuid()}"
+
+
 @dataclass(frozen=True)
 class Home:
     """One installation: working folder, manifests, clock.
@@ -58,6 +73,9 @@ class Home:
         systems: folder of manifests.
         now: the clock, local time of the site.
         database_url: the user's own PostgreSQL; None = the embedded one below `path`.
+        actor: who works with it, for the sealed log.
+        purpose: what they read for.
+        via: from where: `cli`, `portal`, `schedule`.
         patience: seconds that a verb waits for a warehouse that another one holds; a person at a terminal is told at once.
     """
 
@@ -69,6 +87,9 @@ class Home:
     memory: str = "1500MB"
     quotas: Quotas = field(default_factory=Quotas, compare=False, repr=False)
     patience: float = 0.0
+    actor: str = field(default_factory=acting)
+    purpose: str = field(default_factory=lambda: os.environ.get(PURPOSE_VARIABLE, ""))
+    via: str = ""
     _opened: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -21,10 +21,10 @@ from linkage.identity import assign
 from linkage.model import Model, shipped
 from linkage.model import frequencies as name_frequencies
 from linkage.questions import ask, tell_evidence
-from linkage.relink import Changes, relink
+from linkage.relink import Changes, Scope, relink
 from linkage.state import State, outdated
 from schemas.model import EntityType
-from warehouse.duck import RECORD_ID, standardised_table
+from warehouse.duck import RECORD_ID, count, standardised_table
 
 
 def link_entity(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model | None) -> None:
@@ -34,11 +34,11 @@ def link_entity(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: 
     """
     decisions = _of(con, "decision_now", entity_type)
     former = _of(con, "former_now", entity_type)
-    if model is not None:
-        everything = _relink(con, entity_type, model, decisions)
-    else:
-        everything = _link_homes(con, entity_type, decisions)
-    limit = "" if everything else " AND rid IN (SELECT rid FROM affected)"
+    scope = _relink(con, entity_type, model, decisions) if model else _link_homes(con, entity_type, decisions)
+    if scope == "nothing":
+        _leave(con, entity_type)
+        return
+    limit = "" if scope == "everything" else " AND rid IN (SELECT rid FROM affected)"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE known_{entity_type} AS SELECT * FROM crosswalk WHERE entity_type = '{entity_type}'{limit}"
     )
@@ -46,6 +46,18 @@ def link_entity(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: 
     if model is not None:
         _tell(con, entity_type, model)
     con.execute("DROP TABLE IF EXISTS affected_record")
+
+
+def _leave(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
+    """Make the relations of an entity of which nothing changed: empty."""
+    for name, columns in (
+        ("linked", "rid UBIGINT, system_id VARCHAR, record_key VARCHAR, role VARCHAR, master_id UUID, rule VARCHAR"),
+        ("ended", "old_id UUID, new_id UUID"),
+        ("restored", "old_id UUID"),
+        ("foreign", "system_id VARCHAR, record_key VARCHAR, role VARCHAR, fields VARCHAR[]"),
+    ):
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name}_{entity_type} ({columns})")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE known_{entity_type} AS SELECT * FROM crosswalk LIMIT 0")
 
 
 def _of(con: duckdb.DuckDBPyConnection, relation: str, entity_type: EntityType) -> str:
@@ -58,7 +70,7 @@ def _of(con: duckdb.DuckDBPyConnection, relation: str, entity_type: EntityType) 
     return name
 
 
-def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model, decisions: str) -> bool:
+def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model, decisions: str) -> Scope:
     spec, names = SPECS[entity_type], State(entity_type)
     inputs = Inputs(
         standardised_table(entity_type), rid="s.rid", hints="std_hint", frequencies=f"name_rarity_{entity_type}"
@@ -73,7 +85,9 @@ def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Mode
         f"WHERE entity_type = '{entity_type}' AND sid IN (SELECT sid FROM touched_record)"
     )
     changes = Changes("touched_rid", "judged_now", decisions, "known_now", texts="place_again")
-    everything = relink(con, spec, model, inputs, changes)
+    scope = relink(con, spec, model, inputs, changes)
+    if scope == "nothing":
+        return scope
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE grouped_{entity_type} AS SELECT c.rid, r.system_id, r.record_key, r.role, "
         f"c.cluster AS label, c.rule FROM clustered c JOIN {names.record} r USING (rid)"
@@ -83,15 +97,17 @@ def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Mode
         f"{list(FROM_ID_NUMBER)} AS fields FROM {names.foreign} JOIN {names.record} r USING (rid) "
         "WHERE rid IN (SELECT rid FROM affected)"
     )
-    return everything
+    return scope
 
 
-def _link_homes(con: duckdb.DuckDBPyConnection, entity_type: EntityType, decisions: str) -> bool:
+def _link_homes(con: duckdb.DuckDBPyConnection, entity_type: EntityType, decisions: str) -> Scope:
     con.execute(f"CREATE OR REPLACE TEMP VIEW known_now AS SELECT * FROM crosswalk WHERE entity_type = '{entity_type}'")
     nothing = "system_id VARCHAR, record_key VARCHAR, role VARCHAR, fields VARCHAR[]"
     con.execute(f"CREATE OR REPLACE TEMP TABLE foreign_{entity_type} ({nothing})")
     changes = homes.Changes("touched_record", "place_again", decisions, "known_now")
-    return homes.relink(con, HOMES[entity_type], records=standardised_table(entity_type), changes=changes)
+    if homes.relink(con, HOMES[entity_type], records=standardised_table(entity_type), changes=changes):
+        return "everything"
+    return "changes" if count(con, "SELECT count(*) FROM affected") else "nothing"
 
 
 _SIDES = ("left", "right")

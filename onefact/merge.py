@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from onefact.acting import noted
 from onefact.enter import current_id, is_uuid
 from onefact.home import Home
 from onefact.policy import ENTRY
@@ -58,7 +59,8 @@ def merge(home: Home, one: str, other: str, *, actor: str, reason: str | None) -
         withdrawn = withdraw(connection, judged(between(connection, a, b), "negative"), by)
         pair = Pair.of(a.entity_type, a.representative(), b.representative())
         recorded = judge(connection, [pair], "positive", by)
-        return Judged(a.entity_type, a.master_id, b.master_id, recorded, withdrawn, _two_numbers(connection, a, b))
+        done = Judged(a.entity_type, a.master_id, b.master_id, recorded, withdrawn, _two_numbers(connection, a, b))
+        return _noted(connection, home, "merge", done, actor)
 
 
 def _two_numbers(connection: sa.Connection, a: Side, b: Side) -> bool:
@@ -92,8 +94,17 @@ def unmerge(home: Home, master_id: str, *, actor: str, reason: str | None) -> Ju
             )
         joined = judged(between(connection, here, rest), "positive")
         if joined:
-            return Judged(heir.entity_type, heir.master_id, master_id, 0, withdraw(connection, joined, by))
-        return Judged(heir.entity_type, heir.master_id, master_id, _part(connection, here, rest, by), 0)
+            done = Judged(heir.entity_type, heir.master_id, master_id, 0, withdraw(connection, joined, by))
+        else:
+            done = Judged(heir.entity_type, heir.master_id, master_id, _part(connection, here, rest, by), 0)
+        return _noted(connection, home, "unmerge", done, actor)
+
+
+def _noted(connection: sa.Connection, home: Home, act: str, done: Judged, actor: str) -> Judged:
+    ids = [i for i in (done.left, done.right) if i]
+    counts = {"recorded": done.recorded, "withdrawn": done.withdrawn}
+    noted(connection, home, act, done.entity_type, ids, actor=actor, judgements=counts)
+    return done
 
 
 def _former(connection: sa.Connection, master_id: str) -> tuple[Side, set[Record]]:
@@ -128,7 +139,8 @@ def split(home: Home, master_id: str, records: Sequence[str], *, actor: str, rea
         off, rest = whole.part(named), whole.part(set(whole.rules) - named)
         if not rest.rules:
             raise JudgementRefused(f"指明的记录就是 {whole.master_id} 的全部记录，没有可拆开的。请只写要拆出的那些。")
-        return Judged(whole.entity_type, whole.master_id, None, _part(connection, off, rest, by), 0)
+        done = Judged(whole.entity_type, whole.master_id, None, _part(connection, off, rest, by), 0)
+        return _noted(connection, home, "split", done, actor)
 
 
 def _named(whole: Side, records: Iterable[str]) -> set[Record]:

@@ -5,11 +5,13 @@ A dead letter is replayed through today's rules, not sent blindly: what the newe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from onefact.home import Home
+from onefact.policy import targets as targets_of
 from warehouse import outbox
+from warehouse.golden_texts import golden_texts
 from warehouse.outbox import Row, Step, targets
 from warehouse.outbox.decide import CANCELLED, RETRIED, WAITING
 
@@ -50,7 +52,37 @@ def retry(
 ) -> Decided:
     """Let changes be tried again; the next push takes them up."""
     chosen = _chosen(home, ids, systems, states or _settled(RETRIED), RETRIED)
-    return _decided(chosen, outbox.retry(home.engine, chosen, actor, dry_run=dry_run))
+    return _decided(chosen, outbox.retry(home.engine, _wanted(home, chosen), actor, dry_run=dry_run))
+
+
+def _wanted(home: Home, chosen: Sequence[int]) -> list[int]:
+    """Leave out changes whose value the master does not want any more, though nothing newer was planned.
+
+    That is so where the golden value went back to what the system has had all along. What is new to the system (a record to
+    create) and an entity that was merged or ended are not looked at: the plan replaces those itself.
+    """
+    folds = {
+        (t.system_id, t.dataset, t.entity_type, t.role): t.folds
+        for t in targets_of(home.manifests.values(), home.now().date())
+    }
+    rows = [r for r in outbox.named(home.engine, chosen) if r.operation == "update"]
+    golden = golden_texts(home.engine, [(r.entity_type, r.master_id) for r in rows])
+    stale = {
+        r.change_id
+        for r in rows
+        if (now := golden.get(r.master_id)) is not None
+        and any(
+            c["new"] != _as_held(folds.get((r.system_id, r.dataset, r.entity_type, r.role), {}).get(f), now.get(f))
+            for c in r.changes
+            if (f := str(c["field"]))
+        )
+    }
+    return [c for c in chosen if c not in stale]
+
+
+def _as_held(codes: Mapping[str, str] | None, value: str | None) -> str | None:
+    """The value as the system would give it back: its own code where the manifest has a table."""
+    return value if codes is None or value is None else codes.get(value)
 
 
 def cancel(
@@ -78,11 +110,11 @@ def release(home: Home, system: str, actor: str, *, dry_run: bool = False) -> bo
     return targets.release(home.engine, manifest.id, actor, allowed=planned)
 
 
-def hold(home: Home, system: str, reason: str, *, dry_run: bool = False) -> None:
+def hold(home: Home, system: str, reason: str, actor: str | None = None, *, dry_run: bool = False) -> None:
     """Stop writing to a system until it is released."""
     [manifest] = home.chosen([system])
     if not dry_run:
-        targets.hold(home.engine, manifest.id, reason)
+        targets.hold(home.engine, manifest.id, reason, actor or home.actor)
 
 
 def _chosen(

@@ -24,6 +24,7 @@ from connectors.base import ConnectorError
 from connectors.manifest import Manifest
 from connectors.mapping import Decoded, MappingError
 from connectors.registry import connect
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law import register
 from onefact.law.reading import decode_lawful, may_read
@@ -109,6 +110,9 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
             for queue in queues.values():
                 _drain(queue)
             raise
+    failed = [r.system_id for r in results if r.error]
+    received = sum(r.counts.received for r in results)
+    acted(home, "pull", "system", [r.system_id for r in results], count=received, failed=failed)
     return results
 
 

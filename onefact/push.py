@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from onefact.acting import acted
 from onefact.delivery import guards
 from onefact.delivery.gate import passage
 from onefact.delivery.pusher import Pushed, Pusher, Settings
@@ -54,4 +56,9 @@ def push(
     with ThreadPoolExecutor(WRITERS) as pool:
         pushed = list(pool.map(lambda one: Pusher(home, one[0], settings, lines, mark).run(one[1]), passages))
     guards.used_up(home, standings)
+    if pushed:
+        states: Counter[str] = Counter()
+        for one in pushed:
+            states.update(one.states)
+        acted(home, "push", "system", [p.system_id for p in pushed], count=states.total(), states=dict(states))
     return pushed

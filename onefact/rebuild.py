@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from onefact.acting import acted
 from onefact.consolidate import Consolidated, consolidate
 from onefact.home import Home
 from onefact.law import register
@@ -79,7 +80,9 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
             records += counts.received
             if progress:
                 progress(manifest.id, records)
-    return Rebuilt(len(batches), records, consolidate(home))
+    consolidated = consolidate(home)
+    acted(home, "rebuild", "batch", count=len(batches), records=records)
+    return Rebuilt(len(batches), records, consolidated)
 
 
 def widened(rows: pa.Table, columns: Sequence[str]) -> pa.Table:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -22,6 +23,7 @@ from connectors.mapping import MappingError
 from connectors.mapping.encode import speller
 from connectors.mapping.rows import record_keys
 from connectors.registry import connect
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law import register
 from onefact.law.reading import decode_lawful, may_read
@@ -32,7 +34,7 @@ from warehouse import findings, working_copy
 from warehouse import reconcile as sql
 from warehouse.findings import Finding
 from warehouse.planning import Target
-from warehouse.publish import fetch
+from warehouse.reading import MasterReader
 
 BY_KEY = frozenset({"frontdb", "queue", "webhook"})
 """Kinds that are asked for our records by key: reading everything would leave a trace there, or give events only."""
@@ -92,14 +94,16 @@ def reconcile(
     connect: Connect = connect,
 ) -> Reconciled:
     """Compare the given systems (all when None) with the master; with `dry_run` the findings are not kept."""
-    run_id, dsn = home.new_run("reconcile"), home.database.dsn()
+    run_id = home.new_run("reconcile")
     today = home.now().date()
     authorised = register.load(home).may("in", today)
     results: list[Compared] = []
-    with home.warehouse() as con:
-        working_copy.refresh(con, dsn)
-        sql.begin(con, fetch(dsn, sql.EXPLAINING), fetch(dsn, sql.CREATED))
-        con.register("_pushed", fetch(dsn, "SELECT system_id, record_key, entity_type, role, field, value FROM pushed"))
+    with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
+        working_copy.refresh(con, master)
+        sql.begin(con, master.fetch(sql.EXPLAINING), master.fetch(sql.CREATED))
+        con.register(
+            "_pushed", master.fetch("SELECT system_id, record_key, entity_type, role, field, value FROM pushed")
+        )
         con.execute("CREATE OR REPLACE TEMP TABLE pushed_now AS SELECT * FROM _pushed")
         con.unregister("_pushed")
         for manifest in home.chosen(systems):
@@ -109,8 +113,22 @@ def reconcile(
         rows = con.execute("SELECT * REPLACE (master_id::VARCHAR AS master_id) FROM found ORDER BY ALL").fetchall()
     found = tuple(Finding(*row) for row in rows)
     done = [r.system_id for r in results if not r.error and not r.unreadable]
-    opened, closed = (0, 0) if dry_run else findings.keep(home.engine, run_id, done, found)
+    opened, closed = (0, 0) if dry_run else findings.keep(home.engine, run_id, done, found, _summary(results))
+    acted(home, "reconcile", "system", [r.system_id for r in results], count=len(found), run=run_id, dry_run=dry_run)
     return Reconciled(run_id, tuple(results), found, opened, closed)
+
+
+def _summary(results: Sequence[Compared]) -> dict[str, Any]:
+    """What is remembered of a comparison: how many records and differences of each kind in each system, no values."""
+    systems = {}
+    for r in results:
+        kinds: Counter[str] = Counter()
+        for (kind, _), n in r.kinds.items():
+            kinds[kind] += n
+        systems[r.system_id] = {
+            "records": r.records, "kinds": dict(kinds), "error": r.error is not None, "unreadable": r.unreadable,
+        }  # fmt: skip
+    return {"systems": systems}
 
 
 def _system(

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from connectors.manifest import Manifest
 from connectors.mapping.rows import record_keys
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law import register
 from onefact.law.reading import decode_lawful
@@ -83,11 +84,14 @@ def replay(
         for row in connection.execute(query).mappings():
             landed.setdefault(row["system_id"], []).append(dict(row))
     with home.warehouse() as con:
-        return [
+        done = [
             _system(home, con, manifest, landed[manifest.id], end, dry_run=dry_run)
             for manifest in chosen
             if any(b["pulled_at"] <= end for b in landed.get(manifest.id, ()))
         ]
+    ids, records = [r.system_id for r in done], sum(r.records for r in done)
+    acted(home, "replay", "system", ids, count=records, since=since, until=until, dry_run=dry_run)
+    return done
 
 
 def _system(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import duckdb
 import sqlalchemy as sa
 
+from onefact.acting import noted
 from onefact.home import Home
 from onefact.sides import JudgementRefused, Side, between, entity_of, judged, master_of, titles
 from schemas.entities import ENTITIES
@@ -198,7 +199,12 @@ def decide(home: Home, number: int, answer: Answer, *, actor: str, reason: str |
         _settle(connection, number, state, by)
         if asked.left.master_id and asked.right.master_id:
             _close_alike(connection, asked, by)
+        noted(connection, home, "review", asked.entity_type, _both(asked), actor=actor, question=number, answer=answer)
         return Decided(asked, judgement, overruled)
+
+
+def _both(asked: Question) -> list[str]:
+    return [s.master_id for s in (asked.left, asked.right) if s.master_id]
 
 
 def _overrule(connection: sa.Connection, pair: Pair, by: By) -> int:
@@ -250,4 +256,5 @@ def reopen(home: Home, number: int, *, actor: str, reason: str | None) -> Questi
         withdraw(connection, [pair], by)
         # The next consolidation asks again by itself if the pair is still uncertain.
         _settle(connection, number, "closed", by)
+        noted(connection, home, "reopen", asked.entity_type, _both(asked), actor=actor, question=number)
     return asked

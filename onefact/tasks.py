@@ -14,6 +14,7 @@ from connectors.base import Connector, ConnectorError, Context
 from connectors.manifest import Manifest
 from connectors.readback import compare
 from connectors.registry import connect
+from onefact.acting import acted
 from onefact.home import Home
 from schemas.entities import ENTITIES
 from schemas.records import Change, Outcome
@@ -119,6 +120,8 @@ def done(
         outcome = _read(home, manifest, change, connect)
     if not dry_run and not outbox.settle(home.engine, [change], [outcome], actor=actor).recorded:
         raise NoSuchTask(number)  # a newer plan has replaced it meanwhile
+    if not dry_run:
+        acted(home, "typed", "change", [number], actor=actor, system=row.system_id, code=outcome.code)
     return Confirmed(number, outcome.state, outcome.code, actor)
 
 

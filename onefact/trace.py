@@ -86,7 +86,7 @@ def trace(home: Home, found: Found, field_name: str | None = None) -> Trace:
                     value = golden[name]
                     fields.append(
                         FieldTrace(
-                            name, entity.field(name).cn, None if value is None else str(value), _rule(claims),
+                            name, entity.field(name).cn, None if value is None else str(value), rule_of(claims),
                             claims, tuple(deliveries.get(name, ())),
                         )
                     )  # fmt: skip
@@ -125,7 +125,7 @@ def _claims(
     return tuple(sorted(claims, key=lambda c: (c.wins, c.rank, c.observed_at, c.system_id), reverse=True))
 
 
-def _rule(claims: tuple[Claim, ...]) -> str:
+def rule_of(claims: tuple[Claim, ...]) -> str:
     """Say in words why the winner won (Chinese, for the auditor)."""
     winner = next((c for c in claims if c.wins), None)
     if winner is None:

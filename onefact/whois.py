@@ -132,7 +132,7 @@ def whois(home: Home, system_id: str, record_key: str, on: str | None = None) ->
     with home.engine.connect() as connection:
         own = (CROSSWALK.c.system_id == system_id, CROSSWALK.c.record_key == record_key)
         past = (CROSSWALK_HISTORY.c.system_id == system_id, CROSSWALK_HISTORY.c.record_key == record_key)
-        life = _held(connection, own, past)
+        life = held_by(connection, own, past)
         if not life:
             raise NobodyThen(
                 f"没有系统 {system_id} 的记录 {record_key}。请核对系统编号（onefact systems list）和记录号。"
@@ -156,7 +156,7 @@ def _day(moment: datetime | None) -> str:
 
 
 def _identity(connection: sa.Connection, held: Held, at: datetime, life: Sequence[Held]) -> Identity:
-    entity = _held(
+    entity = held_by(
         connection, (CROSSWALK.c.master_id == held.master_id,), (CROSSWALK_HISTORY.c.master_id == held.master_id,)
     )
     members = [h for h in entity if h.at(at)]
@@ -170,9 +170,10 @@ def _identity(connection: sa.Connection, held: Held, at: datetime, life: Sequenc
     )  # fmt: skip
 
 
-def _held(
+def held_by(
     connection: sa.Connection, now: Sequence[sa.ColumnElement[bool]], past: Sequence[sa.ColumnElement[bool]]
 ) -> list[Held]:
+    """Return the rows of crosswalk (`now`) and of its history (`past`) that meet the conditions, by record."""
     names = ("system_id", "record_key", "role", "entity_type", "master_id", "rule", "since", "run_id")
     history = CROSSWALK_HISTORY
     parts = (

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from quality.rule import Rule
+from quality.verdicts import VERDICT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,11 @@ class NotInstalled(Exception):
 
 def native(rules: Iterable[Rule]) -> list[Rule]:
     """Return the rules that Great Expectations can say by itself: a native form, about all rows that have the field."""
-    return [r for r in rules if r.check.kind in NATIVE and not r.when and not r.systems and r.relation != "systems"]
+    return [r for r in rules if _by_itself(r)]
+
+
+def _by_itself(rule: Rule) -> bool:
+    return rule.check.kind in NATIVE and not rule.when and not rule.systems and rule.relation != "systems"
 
 
 def library() -> Any:
@@ -50,8 +55,20 @@ def library() -> Any:
     return great_expectations
 
 
+def _context() -> Any:
+    """Return a context of this process alone, without files and without progress bars."""
+    made = library().get_context(mode="ephemeral")
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    made.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    return made
+
+
 def expectation(rule: Rule) -> Any:  # noqa: PLR0911 - one way out for each form
-    """Return the expectation of a native rule, with its Chinese name and its codes in `meta`."""
+    """Return the expectation of a rule, with its Chinese name and its codes in `meta`.
+
+    A rule that is not native is held to the column of its verdicts (`quality.verdicts`).
+    """
     library()
     import great_expectations.expectations as gxe
 
@@ -60,6 +77,8 @@ def expectation(rule: Rule) -> Any:  # noqa: PLR0911 - one way out for each form
         "mostly": rule.threshold, "severity": SEVERITIES[rule.severity], "description": rule.name,
         "meta": {"rule": rule.id, "gbt36344": rule.code, "owner": rule.owner, "approver": rule.approver},
     }  # fmt: skip
+    if not _by_itself(rule):
+        return gxe.ExpectColumnValuesToBeInSet(column=f"{VERDICT}{rule.id}", value_set=[True], **shared)
     if check.kind == "unique":
         columns = [*check.fields, *(("system_id", "role") if check.within == "system" else ())]
         if len(columns) == 1:
@@ -111,13 +130,34 @@ def on_frame(rules: Sequence[Rule], frame: pd.DataFrame, now: datetime) -> dict[
     wanted = [r for r in rules if r.in_force(now.date()) and r.waived(now.date()) == ()]
     if not wanted:
         return {}
-    numbers = {r.field for r in wanted if r.check.kind == "range"}
+    numbers = {r.field for r in wanted if r.check.kind == "range" and _by_itself(r)}
     read = frame.assign(**{f: pd.to_numeric(frame[f], errors="coerce") for f in numbers})
-    context = library().get_context(mode="ephemeral")
+    context = _context()
     asset = context.data_sources.add_pandas("batch").add_dataframe_asset("records")
     batch = asset.add_batch_definition_whole_dataframe("whole")
     done = checkpoint(wanted, batch, context).run(batch_parameters={"dataframe": read})
     return _failing(done)
+
+
+def gate(rules: Sequence[Rule], frame: pd.DataFrame) -> dict[str, tuple[bool, set[tuple[str, str, str]]]]:
+    """Run a checkpoint on one landed batch of records; rule id -> (kept, keys of its failing rows).
+
+    Args:
+        rules: rules on records, in force and not waived altogether.
+        frame: the records with fields and verdicts (`quality.verdicts.verdicts`).
+
+    Raises:
+        RuleBroken: an expectation could not be evaluated: that is neither kept nor failed.
+    """
+    context = _context()
+    asset = context.data_sources.add_pandas("batch").add_dataframe_asset("records")
+    batch = asset.add_batch_definition_whole_dataframe("whole")
+    done = checkpoint(rules, batch, context, "gate").run(batch_parameters={"dataframe": frame})
+    failing = _failing(done)
+    kept = {
+        r.expectation_config.meta["rule"]: bool(r.success) for found in done.run_results.values() for r in found.results
+    }
+    return {rule: (kept[rule], keys) for rule, keys in failing.items()}
 
 
 def on_postgres(rules: Sequence[Rule], url: str, table: str) -> dict[str, tuple[bool, int]]:
@@ -125,7 +165,7 @@ def on_postgres(rules: Sequence[Rule], url: str, table: str) -> dict[str, tuple[
 
     Great Expectations names at most 20 rows there; which rows they are, the SQL says.
     """
-    context = library().get_context(mode="ephemeral")
+    context = _context()
     # Not add_postgres: it refuses the address of a server that listens on a socket of this machine.
     asset = context.data_sources.add_sql("master", connection_string=url).add_table_asset(table, table_name=table)
     batch = asset.add_batch_definition_whole_table("whole")

@@ -14,7 +14,7 @@ import pytest
 from linkage.score import Score
 from onefact.demo import Arrival, Burden, DemoResult
 from onefact.home import Home
-from onefact.report import write
+from onefact.report.demo import write
 from onefact.report.matrix import COLUMNS, matrix
 from onefact.report.sharing import OTHER, Sharing, brief, family, shared
 from onefact.report.wheel import FACTS, wheel

@@ -12,7 +12,7 @@ import pytest
 from linkage.score import Score
 from onefact.demo import Arrival, Burden, DemoResult
 from onefact.home import Home
-from onefact.report import write
+from onefact.report.demo import write
 from onefact.status import Status, SystemStatus
 
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from warehouse.tables import FINDING, OUTBOX, WAKE
+from warehouse.tables import FINDING, OUTBOX, RUN, WAKE
 
 KEPT = ("ghost", "stale", "silent_loss", "near_miss")
 """Kinds that are kept; `pending` and `news` explain themselves and pass by the next run."""
@@ -32,8 +33,17 @@ class Finding:
 _NAMED = ("system_id", "dataset", "entity_type", "role", "record_key", "field", "kind", "code", "change_id")
 
 
-def keep(engine: sa.Engine, run_id: str, systems: Sequence[str], found: Sequence[Finding]) -> tuple[int, int]:
-    """Open findings that are new, and close those of the compared systems that are gone; return (opened, closed)."""
+def keep(
+    engine: sa.Engine,
+    run_id: str,
+    systems: Sequence[str],
+    found: Sequence[Finding],
+    summary: Mapping[str, Any] | None = None,
+) -> tuple[int, int]:
+    """Open findings that are new, and close those of the compared systems that are gone; return (opened, closed).
+
+    With a summary the run is registered too: a comparison that found nothing has to be told from one that never was.
+    """
     fresh = {tuple(getattr(f, n) for n in _NAMED): f for f in found if f.kind in KEPT}
     query = sa.select(FINDING).where(FINDING.c.closed_at.is_(None), FINDING.c.system_id.in_(systems))
     with engine.begin() as connection:
@@ -45,6 +55,8 @@ def keep(engine: sa.Engine, run_id: str, systems: Sequence[str], found: Sequence
             connection.execute(closing.values(closed_at=sa.func.now(), closed_by=run_id))
         if new:
             connection.execute(sa.insert(FINDING), new)
+        if summary is not None:
+            connection.execute(sa.insert(RUN).values(run_id=run_id, verb="reconcile", summary=dict(summary)))
     return len(new), len(gone)
 
 

@@ -7,7 +7,8 @@ order, a replay changes nothing, and an unmerge gives back exactly what was ther
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import duckdb
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 
 from schemas.entities import ENTITIES
 from schemas.model import Entity, EntityType
-from warehouse.duck import first, standardised_table
+from warehouse.duck import count, first, standardised_table
 from warehouse.standardised import ADDRESS_PARTS
 
 ORDINAL_BITS = 44
@@ -24,6 +25,9 @@ ORDINAL_BITS = 44
 
 ECHO_RANK = 0
 """Authority of a value that is our own push come back: a copy, so it never wins over the claim it was copied from."""
+
+
+NO_CANDIDATES = "SELECT NULL::UUID AS master_id, '' AS field, '' AS value, '' AS ref, 0 AS systems WHERE false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,14 @@ def load_authority(con: duckdb.DuckDBPyConnection, rows: list[Authority]) -> Non
         "CREATE OR REPLACE TEMP TABLE authority (system_id VARCHAR, entity_type VARCHAR, role VARCHAR, field VARCHAR, rank INTEGER)"
     )
     if rows:
-        con.register("_authority", pa.Table.from_pylist([asdict(row) for row in rows]))
+        names = tuple(field.name for field in fields(Authority))
+        columns = zip(*map(attrgetter(*names), rows), strict=True)
+        con.register("_authority", pa.table(dict(zip(names, map(list, columns), strict=True))))
         con.execute("INSERT INTO authority BY NAME SELECT * FROM _authority")
         con.unregister("_authority")
 
 
-def _rank(entity: Entity, group: tuple[str, ...]) -> str:
+def rank_sql(entity: Entity, group: tuple[str, ...]) -> str:
     """Return the SQL of a claim's rank for a survivorship group.
 
     The authority of a group is the greatest of the fields that the record fills: a register that gives the number and
@@ -69,7 +75,8 @@ def _rank(entity: Entity, group: tuple[str, ...]) -> str:
     return f"(({authority})::BIGINT << {ORDINAL_BITS}) + ordinal"
 
 
-def _filled(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[str]:
+def filled_fields(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[str]:
+    """Return the fields that any record of `claim_source` fills."""
     counts = ", ".join(f'count("{f.name}")' for f in entity.fields)
     row = first(con, f"SELECT {counts} FROM claim_source") or ()
     return [f.name for f, n in zip(entity.fields, row, strict=True) if n]
@@ -89,17 +96,30 @@ def survive(
             they are no claims.
     """
     entity = ENTITIES[entity_type]
+    if not count(con, f"SELECT count(*) FROM {touched}"):
+        con.execute(f"CREATE OR REPLACE TEMP TABLE fresh_{entity_type} AS SELECT * FROM golden_{entity_type} LIMIT 0")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE candidate_{entity_type} AS {NO_CANDIDATES}")
+        return
+    filled = gather_claims(con, entity_type, touched=touched, crosswalk=crosswalk, foreign=foreign)
+    _gather(con, entity, filled)
+    _find_candidates(con, entity, filled)
+    con.execute("DROP TABLE claim_source")
+    con.execute("DROP TABLE claim")
+
+
+def gather_claims(
+    con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, touched: str, crosswalk: str, foreign: str
+) -> list[str]:
+    """Create `claim_source` and `claim` with the claims of the touched entities (see `survive`); return the filled fields."""
+    entity = ENTITIES[entity_type]
     con.execute(
         "CREATE OR REPLACE TEMP TABLE claim_source AS SELECT x.master_id, s.* FROM "
         f"{standardised_table(entity_type)} s JOIN {crosswalk} x USING (rid) "
         f"WHERE x.master_id IN (SELECT master_id FROM {touched})"
     )
-    filled = _filled(con, entity)
+    filled = filled_fields(con, entity)
     con.execute(f"CREATE OR REPLACE TEMP TABLE claim AS {claims_sql(entity, filled, foreign)}")
-    _gather(con, entity, filled)
-    _find_candidates(con, entity, filled)
-    con.execute("DROP TABLE claim_source")
-    con.execute("DROP TABLE claim")
+    return filled
 
 
 def claims_sql(entity: Entity, filled: list[str], foreign: str) -> str:
@@ -141,7 +161,7 @@ def winners_sql(entity: Entity, filled: list[str]) -> str:
     columns = []
     for members in _groups(entity, filled):
         known = " OR ".join(f'"{f}" IS NOT NULL' for f in members)
-        columns.append(f", (max({_rank(entity, members)}) FILTER (WHERE {known})) & {mask} AS won_{members[0]}")
+        columns.append(f", (max({rank_sql(entity, members)}) FILTER (WHERE {known})) & {mask} AS won_{members[0]}")
     return f"SELECT master_id{''.join(columns)} FROM claim GROUP BY master_id"
 
 
@@ -197,8 +217,7 @@ def _find_candidates(con: duckdb.DuckDBPyConnection, entity: Entity, filled: lis
             f"count(DISTINCT split_part(c.ref, '|', 1)) AS systems FROM claim c JOIN fresh_{entity.name} g ON g.master_id = c.master_id "
             f'{keys if address else ""} WHERE c."{name}" <> g."{name}" AND c.rank_{name} > {ECHO_RANK}{same} GROUP BY c.master_id, c."{name}"'
         )
-    nothing = "SELECT NULL::UUID AS master_id, '' AS field, '' AS value, '' AS ref, 0 AS systems WHERE false"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE candidate_{entity.name} AS {' UNION ALL '.join(parts) or nothing}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE candidate_{entity.name} AS {' UNION ALL '.join(parts) or NO_CANDIDATES}")
 
 
 def complete_addresses(con: duckdb.DuckDBPyConnection) -> None:

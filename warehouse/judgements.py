@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from schemas.model import EntityType
 from warehouse.duck import SOURCE_ID
 from warehouse.ledger import FORMER, NAMED
-from warehouse.publish import fetch
+from warehouse.reading import MasterReader
 from warehouse.tables import EDGE
 
 Judgement = Literal["positive", "negative", "unsure"]
@@ -117,7 +117,7 @@ def _row(pair: Pair, judgement: str, by: By) -> sa.Insert:
     )
 
 
-def load(con: duckdb.DuckDBPyConnection, dsn: str) -> int:
+def load(con: duckdb.DuckDBPyConnection, master: MasterReader) -> int:
     """Load what persons judged and who records were before; return how many records a new judgement touches.
 
     Creates temporary `judgement_now` (entity_type, left triple, right triple, judgement) and `former_now` (system_id,
@@ -126,7 +126,7 @@ def load(con: duckdb.DuckDBPyConnection, dsn: str) -> int:
     while a run was going on.
     """
     for name, query in (("judgement_now", CURRENT), ("former_now", FORMER)):
-        con.register("_master", fetch(dsn, query))
+        con.register("_master", master.fetch(query))
         typed = " REPLACE (master_id::UUID AS master_id)" if name == "former_now" else ""
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT *{typed} FROM _master")
         con.unregister("_master")

@@ -7,6 +7,7 @@ a question that is no longer one is closed. So it can be asked later who a recor
 from __future__ import annotations
 
 from schemas.model import EntityType
+from warehouse import golden_history
 from warehouse.tables import CROSSWALK, EDGE, PAIR
 from warehouse.transfer import Transfer, matches
 
@@ -157,6 +158,7 @@ class Ledger(Transfer):
         """Remove golden records of ended ids and leave a redirect for each; return how many."""
         rows = self._send(f"ended_{entity_type}", "old_id uuid, new_id uuid", f"SELECT old_id, new_id FROM {relation}")
         if rows:
+            self._execute(golden_history.ended_sql(entity_type, f"ended_{entity_type}", self._at, self._run))
             self._execute(f"DELETE FROM {entity_type} WHERE master_id IN (SELECT old_id FROM ended_{entity_type})")
             self._execute(
                 f"INSERT INTO redirect SELECT old_id, new_id, '{entity_type}', '{self._run}' "

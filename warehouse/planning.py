@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
+import pyarrow as pa
 
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse.duck import count, standardised_table
+from warehouse.shadow import LATE_WRITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +59,41 @@ def plan(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], *, touched: 
         "CREATE OR REPLACE TEMP TABLE plan (system_id VARCHAR, dataset VARCHAR, entity_type VARCHAR, role VARCHAR, "
         "master_id UUID, record_key VARCHAR, operation VARCHAR, changes VARCHAR, base_version VARCHAR, idempotency_key VARCHAR)"
     )
-    con.execute("CREATE OR REPLACE TEMP TABLE fold (field VARCHAR, golden VARCHAR, held VARCHAR)")
-    for target in targets:
-        if target.fields:
-            _load_folds(con, target)
+    moved = {row[0] for row in con.execute(f"SELECT DISTINCT entity_type FROM {touched}").fetchall()}
+    concerned = [target for target in targets if target.entity_type in moved]
+    _load_folds(con, concerned)
+    con.execute(f"CREATE TEMP TABLE IF NOT EXISTS late_write ({LATE_WRITE})")
+    held = set(
+        con.execute(
+            f"SELECT DISTINCT entity_type, system_id, role FROM {crosswalk} SEMI JOIN {touched} USING (entity_type, master_id)"
+        ).fetchall()
+    )
+    for target in concerned:
+        # Most deltas touch few systems, and binding a statement of seventy fields takes longer than running it.
+        if target.fields and (target.entity_type, target.system_id, target.role) in held:
             con.execute(_updates(target, touched, crosswalk))
         if target.creates:
-            _load_folds(con, target)
             con.execute(_creates(target, touched, crosswalk))
     return count(con, "SELECT count(*) FROM plan")
 
 
-def _load_folds(con: duckdb.DuckDBPyConnection, target: Target) -> None:
-    con.execute("DELETE FROM fold")
-    rows = [(name, golden, held) for name, table in target.folds.items() for golden, held in table.items()]
-    if rows:
-        con.executemany("INSERT INTO fold VALUES (?, ?, ?)", rows)
+def _load_folds(con: duckdb.DuckDBPyConnection, targets: Sequence[Target]) -> None:
+    """Make `fold` (target, field, golden, held) of all targets at once."""
+    rows = [
+        (_name(target), field, golden, held)
+        for target in targets
+        for field, table in target.folds.items()
+        for golden, held in table.items()
+    ]
+    columns = zip(*rows, strict=True) if rows else ((), (), (), ())
+    names = ("target", "field", "golden", "held")
+    con.register("_fold", pa.table({n: pa.array(c, pa.string()) for n, c in zip(names, columns, strict=True)}))
+    con.execute("CREATE OR REPLACE TEMP TABLE fold AS SELECT DISTINCT * FROM _fold")
+    con.unregister("_fold")
+
+
+def _name(target: Target) -> str:
+    return f"{target.system_id}/{target.dataset}/{target.entity_type}/{target.role}"
 
 
 def _expected(target: Target, name: str) -> str:
@@ -81,7 +102,9 @@ def _expected(target: Target, name: str) -> str:
 
 def _fold_joins(target: Target, names: Sequence[str]) -> str:
     return " ".join(
-        f"LEFT JOIN fold f_{n} ON f_{n}.field = '{n}' AND f_{n}.golden = g.\"{n}\"" for n in names if n in target.folds
+        f"LEFT JOIN fold f_{n} ON f_{n}.target = '{_name(target)}' AND f_{n}.field = '{n}' AND f_{n}.golden = g.\"{n}\""
+        for n in names
+        if n in target.folds
     )
 
 
@@ -130,28 +153,42 @@ def _address_joins(target: Target) -> str:
     )
 
 
+def _returns(target: Target, name: str) -> str:
+    """Return the SQL that is true when we have written another value since the reading, and the one read is right again."""
+    written = f"l.held['{name}']"
+    return f"(map_contains(l.held, '{name}') AND {_held(target, name)} = {_expected(target, name)} AND {written} IS DISTINCT FROM {_expected(target, name)})"
+
+
 def _updates(target: Target, touched: str, crosswalk: str) -> str:
+    change = "CASE WHEN {} THEN {{'field': '{}', 'old': {}, 'new': {}}} END"
     changes = ", ".join(
-        f"CASE WHEN {_differs(target, n)} THEN {{'field': '{n}', 'old': {_held(target, n)}, 'new': {_expected(target, n)}}} END"
-        for n in target.fields
+        change.format(_differs(target, n), n, _held(target, n), _expected(target, n)) for n in target.fields
+    )
+    returns = ", ".join(
+        change.format(_returns(target, n), n, f"l.held['{n}']", _expected(target, n)) for n in target.fields
     )
     # The moment of observation is part of the version: a record that falls back to an old state is a new state.
     base = ", ".join(["s.observed_at", *(f"coalesce(s.\"{n}\", '')" for n in target.fields)])
     return (
         "INSERT INTO plan WITH d AS (SELECT s.record_key, x.master_id, "
-        f"list_filter([{changes}], lambda c: c IS NOT NULL) AS changes, md5(concat_ws('|', {base})) AS base "
-        f"FROM {standardised_table(target.entity_type)} s "
+        f"list_filter([{changes}], lambda c: c IS NOT NULL) AS changed, list_filter([{returns}], lambda c: c IS NOT NULL) AS returned, "
+        f"concat_ws('|', {base}) AS base, l.written_at FROM {standardised_table(target.entity_type)} s "
         f"JOIN {crosswalk} x ON x.entity_type = '{target.entity_type}' AND x.system_id = s.system_id "
         "AND x.record_key = s.record_key AND x.role = s.role "
         f"JOIN {touched} t ON t.entity_type = '{target.entity_type}' AND t.master_id = x.master_id "
         f"JOIN fresh_{target.entity_type} g ON g.master_id = x.master_id "
+        "LEFT JOIN late_write l ON l.system_id = s.system_id AND l.record_key = s.record_key AND l.role = s.role "
+        f"AND l.entity_type = '{target.entity_type}' "
         f"LEFT JOIN foreign_{target.entity_type} o ON o.system_id = s.system_id AND o.record_key = s.record_key AND o.role = s.role "
         f"{_fold_joins(target, target.fields)} {_address_joins(target)} {_shadow_joins(target)} "
-        f"WHERE s.system_id = '{target.system_id}' AND s.dataset = '{target.dataset}' AND s.role = '{target.role}') "
+        f"WHERE s.system_id = '{target.system_id}' AND s.dataset = '{target.dataset}' AND s.role = '{target.role}'), "
+        # What is taken back before the system was read again is a new state each time.
+        "e AS (SELECT record_key, master_id, changed || returned AS changes, "
+        "md5(concat_ws('|', base, CASE WHEN len(returned) > 0 THEN written_at::VARCHAR END)) AS base FROM d) "
         f"SELECT '{target.system_id}', '{target.dataset}', '{target.entity_type}', '{target.role}', master_id, record_key, "
         "'update', to_json(changes)::VARCHAR, base, "
         f"concat_ws(':', '{target.system_id}', record_key, '{target.role}', md5(to_json(changes)::VARCHAR), base) "
-        "FROM d WHERE len(changes) > 0"
+        "FROM e WHERE len(changes) > 0"
     )
 
 

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
-from schemas.derive.sql import column_type
+from schemas.derive.sql import as_text, column_type
 from schemas.entities import ENTITIES, LINKS
-from schemas.model import EntityType, Field
-from warehouse import grids, search_keys
+from schemas.model import EntityType
+from warehouse import golden_history, grids, search_keys
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
 from warehouse.tables import WAKE
 from warehouse.transfer import DIALECT
+
+__all__ = ["Published", "Publisher", "as_text"]
 
 REPLACED = (
     "(state IN ('planned', 'awaiting_person', 'conflict') OR (state = 'no_answer' AND operation = 'create')) "
@@ -94,27 +94,13 @@ class Publisher(Ledger):
             return self._fill(entity_type, values)
         types = "".join(f', "{n}" {column_type(entity.field(n)).compile(dialect=DIALECT)}' for n in held)
         rows = self._send(f"fresh_{entity_type}", f"master_id uuid{types}, provenance jsonb, run_id varchar", values)
+        self._execute(golden_history.replaced_sql(entity_type, f"fresh_{entity_type}", held, self._at, self._run))
         # A field that no fresh record fills is emptied: it was retracted.
         update = ", ".join(f'"{n}" = {f"excluded.{chr(34)}{n}{chr(34)}" if n in held else "NULL"}' for n in names)
         self._execute(
             f"INSERT INTO {entity_type} ({written}) SELECT {written} FROM fresh_{entity_type} ON CONFLICT (master_id) DO UPDATE "
             f"SET {update}, provenance = excluded.provenance, run_id = excluded.run_id, version = {entity_type}.version + 1"
         )
-        return rows
-
-    def ended(self, entity_type: EntityType, relation: str) -> int:
-        """Remove golden records of ended ids and leave a redirect for each; return how many."""
-        rows = self._send(f"ended_{entity_type}", "old_id uuid, new_id uuid", f"SELECT old_id, new_id FROM {relation}")
-        if rows:
-            self._execute(f"DELETE FROM {entity_type} WHERE master_id IN (SELECT old_id FROM ended_{entity_type})")
-            self._execute(
-                f"INSERT INTO redirect SELECT old_id, new_id, '{entity_type}', '{self._run}' "
-                f"FROM ended_{entity_type} ON CONFLICT (old_id) DO UPDATE SET new_id = excluded.new_id, run_id = excluded.run_id"
-            )
-            self._execute(
-                f"UPDATE decision d SET master_id = e.new_id FROM ended_{entity_type} e "
-                "WHERE d.master_id = e.old_id AND e.new_id IS NOT NULL"
-            )
         return rows
 
     def links(self, relation: str, touched: str) -> int:
@@ -263,23 +249,3 @@ class Publisher(Ledger):
         """Register the run in the same transaction, so that working copies can tell whether they are current."""
         values = (self._run, verb, json.dumps(summary, ensure_ascii=False))
         self._pg.execute("INSERT INTO run (run_id, verb, summary) VALUES (%s, %s, %s::jsonb)", values)
-
-
-def as_text(field: Field) -> str:
-    """Return the PostgreSQL SQL of a golden field as canonical text: `85.5`, not the `85.50` of its column type."""
-    match field.kind:
-        case "decimal":
-            return f'trim_scale("{field.name}")::text'
-        case "datetime":
-            return f'to_char("{field.name}", \'YYYY-MM-DD"T"HH24:MI:SS\')'
-        case _:
-            return f'"{field.name}"::text'
-
-
-def fetch(dsn: str, query: str) -> pa.Table:
-    """Return the result of a PostgreSQL query as Arrow (for working copies and exports)."""
-    import adbc_driver_postgresql.dbapi as adbc  # brings pyarrow.dataset: a second, for the verbs that never fetch
-
-    with adbc.connect(dsn) as pg, pg.cursor() as cur:
-        cur.execute(query)
-        return cur.fetch_arrow_table()

@@ -76,11 +76,11 @@ class Stage:
     def add(
         self,
         tables: Mapping[EntityType, pa.Table],
-        links: pa.Table,
-        rejects: pa.Table,
+        links: pa.Table | None = None,
+        rejects: pa.Table | None = None,
         hints: pa.Table | None = None,
     ) -> None:
-        """Stage one decoded page; `hints` (`schemas.records.HINT_SCHEMA`) are None where nothing was decoded."""
+        """Stage one page; what is None has no rows. `hints` as `schemas.records.HINT_SCHEMA`."""
         self._page += 1
         for entity_type, table in tables.items():
             if table.num_rows:

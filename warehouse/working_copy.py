@@ -12,7 +12,8 @@ from schemas.entities import ENTITIES, LINKS
 from schemas.model import Entity, EntityType
 from warehouse import address_tree
 from warehouse.duck import RECORD_ID, SOURCE_ID, count, first, standardised_table
-from warehouse.publish import as_text, fetch
+from warehouse.publish import as_text
+from warehouse.reading import MasterReader
 
 
 class WorkingCopyLost(Exception):
@@ -26,13 +27,15 @@ class WorkingCopyLost(Exception):
         )
 
 
-def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
+def refresh(con: duckdb.DuckDBPyConnection, master: MasterReader) -> bool:
     """Fetch crosswalk and golden records again if the copy is not that of the master's last run; True if it was stale.
 
     Raises:
         WorkingCopyLost: records of the crosswalk are neither here nor were they retracted here.
     """
-    last = fetch(dsn, "SELECT run_id FROM run WHERE verb = 'consolidate' ORDER BY started_at DESC, run_id DESC LIMIT 1")
+    last = master.fetch(
+        "SELECT run_id FROM run WHERE verb = 'consolidate' ORDER BY started_at DESC, run_id DESC LIMIT 1"
+    )
     wanted = last["run_id"][0].as_py() if last.num_rows else None
     row = first(con, "SELECT value FROM meta WHERE name = 'run_id'")
     if (row[0] if row else None) == wanted:
@@ -41,8 +44,8 @@ def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
     _replace(
         con,
         "crosswalk",
-        fetch(
-            dsn, "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id, rule FROM crosswalk"
+        master.fetch(
+            "SELECT system_id, record_key, entity_type, role, master_id::text AS master_id, rule FROM crosswalk"
         ),
         f"*, {RECORD_ID}, {SOURCE_ID}",
     )
@@ -51,21 +54,21 @@ def refresh(con: duckdb.DuckDBPyConnection, dsn: str) -> bool:
         _replace(
             con,
             f"golden_{entity_type}",
-            fetch(
-                dsn,
+            master.fetch(
                 f"SELECT master_id::text AS master_id, {columns}, {_provenance(entity)} AS provenance FROM {entity_type}",
             ),
         )
     _replace(
         con,
         "address_node",
-        fetch(dsn, "SELECT node_id::text, parent_id::text, level, name, full_text, master_id::text FROM address_node"),
+        master.fetch(
+            "SELECT node_id::text, parent_id::text, level, name, full_text, master_id::text FROM address_node"
+        ),
     )
     _replace(
         con,
         "address_point",
-        fetch(
-            dsn,
+        master.fetch(
             "SELECT entity_type, master_id::text, field, node_id::text, exact, NULL::text AS text FROM address_point",
         ),
     )

@@ -8,7 +8,7 @@ that comes back - the same sheet with one more column, 错误原因.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ class ExcelConnector:
             if mine:
                 yield from self._push(dataset, mine)
 
-    def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+    def resume(self, changes: Sequence[Change], withheld: Collection[str] = ()) -> Iterator[Outcome]:
         """Yield `sent` for changes in doubt that went out in a workbook; it is laid there again where it is missing."""
         return resume(
             self.manifest,
@@ -111,6 +111,7 @@ class ExcelConnector:
             lambda name: self._held(name)[0],
             self._again,
             self.manifest.due(self.context.now()),
+            withheld,
         )
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:

@@ -10,7 +10,7 @@ import csv
 import fnmatch
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -89,7 +89,7 @@ class SftpCsvConnector:
         for dataset in self.manifest.datasets:
             yield from self._push(dataset, [one for one in ready if one.change.dataset == dataset.name])
 
-    def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+    def resume(self, changes: Sequence[Change], withheld: Collection[str] = ()) -> Iterator[Outcome]:
         """Yield `sent` for changes in doubt that went out in a file; it is put there again where it is missing."""
         return resume(
             self.manifest,
@@ -98,6 +98,7 @@ class SftpCsvConnector:
             lambda name: self._held(name)[0],
             self._again,
             self.manifest.due(self.context.now()),
+            withheld,
         )
 
     def follow_up(self, pending: Sequence[tuple[str, str]]) -> Iterator[Outcome]:

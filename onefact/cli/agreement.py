@@ -47,6 +47,7 @@ def reconcile(session: Session, systems: Sequence[str] | None, *, dry_run: bool,
             lambda s, n: bar.update(task, advance=1, description=s, what=f"{n} records"),
             dry_run=dry_run,
         )
+    session.read("reconcile", "finding", count=len(result.findings), full=full)
     if session.as_json:
         session.emit(_document(result, full=full))
     else:
@@ -107,6 +108,7 @@ def tasks(session: Session, systems: Sequence[str] | None, *, full: bool) -> Non
     from onefact import tasks as verb
 
     found = verb.tasks(session.home, systems)
+    session.read("task list", "change", [t.number for t in found], full=full)
     if session.as_json:
         documents = [_task_document(t, full=full) for t in found]
         session.emit(documents)
@@ -140,6 +142,7 @@ def task(session: Session, number: int, *, copy: bool) -> None:
     from onefact import tasks as verb
 
     found = verb.task(session.home, number)
+    session.read("task show", "change", [number], full=True, system=found.system_id)
     if session.as_json:
         session.emit(asdict(found))
     elif copy:
@@ -154,26 +157,30 @@ def task(session: Session, number: int, *, copy: bool) -> None:
         session.console.print(f"录入后：onefact task done {number}", highlight=False)
 
 
-def done(session: Session, number: int, actor: str, *, unread: bool, dry_run: bool) -> None:
+def done(session: Session, number: int, *, unread: bool, dry_run: bool) -> None:
     """Confirm an entry."""
     from onefact import tasks as verb
 
-    confirmed = verb.done(session.home, number, actor, unread=unread, dry_run=dry_run)
+    confirmed = verb.done(session.home, number, session.actor, unread=unread, dry_run=dry_run)
     if session.as_json:
         session.emit({**asdict(confirmed), "dry_run": dry_run})
         return
     words = "回读一致，已核实" if confirmed.state == "verified" else "已记为人工录入（未经回读）"
-    session.console.print(f"{'（试运行）' if dry_run else ''}任务 {number}：{words}。经手人：{actor}", highlight=False)
+    session.console.print(
+        f"{'（试运行）' if dry_run else ''}任务 {number}：{words}。经手人：{session.actor}", highlight=False
+    )
 
 
-def skip(session: Session, number: int, actor: str, reason: str, *, dry_run: bool) -> None:
+def skip(session: Session, number: int, reason: str, *, dry_run: bool) -> None:
     """Call an entry off."""
     from onefact import tasks as verb
 
-    verb.skip(session.home, number, actor, reason, dry_run=dry_run)
+    verb.skip(session.home, number, session.actor, reason, dry_run=dry_run)
     if session.as_json:
-        session.emit({"number": number, "state": "dead", "code": "cancelled", "actor": actor, "dry_run": dry_run})
+        session.emit(
+            {"number": number, "state": "dead", "code": "cancelled", "actor": session.actor, "dry_run": dry_run}
+        )
     else:
         session.console.print(
-            f"{'（试运行）' if dry_run else ''}任务 {number} 已取消。经手人：{actor}", highlight=False
+            f"{'（试运行）' if dry_run else ''}任务 {number} 已取消。经手人：{session.actor}", highlight=False
         )

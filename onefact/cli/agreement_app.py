@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
+from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import session_of
 
 task_app = typer.Typer(
@@ -18,7 +18,6 @@ Full = Annotated[bool, typer.Option("--full", help="Values and record keys in fu
 Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would do; record nothing.")]
 Number = Annotated[int, typer.Argument(metavar="TASK", help="Number of the task.")]
-Actor = Annotated[str | None, typer.Option(help="Who did it; the login name when not given.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,20 +32,27 @@ def reconcile(
     dry_run: DryRun = False,
     limit: Annotated[int, typer.Option(help="Findings to show.")] = 20,
     full: Full = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """Read all systems afresh and compare them with the master, field by field (核对)."""
     from onefact.cli import agreement
 
-    agreement.reconcile(session_of(context, as_json), system, dry_run=dry_run, limit=limit, full=full)
+    agreement.reconcile(session_of(context, as_json, purpose=purpose), system, dry_run=dry_run, limit=limit, full=full)
 
 
 @task_app.command("list")
-def task_list(context: typer.Context, system: Systems = None, full: Full = False, as_json: Json = False) -> None:
+def task_list(
+    context: typer.Context,
+    system: Systems = None,
+    full: Full = False,
+    purpose: Purpose = None,
+    as_json: Json = False,
+) -> None:
     """List open entries (任务清单)."""
     from onefact.cli import agreement
 
-    agreement.tasks(session_of(context, as_json), system, full=full)
+    agreement.tasks(session_of(context, as_json, purpose=purpose), system, full=full)
 
 
 @task_app.command("show")
@@ -54,12 +60,13 @@ def task_show(
     context: typer.Context,
     task: Number,
     copy: Annotated[bool, typer.Option("--copy", help="The values alone, one a line, to be copied.")] = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """Show one entry: the form's address, and its values in the form's order and wording, in full (任务内容)."""
     from onefact.cli import agreement
 
-    agreement.task(session_of(context, as_json), task, copy=copy)
+    agreement.task(session_of(context, as_json, purpose=purpose), task, copy=copy)
 
 
 @task_app.command("done")
@@ -74,7 +81,7 @@ def task_done(
     """Confirm that it is typed in; the system is read back where that is possible (确认完成)."""
     from onefact.cli import agreement
 
-    agreement.done(session_of(context, as_json), task, actor or getpass.getuser(), unread=unread, dry_run=dry_run)
+    agreement.done(session_of(context, as_json, actor), task, unread=unread, dry_run=dry_run)
 
 
 @task_app.command("skip")
@@ -89,4 +96,4 @@ def task_skip(
     """Call an entry off (不再录入)."""
     from onefact.cli import agreement
 
-    agreement.skip(session_of(context, as_json), task, actor or getpass.getuser(), reason, dry_run=dry_run)
+    agreement.skip(session_of(context, as_json, actor), task, reason, dry_run=dry_run)

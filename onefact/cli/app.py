@@ -9,7 +9,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli import agreement_app, bulk_app, delivery_app, errors, form_app, identity_app, law_app, quality_app
+from onefact.cli import (
+    agreement_app,
+    audit_app,
+    bulk_app,
+    delivery_app,
+    errors,
+    form_app,
+    identity_app,
+    law_app,
+    log_app,
+    quality_app,
+)
+from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
 
@@ -36,7 +48,9 @@ identity_app.add_to(app)
 delivery_app.add_to(app)
 agreement_app.add_to(app)
 law_app.add_to(app)
+log_app.add_to(app)
 quality_app.add_to(app)
+audit_app.add_to(app)
 bulk_app.add_to(app)
 form_app.add_to(app)
 for _more in entry_points(group="onefact.commands"):  # rooms above this one bring their own verbs
@@ -54,9 +68,15 @@ def globals_(
     systems: Annotated[
         Path | None, typer.Option("--systems", help="Folder of manifests; the forty of onefact when not given.")
     ] = None,
+    actor: Annotated[
+        str | None, typer.Option(envvar="ONEFACT_ACTOR", help="Who acts; the login name when not given.")
+    ] = None,
+    purpose: Annotated[
+        str | None, typer.Option(envvar="ONEFACT_PURPOSE", help="For what; kept in the sealed log.")
+    ] = None,
 ) -> None:
     """一数一源：一次录入，四十个系统同步。  Enter each fact once; forty systems agree."""
-    context.obj = Session(home, systems)
+    context.obj = Session(home, systems, actor, purpose)
 
 
 @app.command()
@@ -146,14 +166,14 @@ def enter(
     entity: Annotated[str, typer.Argument(help="Master id, ID number, credit code, phone or name of one entity.")],
     field: Annotated[str, typer.Argument(help="Master field, e.g. phone.")],
     value: Annotated[str, typer.Argument(help="The new value; '' takes an earlier entry back.")],
-    actor: Annotated[str, typer.Option(help="Who enters it.")] = "cli",
+    actor: Actor = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check entity, field and value; record nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Enter one fact once (录入); `onefact push` then carries it to every system that holds it."""
     from onefact.cli import verbs
 
-    verbs.enter(_session(context, as_json), entity, field, value, actor, dry_run=dry_run)
+    verbs.enter(_session(context, as_json, actor), entity, field, value, dry_run=dry_run)
 
 
 @app.command()
@@ -161,13 +181,23 @@ def trace(
     context: typer.Context,
     entity: Annotated[str, typer.Argument(metavar="ENTITY-OR-ID", help="Master id, ID number, name, phone, code.")],
     field: Annotated[str | None, typer.Argument(help="One field; every filled field when not given.")] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DAY", help="What it was on a day (its last moment) or at a time.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Values in full, not masked.")] = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """Show where a value comes from: candidates, source records, batches, deliveries (溯源)."""
     from onefact.cli import verbs
 
-    verbs.trace(_session(context, as_json), entity, field, full)
+    session = _session(context, as_json, purpose=purpose)
+    if on is not None:
+        from onefact.cli import past
+
+        past.trace(session, entity, on, field, full)
+    else:
+        verbs.trace(session, entity, field, full)
 
 
 @app.command()
@@ -191,6 +221,8 @@ def link(
     from onefact import link as verb
 
     session = _session(context, as_json)
+    if records is None:
+        session.read("link", "person", ["*"], full=True, act="link", engine=engine)
     done = verb.run(session.home, engine, out, records=records, master=master, shared=shared)
     if session.as_json:
         session.emit(
@@ -210,12 +242,13 @@ def explain(
         Path | None, typer.Option("--out", metavar="FILE.svg", help="Write the waterfall as a picture.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Record keys in full, not masked.")] = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """Show why two records are one or not: the weight of each comparison (权重瀑布)."""
     from onefact.cli import explaining
 
-    explaining.between(_session(context, as_json), one, other, entity, out, full)
+    explaining.between(_session(context, as_json, purpose=purpose), one, other, entity, out, full)
 
 
 @app.command()
@@ -312,28 +345,29 @@ def systems_check(
     file: Annotated[Path, typer.Argument(help="Manifest file (or the id of a known system).")],
     sample: Annotated[int, typer.Option(help="Rows to sample.")] = 5,
     full: Annotated[bool, typer.Option("--full", help="Values in full, not masked.")] = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """Validate a manifest, try its connection, pull a sample, show the mapping row by row."""
     from onefact.cli import catalogue
 
-    catalogue.check(_session(context, as_json), file, sample, full)
+    catalogue.check(_session(context, as_json, purpose=purpose), file, sample, full)
 
 
 @export_app.command("links")
-def export_links(context: typer.Context, out: Out, as_json: Json = False) -> None:
+def export_links(context: typer.Context, out: Out, purpose: Purpose = None, as_json: Json = False) -> None:
     """Write links.parquet: system_id, record_key, entity_type, master_id."""
     from onefact.cli import verbs
 
-    verbs.export(_session(context, as_json), "links", out)
+    verbs.export(_session(context, as_json, purpose=purpose), "links", out)
 
 
 @export_app.command("golden")
-def export_golden(context: typer.Context, out: Out, as_json: Json = False) -> None:
+def export_golden(context: typer.Context, out: Out, purpose: Purpose = None, as_json: Json = False) -> None:
     """Write person, address, house and organisation.parquet with the golden values."""
     from onefact.cli import verbs
 
-    verbs.export(_session(context, as_json), "golden", out)
+    verbs.export(_session(context, as_json, purpose=purpose), "golden", out)
 
 
 @model_app.command("list")

@@ -77,6 +77,8 @@ def check(session: Session, file: Path, sample: int, full: bool) -> None:
     home = session.home
     context = Context(home.path, path.parent.resolve(), Variables.load(home.path), home.now)
     result = inspect(path, context, sample=sample, masked=not full)
+    if full:
+        session.read("systems check", "system", [file.stem], full=True)
     if session.as_json:
         session.emit(
             {**asdict(replace(result, problems=())), "problems": [str(p) for p in result.problems], "ok": result.ok}

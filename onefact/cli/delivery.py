@@ -44,6 +44,8 @@ def list_(
     counts = [c for c in counts if not states or c["state"] in states]
     named = [m.id for m in session.home.chosen(systems)] if systems else None
     rows = [] if run else outbox.rows(session.home.engine, named, states, limit)
+    if rows:
+        session.read("outbox list", "change", [r.change_id for r in rows], full=full)
     if session.as_json:
         session.emit({"counts": counts, "changes": [_document(r, full) for r in rows]})
         return
@@ -96,6 +98,7 @@ def show_one(session: Session, change_id: int, full: bool) -> None:
     from onefact import outbox as verb
 
     row, steps = verb.show(session.home, change_id)
+    session.read("outbox show", row.entity_type, [row.master_id], full=full, change=change_id)
     if session.as_json:
         session.emit({**_document(row, full), "steps": [asdict(s) for s in steps]})
         return
@@ -121,6 +124,7 @@ def overdue(session: Session, full: bool) -> None:
     from warehouse import outbox
 
     rows = outbox.overdue(session.home.engine, session.home.now().astimezone())
+    session.read("outbox overdue", "change", [r.change_id for r in rows], full=full)
     if session.as_json:
         session.emit([_document(r, full) for r in rows])
     else:
@@ -132,13 +136,12 @@ def retry(
     ids: Sequence[int] | None,
     systems: Sequence[str] | None,
     states: Sequence[str] | None,
-    actor: str,
     dry_run: bool,
 ) -> None:
     """Let changes be tried again."""
     from onefact import outbox as verb
 
-    done = verb.retry(session.home, ids or (), systems or (), states or (), actor, dry_run=dry_run)
+    done = verb.retry(session.home, ids or (), systems or (), states or (), session.actor, dry_run=dry_run)
     _told(session, done, "将重试" if dry_run else "已排队重试，下次回写时处理", dry_run)
 
 
@@ -147,14 +150,13 @@ def cancel(
     ids: Sequence[int] | None,
     systems: Sequence[str] | None,
     states: Sequence[str] | None,
-    actor: str,
     reason: str | None,
     dry_run: bool,
 ) -> None:
     """Call changes off."""
     from onefact import outbox as verb
 
-    done = verb.cancel(session.home, ids or (), systems or (), states or (), actor, reason, dry_run=dry_run)
+    done = verb.cancel(session.home, ids or (), systems or (), states or (), session.actor, reason, dry_run=dry_run)
     _told(session, done, "将撤销" if dry_run else "已撤销", dry_run)
 
 
@@ -164,7 +166,9 @@ def _told(session: Session, done: Decided, what: str, dry_run: bool) -> None:
         return
     session.console.print(f"{what}：{len(done.done)} 条 {' '.join(map(str, done.done[:20]))}", highlight=False)
     if done.left:
-        session.console.print(f"未处理（状态不允许）：{' '.join(map(str, done.left[:20]))}", highlight=False)
+        session.console.print(
+            f"未处理（状态不允许，或主数据已不要求该值）：{' '.join(map(str, done.left[:20]))}", highlight=False
+        )
 
 
 def targets_list(session: Session) -> None:
@@ -188,7 +192,7 @@ def hold(session: Session, system: str, reason: str, dry_run: bool) -> None:
     """Stop a system."""
     from onefact import outbox as verb
 
-    verb.hold(session.home, system, reason, dry_run=dry_run)
+    verb.hold(session.home, system, reason, session.actor, dry_run=dry_run)
     if session.as_json:
         session.emit({"system": system, "state": "held", "reason": reason, "dry_run": dry_run})
     else:
@@ -197,11 +201,11 @@ def hold(session: Session, system: str, reason: str, dry_run: bool) -> None:
         )
 
 
-def release(session: Session, system: str, actor: str, dry_run: bool) -> None:
+def release(session: Session, system: str, dry_run: bool) -> None:
     """Let a system go on."""
     from onefact import outbox as verb
 
-    done = verb.release(session.home, system, actor, dry_run=dry_run)
+    done = verb.release(session.home, system, session.actor, dry_run=dry_run)
     if session.as_json:
         session.emit({"system": system, "released": done, "dry_run": dry_run})
     else:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import session_of
 
 outbox_app = typer.Typer(help="What goes to each system, and what became of it (发件箱).", no_args_is_help=True)
@@ -18,7 +19,6 @@ Ids = Annotated[
 ]
 State = Annotated[list[str] | None, typer.Option("--state", help="Only changes in this state; may be repeated.")]
 System = Annotated[list[str] | None, typer.Option("--system", help="Only of this system; may be repeated.")]
-Actor = Annotated[str, typer.Option(help="Who decides; kept with the step.")]
 Reason = Annotated[str | None, typer.Option(help="Why; kept with the step.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say which changes it would be; change nothing.")]
 
@@ -39,12 +39,13 @@ def outbox_list(
     ] = None,
     limit: Annotated[int, typer.Option(help="Changes to show.")] = 50,
     full: Full = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """List changes with their state, and how often each outcome came (发件箱清单)."""
     from onefact.cli import delivery
 
-    delivery.list_(session_of(context, as_json), system, state, run, limit, full)
+    delivery.list_(session_of(context, as_json, purpose=purpose), system, state, run, limit, full)
 
 
 @outbox_app.command("show")
@@ -52,20 +53,21 @@ def outbox_show(
     context: typer.Context,
     change: Annotated[int, typer.Argument(metavar="CHANGE", help="Number of the change.")],
     full: Full = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """Show one change: its fields, and every step it took (投递流水)."""
     from onefact.cli import delivery
 
-    delivery.show_one(session_of(context, as_json), change, full)
+    delivery.show_one(session_of(context, as_json, purpose=purpose), change, full)
 
 
 @outbox_app.command("overdue")
-def outbox_overdue(context: typer.Context, full: Full = False, as_json: Json = False) -> None:
+def outbox_overdue(context: typer.Context, full: Full = False, purpose: Purpose = None, as_json: Json = False) -> None:
     """List changes whose receipt should have come by now (逾期未回执)."""
     from onefact.cli import delivery
 
-    delivery.overdue(session_of(context, as_json), full)
+    delivery.overdue(session_of(context, as_json, purpose=purpose), full)
 
 
 @outbox_app.command("retry")
@@ -74,14 +76,14 @@ def outbox_retry(
     change: Ids = None,
     system: System = None,
     state: State = None,
-    actor: Actor = "cli",
+    actor: Actor = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Let rejected, conflicting, unanswered or dead changes be tried again by today's rules (重试)."""
     from onefact.cli import delivery
 
-    delivery.retry(session_of(context, as_json), change, system, state, actor, dry_run)
+    delivery.retry(session_of(context, as_json, actor), change, system, state, dry_run)
 
 
 @outbox_app.command("cancel")
@@ -90,7 +92,7 @@ def outbox_cancel(
     change: Ids = None,
     system: System = None,
     state: State = None,
-    actor: Actor = "cli",
+    actor: Actor = None,
     reason: Reason = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -98,7 +100,7 @@ def outbox_cancel(
     """Call changes off (撤销投递)."""
     from onefact.cli import delivery
 
-    delivery.cancel(session_of(context, as_json), change, system, state, actor, reason, dry_run)
+    delivery.cancel(session_of(context, as_json, actor), change, system, state, reason, dry_run)
 
 
 @target_app.command("list")
@@ -114,24 +116,25 @@ def target_hold(
     context: typer.Context,
     system: Annotated[str, typer.Argument(help="System id.")],
     reason: Annotated[str, typer.Option(help="Why.")],
+    actor: Actor = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Stop writing to a system until it is released (暂停)."""
     from onefact.cli import delivery
 
-    delivery.hold(session_of(context, as_json), system, reason, dry_run)
+    delivery.hold(session_of(context, as_json, actor), system, reason, dry_run)
 
 
 @target_app.command("release")
 def target_release(
     context: typer.Context,
     system: Annotated[str, typer.Argument(help="System id.")],
-    actor: Actor = "cli",
+    actor: Actor = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Let a stopped system go on: what is planned for it now may be written (放行)."""
     from onefact.cli import delivery
 
-    delivery.release(session_of(context, as_json), system, actor, dry_run)
+    delivery.release(session_of(context, as_json, actor), system, dry_run)

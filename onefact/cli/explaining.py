@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def between(session: Session, one: str, other: str, entity: EntityType, out: Path | None, full: bool) -> None:
     """Explain two records or two entities."""
     from onefact import explain as verb
+    from onefact.enter import is_uuid
 
     found = verb.between(session.home, one, other, entity)
+    session.read("explain", found.entity_type, [n for n in (one, other) if is_uuid(n)], count=2, full=full)
     if out is not None:
         out.write_text(verb.picture(found), encoding="utf-8")
     left, right = (name if full else mask_key(name) for name in (found.left, found.right))

@@ -57,6 +57,7 @@ def questions(session: Session, entity: EntityType | None, state: str, page: int
     from onefact import review as verb
 
     found, total = verb.questions(session.home, entity, page=page, limit=limit, state=state)
+    session.read("review", "question", [q.number for q in found], full=full)
     if session.as_json:
         session.emit({"total": total, "page": page, "questions": [_masked(q, full) for q in found]})
         return
@@ -101,6 +102,8 @@ def question(session: Session, number: int, full: bool) -> None:
     from onefact.cli import explaining
 
     asked = verb.question(session.home, number)
+    ids = [s.master_id for s in (asked.left, asked.right) if s.master_id]
+    session.read("review show", asked.entity_type, ids, count=2, full=full, question=number)
     entity = ENTITIES[asked.entity_type]
     rows = []
     for c in verb.compared(session.home, asked):
@@ -152,22 +155,22 @@ def _apply(session: Session, later: bool) -> str | None:
     return None
 
 
-def decide(session: Session, number: int, answer: Answer, actor: str, reason: str | None, later: bool) -> None:
+def decide(session: Session, number: int, answer: Answer, reason: str | None, later: bool) -> None:
     """Answer a question and say what became of it."""
     from onefact import review as verb
 
-    done = verb.decide(session.home, number, answer, actor=actor, reason=reason)
-    said = f"第 {number} 号：{JUDGEMENTS[done.judgement].removeprefix('人工：')}，判定人 {actor}。"
+    done = verb.decide(session.home, number, answer, actor=session.actor, reason=reason)
+    said = f"第 {number} 号：{JUDGEMENTS[done.judgement].removeprefix('人工：')}，判定人 {session.actor}。"
     if done.overruled:
         said += f"为此撤回了 {done.overruled} 条“不是同一”的判定。"
     _tell(session, said, _apply(session, later), done.question, answer)
 
 
-def reopen(session: Session, number: int, actor: str, reason: str | None, later: bool) -> None:
+def reopen(session: Session, number: int, reason: str | None, later: bool) -> None:
     """Take an answer back."""
     from onefact import review as verb
 
-    asked = verb.reopen(session.home, number, actor=actor, reason=reason)
+    asked = verb.reopen(session.home, number, actor=session.actor, reason=reason)
     _tell(
         session,
         f"第 {number} 号的判定已撤回，如仍不能自动判定会重新列入复核。",
@@ -194,18 +197,19 @@ def _outcome(left: str | None, right: str | None) -> str:
     return f"归集后：两条记录同属主数据 {left}。" if left == right else f"归集后：两条记录分属 {left} 与 {right}。"
 
 
-def merge(session: Session, one: str, other: str, actor: str, reason: str | None, later: bool) -> None:
+def merge(session: Session, one: str, other: str, reason: str | None, later: bool) -> None:
     """Join two entities."""
     from onefact import merge as verb
 
-    done = verb.merge(session.home, one, other, actor=actor, reason=reason)
+    done = verb.merge(session.home, one, other, actor=session.actor, reason=reason)
     waits = _apply(session, later)
     kept = [i for i in (done.left, str(done.right)) if verb.stands(session.home, i)]
     if session.as_json:
         session.emit({**asdict(done), "applied": waits is None, "standing": kept})  # master ids: nothing to mask
         return
     session.console.print(
-        f"已记录：{done.left} 与 {done.right} 是同一{ENTITIES[done.entity_type].cn}，判定人 {actor}。", highlight=False
+        f"已记录：{done.left} 与 {done.right} 是同一{ENTITIES[done.entity_type].cn}，判定人 {session.actor}。",
+        highlight=False,
     )
     if done.withdrawn:
         session.console.print(f"为此撤回了 {done.withdrawn} 条“不是同一”的判定。")
@@ -219,20 +223,20 @@ def merge(session: Session, one: str, other: str, actor: str, reason: str | None
     session.console.print(waits or heir, highlight=False)
 
 
-def unmerge(session: Session, master_id: str, records: str | None, actor: str, reason: str | None, later: bool) -> None:
+def unmerge(session: Session, master_id: str, records: str | None, reason: str | None, later: bool) -> None:
     """Undo a merge, or split records off."""
     from onefact import merge as verb
 
     if records is None:
-        done = verb.unmerge(session.home, master_id, actor=actor, reason=reason)
+        done = verb.unmerge(session.home, master_id, actor=session.actor, reason=reason)
     else:
-        done = verb.split(session.home, master_id, records.split(","), actor=actor, reason=reason)
+        done = verb.split(session.home, master_id, records.split(","), actor=session.actor, reason=reason)
     waits = _apply(session, later)
     back = done.right is not None and verb.stands(session.home, done.right)
     if session.as_json:
         session.emit({**asdict(done), "applied": waits is None, "restored": back})  # master ids: nothing to mask
         return
-    session.console.print(_undone(done, actor), highlight=False)
+    session.console.print(_undone(done, session.actor), highlight=False)
     session.console.print(waits or _after(done, back), highlight=False)
 
 
@@ -260,6 +264,9 @@ def whois(session: Session, system: str, record: str, on: str | None, full: bool
     from onefact import whois as verb
 
     found = verb.whois(session.home, system, record, on)
+    ids = [i.held.master_id for i in found.identities]
+    types = sorted({i.held.entity_type for i in found.identities})
+    session.read("whois", types[0] if len(types) == 1 else "master", ids, full=full, system=system)
     if session.as_json:
         document = asdict(found)
         for identity, one in zip(document["identities"], found.identities, strict=True):

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import session_of
 
 review_app = typer.Typer(help="The pairs that wait for a person, and the answers (复核).", invoke_without_command=True)
 
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the question, as the list shows it.")]
-Actor = Annotated[str, typer.Option(help="Who judges; kept with the judgement.")]
 Reason = Annotated[str | None, typer.Option(help="Why; kept with the judgement.")]
 Later = Annotated[bool, typer.Option("--later", help="Only record it; the next consolidation applies it.")]
 Full = Annotated[bool, typer.Option("--full", help="Values in full, not masked.")]
@@ -36,28 +36,31 @@ def review(
     page: Annotated[int, typer.Option(min=1, help="Page of the list.")] = 1,
     limit: Annotated[int, typer.Option(min=1, help="Questions on a page.")] = 20,
     full: Full = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """List the pairs that wait for a person, best first by what an answer would change (复核清单)."""
     from onefact.cli import identity
 
     if context.invoked_subcommand is None:
-        identity.questions(session_of(context, as_json), entity, state, page, limit, full)
+        identity.questions(session_of(context, as_json, purpose=purpose), entity, state, page, limit, full)
 
 
 @review_app.command("show")
-def review_show(context: typer.Context, number: Number, full: Full = False, as_json: Json = False) -> None:
+def review_show(
+    context: typer.Context, number: Number, full: Full = False, purpose: Purpose = None, as_json: Json = False
+) -> None:
     """Show the two records of a question field by field (对比)."""
     from onefact.cli import identity
 
-    identity.question(session_of(context, as_json), number, full)
+    identity.question(session_of(context, as_json, purpose=purpose), number, full)
 
 
 @review_app.command("accept")
 def review_accept(
     context: typer.Context,
     number: Number,
-    actor: Actor = "cli",
+    actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
     as_json: Json = False,
@@ -65,14 +68,14 @@ def review_accept(
     """The two are one (判定为同一)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json), number, "accept", actor, reason, later)
+    identity.decide(session_of(context, as_json, actor), number, "accept", reason, later)
 
 
 @review_app.command("reject")
 def review_reject(
     context: typer.Context,
     number: Number,
-    actor: Actor = "cli",
+    actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
     as_json: Json = False,
@@ -80,14 +83,14 @@ def review_reject(
     """The two are not one (判定为不是同一)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json), number, "reject", actor, reason, later)
+    identity.decide(session_of(context, as_json, actor), number, "reject", reason, later)
 
 
 @review_app.command("undecided")
 def review_undecided(
     context: typer.Context,
     number: Number,
-    actor: Actor = "cli",
+    actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
     as_json: Json = False,
@@ -95,14 +98,14 @@ def review_undecided(
     """It cannot be told; do not ask again (无法判断)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json), number, "undecided", actor, reason, later)
+    identity.decide(session_of(context, as_json, actor), number, "undecided", reason, later)
 
 
 @review_app.command("reopen")
 def review_reopen(
     context: typer.Context,
     number: Number,
-    actor: Actor = "cli",
+    actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
     as_json: Json = False,
@@ -110,14 +113,14 @@ def review_reopen(
     """Take an answer back (撤回判定)."""
     from onefact.cli import identity
 
-    identity.reopen(session_of(context, as_json), number, actor, reason, later)
+    identity.reopen(session_of(context, as_json, actor), number, reason, later)
 
 
 def merge(
     context: typer.Context,
     one: Annotated[str, typer.Argument(metavar="A", help="Master id.")],
     other: Annotated[str, typer.Argument(metavar="B", help="Master id of the same thing.")],
-    actor: Actor = "cli",
+    actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
     as_json: Json = False,
@@ -125,7 +128,7 @@ def merge(
     """Join two entities that are one (合并)."""
     from onefact.cli import identity
 
-    identity.merge(session_of(context, as_json), one, other, actor, reason, later)
+    identity.merge(session_of(context, as_json, actor), one, other, reason, later)
 
 
 def unmerge(
@@ -136,7 +139,7 @@ def unmerge(
     records: Annotated[
         str | None, typer.Option(metavar="SYSTEM/KEY,...", help="Split these records off instead of undoing a merge.")
     ] = None,
-    actor: Actor = "cli",
+    actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
     as_json: Json = False,
@@ -144,7 +147,7 @@ def unmerge(
     """Undo a merge, or split records off an entity (撤销合并、拆出记录)."""
     from onefact.cli import identity
 
-    identity.unmerge(session_of(context, as_json), master_id, records, actor, reason, later)
+    identity.unmerge(session_of(context, as_json, actor), master_id, records, reason, later)
 
 
 def whois(
@@ -155,9 +158,10 @@ def whois(
         str | None, typer.Option("--on", metavar="DATE", help="Day (its end) or time, e.g. 2026-11-01.")
     ] = None,
     full: Full = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """Tell who a record is, or was on a day, with which others, and why (某日认定)."""
     from onefact.cli import identity
 
-    identity.whois(session_of(context, as_json), system, record, on, full)
+    identity.whois(session_of(context, as_json, purpose=purpose), system, record, on, full)

@@ -57,15 +57,15 @@ def _field(row: Any) -> str:
     return f"{ENTITIES[entity].field(row['field']).cn} {entity}.{row['field']}"
 
 
-def revoke(session: Session, system: str, field: str, direction: str, actor: str, why: str) -> None:
+def revoke(session: Session, system: str, field: str, direction: str, why: str) -> None:
     """End lines."""
     from onefact.law import register
 
-    n = register.revoke(session.home, system, field, direction, actor, why)
+    n = register.revoke(session.home, system, field, direction, session.actor, why)
     _done(session, {"system": system, "field": field, "revoked": n}, f"已撤销 {n} 项授权，立即生效：{system} {field}")
 
 
-def grant(session: Session, system: str, field: str, direction: str, actor: str, document: str, expires: str) -> None:
+def grant(session: Session, system: str, field: str, direction: str, document: str, expires: str) -> None:
     """Open lines."""
     from onefact.law import register
 
@@ -75,7 +75,7 @@ def grant(session: Session, system: str, field: str, direction: str, actor: str,
         raise typer.BadParameter("--expires is a day, e.g. 2027-12-31") from problem
     if day < session.home.now().date():
         raise typer.BadParameter("--expires lies in the past")
-    n = register.grant(session.home, system, field, direction, actor, document, day)
+    n = register.grant(session.home, system, field, direction, session.actor, document, day)
     _done(
         session,
         {"system": system, "field": field, "granted": n},
@@ -117,6 +117,7 @@ def sharing(session: Session, systems: Sequence[str] | None, days: int, limit: i
 
     since = session.home.now().astimezone() - timedelta(days=days)
     found = records.sharing(session.home, [m.id for m in session.home.chosen(systems)], since, limit)
+    session.read("law sharing", "master", sorted({r["master_id"] for r in found}), count=len(found))
     if session.as_json:
         session.emit(found)
         return
@@ -137,6 +138,7 @@ def tickets_(session: Session, closed: bool, limit: int, full: bool) -> None:
     from onefact.law import tickets
 
     found = tickets.tickets(session.home, ("accepted", "refused", "withdrawn") if closed else ("open",), limit)
+    session.read("ticket list", "ticket", [t.ticket_id for t in found], full=full)
     if session.as_json:
         session.emit([_document(t, full) for t in found])
         return
@@ -168,6 +170,7 @@ def ticket(session: Session, number: int, full: bool) -> None:
     from onefact.law import tickets
 
     found, events = tickets.show(session.home, number)
+    session.read("ticket show", found.entity_type, [found.master_id], full=full, ticket=number)
     if session.as_json:
         session.emit({**_document(found, full), "events": events})
         return
@@ -180,9 +183,9 @@ def ticket(session: Session, number: int, full: bool) -> None:
     session.console.print(show.table("工单流水 (events)", ["时间", "事项", "由谁", "内容"], lines))
 
 
-def answer(session: Session, number: int, what: str, actor: str, words: str) -> None:
+def answer(session: Session, number: int, what: str, words: str) -> None:
     """Note an answer."""
     from onefact.law import tickets
 
-    tickets.answer(session.home, number, what, actor, words)
+    tickets.answer(session.home, number, what, session.actor, words)
     _done(session, {"ticket": number, "what": what}, f"已记录：工单 {number} {WAITS[what]}")

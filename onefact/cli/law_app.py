@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import session_of
 
 law_app = typer.Typer(
@@ -19,7 +20,6 @@ Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help
 System = Annotated[str, typer.Argument(help="System id.")]
 Field = Annotated[str, typer.Argument(help="entity.field, e.g. person.phone; `*` for all of the system.")]
 Direction = Annotated[Literal["in", "out"], typer.Option(help="in: read from the system; out: written to it.")]
-Actor = Annotated[str, typer.Option(help="Who decides; kept with the line.")]
 Limit = Annotated[int, typer.Option(help="Rows to show.")]
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the ticket.")]
 
@@ -58,13 +58,13 @@ def law_revoke(
     field: Field,
     why: Annotated[str, typer.Option(help="Why; kept with the line.")],
     direction: Direction = "out",
-    actor: Actor = "cli",
+    actor: Actor = None,
     as_json: Json = False,
 ) -> None:
     """End an authorisation at once (撤销授权)."""
     from onefact.cli import law
 
-    law.revoke(session_of(context, as_json), system, field, direction, actor, why)
+    law.revoke(session_of(context, as_json, actor), system, field, direction, why)
 
 
 @law_app.command("grant")
@@ -75,13 +75,13 @@ def law_grant(
     document: Annotated[str, typer.Option(help="Number of the document that allows it.")],
     expires: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="Last day.")],
     direction: Direction = "out",
-    actor: Actor = "cli",
+    actor: Actor = None,
     as_json: Json = False,
 ) -> None:
     """Open a line that was revoked or ran out (重新授权)."""
     from onefact.cli import law
 
-    law.grant(session_of(context, as_json), system, field, direction, actor, document, expires)
+    law.grant(session_of(context, as_json, actor), system, field, direction, document, expires)
 
 
 @law_app.command("refusals")
@@ -98,12 +98,13 @@ def law_sharing(
     system: Systems = None,
     days: Annotated[int, typer.Option(help="How many days back.")] = 30,
     limit: Limit = 50,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """List who received which fields, for which purpose, by which document (共享记录)."""
     from onefact.cli import law
 
-    law.sharing(session_of(context, as_json), system, days, limit)
+    law.sharing(session_of(context, as_json, purpose=purpose), system, days, limit)
 
 
 @ticket_app.command("list")
@@ -112,20 +113,23 @@ def ticket_list(
     closed: Annotated[bool, typer.Option("--closed", help="Closed tickets instead.")] = False,
     limit: Limit = 50,
     full: Full = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """List tickets, the most urgent first (工单清单)."""
     from onefact.cli import law
 
-    law.tickets_(session_of(context, as_json), closed, limit, full)
+    law.tickets_(session_of(context, as_json, purpose=purpose), closed, limit, full)
 
 
 @ticket_app.command("show")
-def ticket_show(context: typer.Context, number: Number, full: Full = False, as_json: Json = False) -> None:
+def ticket_show(
+    context: typer.Context, number: Number, full: Full = False, purpose: Purpose = None, as_json: Json = False
+) -> None:
     """Show a ticket and what happened to it (工单)."""
     from onefact.cli import law
 
-    law.ticket(session_of(context, as_json), number, full)
+    law.ticket(session_of(context, as_json, purpose=purpose), number, full)
 
 
 @ticket_app.command("answer")
@@ -134,10 +138,10 @@ def ticket_answer(
     number: Number,
     what: Annotated[Literal["refused", "reminded", "note"], typer.Option("--what", help="refused closes the ticket.")],
     words: Annotated[str, typer.Option(help="What was said.")],
-    actor: Actor = "cli",
+    actor: Actor = None,
     as_json: Json = False,
 ) -> None:
     """Note what the authority said (办理)."""
     from onefact.cli import law
 
-    law.answer(session_of(context, as_json), number, what, actor, words)
+    law.answer(session_of(context, as_json, actor), number, what, words)

@@ -67,9 +67,11 @@ def show_(session: Session, entity: str) -> None:
 def train(session: Session, entity: str, out: Path | None, seed: int, pairs: int, population: int | None) -> None:
     """Train and say where the model is, and what did not go well."""
     from onefact import models
+    from onefact.acting import acted
 
     settings = Settings(seed=seed, pairs=pairs, population=population)
     done, path = models.fit(session.home, cast("EntityType", entity), out, settings)
+    acted(session.home, "train", "model", [entity], version=done.model.version)
     if session.as_json:
         session.emit({"file": str(path), "version": done.model.version, **done.model.trained})
         return

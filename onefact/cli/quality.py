@@ -119,6 +119,9 @@ def failing(
     if rule is not None:
         catalogue(session.home).rule(rule)
     total, rows = read.failing(session.home, rule=rule, system=system, grid=grid, department=department, limit=limit)
+    session.read(
+        "quality failing", "record", count=len(rows), full=full, rule=rule, system=system, grid=grid, department=department
+    )  # fmt: skip
     if session.as_json:
         document = {"total": total, "rows": rows}
         session.emit(document if full else mask_keys(document))
@@ -231,6 +234,7 @@ def orders(
     total, rows = verb.orders(
         session.home, kind=kind, grid=grid, department=department, rule=rule, closed=closed, limit=limit
     )
+    session.read("quality orders", "work_order", [r["order_id"] for r in rows], full=full)
     if session.as_json:
         document = {"total": total, "orders": rows}
         session.emit(document if full else mask_keys(document))
@@ -253,13 +257,13 @@ def orders(
     session.console.print(f"共 {total} 件" + (f"，只列前 {limit} 件" if total > limit else ""))
 
 
-def dismiss(session: Session, number: int, actor: str, reason: str) -> None:
+def dismiss(session: Session, number: int, reason: str) -> None:
     """Close an order."""
     from onefact.quality import orders as verb
 
-    verb.dismiss(session.home, number, actor, reason)
+    verb.dismiss(session.home, number, session.actor, reason)
     if session.as_json:
-        session.emit({"order": number, "closing": "dismissed", "actor": actor})
+        session.emit({"order": number, "closing": "dismissed", "actor": session.actor})
     else:
         session.console.print(f"工单 {number} 已关闭：核实无误")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated, Literal
 
 import typer
 
+from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import session_of
 
 quality_app = typer.Typer(help="Rules, scores and work orders (数据质量).", no_args_is_help=True)
@@ -56,12 +56,13 @@ def failing(
     department: Department = None,
     limit: Limit = 50,
     full: Annotated[bool, typer.Option("--full", help="Record keys in full, not masked.")] = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """List failing rows of the last run: rule, system, record, grid, department (不合格记录)."""
     from onefact.cli import quality
 
-    quality.failing(session_of(context, as_json), rule, system, grid, department, limit, full=full)
+    quality.failing(session_of(context, as_json, purpose=purpose), rule, system, grid, department, limit, full=full)
 
 
 @quality_app.command("rules")
@@ -106,12 +107,15 @@ def orders(
     closed: Annotated[bool, typer.Option("--closed", help="Closed ones instead of open ones.")] = False,
     limit: Limit = 50,
     full: Annotated[bool, typer.Option("--full", help="Record keys in full, not masked.")] = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """List work orders (质量工单)."""
     from onefact.cli import quality
 
-    quality.orders(session_of(context, as_json), kind, grid, department, rule, limit, closed=closed, full=full)
+    quality.orders(
+        session_of(context, as_json, purpose=purpose), kind, grid, department, rule, limit, closed=closed, full=full
+    )
 
 
 @quality_app.command("dismiss")
@@ -119,10 +123,10 @@ def dismiss(
     context: typer.Context,
     order: Annotated[int, typer.Argument(metavar="ORDER", help="Number of the work order.")],
     reason: Annotated[str, typer.Option(help="Why the row is right as it is; kept with the order.")],
-    actor: Annotated[str | None, typer.Option(help="Who says so; the login name when not given.")] = None,
+    actor: Actor = None,
     as_json: Json = False,
 ) -> None:
     """Close a work order whose row is right as it is (核实无误)."""
     from onefact.cli import quality
 
-    quality.dismiss(session_of(context, as_json), order, actor or getpass.getuser(), reason)
+    quality.dismiss(session_of(context, as_json, actor), order, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 class Session:
     """One call of the command line."""
 
-    def __init__(self, home: Path, systems: Path | None) -> None:
+    def __init__(self, home: Path, systems: Path | None, actor: str | None = None, purpose: str | None = None) -> None:
         self.home_path, self.systems_path = home, systems
+        self.named, self.purpose = actor, purpose
         self.as_json = False
         self.console = Console()
         self.failed = False
@@ -27,12 +29,50 @@ class Session:
     @cached_property
     def home(self) -> Home:
         """The installation; opened by the first verb that needs it."""
-        from onefact.home import OWN_SYSTEMS, Home
+        from onefact.home import OWN_SYSTEMS, Home, acting
 
         return Home(
             path=self.home_path.resolve(),
             systems=(self.systems_path or OWN_SYSTEMS).resolve(),
             database_url=os.environ.get("ONEFACT_DATABASE_URL") or None,
+            actor=self.named or acting(),
+            purpose=self.purpose or "",
+            via="cli",
+        )
+
+    @property
+    def actor(self) -> str:
+        """Who acts: as named, else ONEFACT_ACTOR, else the login name."""
+        return self.named or self.home.actor
+
+    def read(
+        self, what: str, subject_type: str, subjects: Sequence[str | int] = (), *, count: int | None = None, full: bool = False,
+        act: str = "read", **detail: Any,
+    ) -> None:  # fmt: skip
+        """Note in the sealed log that personal data is about to be shown: nothing is shown that is not noted.
+
+        Args:
+            what: the command.
+            subject_type: what the subjects are.
+            subjects: whom it shows.
+            count: how many rows, where no subjects are named.
+            full: shown in full, not masked.
+            act: `read`, or `export` for a file.
+            detail: more, without values.
+        """
+        from onefact.acting import acted
+
+        acted(
+            self.home,
+            act,
+            subject_type,
+            subjects,
+            count=count,
+            actor=self.actor,
+            purpose=self.purpose,
+            what=what,
+            full=full,
+            **detail,
         )
 
     def emit(self, document: Any) -> None:
@@ -49,8 +89,11 @@ class Session:
         self.failed = True
 
 
-def session_of(context: typer.Context, as_json: bool = False) -> Session:
-    """Return the session of a command."""
+def session_of(
+    context: typer.Context, as_json: bool = False, actor: str | None = None, purpose: str | None = None
+) -> Session:
+    """Return the session of a command; who acts and for what may be said before the command or after it."""
     session: Session = context.obj
     session.as_json = as_json
+    session.named, session.purpose = actor or session.named, purpose or session.purpose
     return session

@@ -50,6 +50,8 @@ def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: b
         return
     if dry_run:
         changes = verb.preview(session.home, systems)
+        if changes:
+            session.read("push --dry-run", "change", [str(c.change_id) for c in changes], full=full)
         if session.as_json:
             session.emit([_change(c, full) for c in changes])
         else:
@@ -154,14 +156,15 @@ def status(session: Session) -> None:
     _fail_if(not now.balanced)
 
 
-def enter(session: Session, entity: str, field: str, value: str, actor: str, *, dry_run: bool = False) -> None:
+def enter(session: Session, entity: str, field: str, value: str, *, dry_run: bool = False) -> None:
     """Take one fact, consolidate it, and say where it will go; `dry_run` only checks it."""
     from onefact import consolidate as consolidation
     from onefact import enter as verb
     from onefact import push
 
-    entered = verb.enter(session.home, entity, field, value, actor=actor, dry_run=dry_run)
+    entered = verb.enter(session.home, entity, field, value, actor=session.actor, dry_run=dry_run)
     if dry_run:
+        session.read("enter --dry-run", entered.entity_type, [entered.master_id], field=field)
         if session.as_json:
             session.emit({
                 "master_id": entered.master_id, "entity_type": entered.entity_type, "field": entered.field.name,
@@ -212,6 +215,8 @@ def trace(session: Session, entity: str, field: str | None, full: bool) -> None:
             f"{len(found)} golden records fit; showing the first. All: {', '.join(enter.names(found))}"
         )
     traced = verb.trace(session.home, found[0], field)
+    in_full = full or session.as_json
+    session.read("trace", found[0].entity_type, [found[0].master_id], full=in_full, field=field, fitting=len(found))
     if session.as_json:
         session.emit(asdict(traced))
     else:
@@ -244,6 +249,7 @@ def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None
             f"SELECT system_id, level, rule, count(*) FROM reject WHERE system_id IN ({marks}) GROUP BY ALL ORDER BY ALL",
             chosen,
         ).fetchall()
+    session.read("rejects", "record", count=len(rows), systems=list(systems or ()))
     if session.as_json:
         names = ("system", "level", "rule", "place", "column", "reason")
         session.emit({
@@ -276,7 +282,11 @@ def rebuild(session: Session) -> None:
 def export(session: Session, what: str, out: Path) -> None:
     """Write links or golden records."""
     from onefact import export as verb
+    from warehouse.sealed import ALL
 
+    # Noted before it is written, with what is about to leave: one act for each kind of entity.
+    for entity_type, n in verb.counts(session.home, what).items():
+        session.read(f"export {what}", entity_type, [ALL], count=n, full=True, act="export")
     written = verb.export_links(session.home, out) if what == "links" else verb.export_golden(session.home, out)
     if session.as_json:
         session.emit([{"file": str(path), "rows": rows} for path, rows in written])

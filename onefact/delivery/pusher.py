@@ -19,6 +19,7 @@ from onefact.delivery import answers, guards
 from onefact.delivery.backoff import Backoff
 from onefact.delivery.due import dated
 from onefact.delivery.gate import Passage, passage
+from onefact.delivery.lease import renewing
 from onefact.delivery.merge import Rank, merge
 from onefact.delivery.recover import recover
 from onefact.home import Home
@@ -72,6 +73,8 @@ class Trouble:
 
     sentence: str
     transient: bool = False
+    retry_after: float | None = None
+    """Seconds for which the system wants to be left alone, where it said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,8 @@ class Pusher:
             finally:
                 connector.close()
         except ConnectorError as problem:
-            error = Trouble(str(problem), problem.transient)
-            targets.failed(self._home.engine, self._manifest.id, error.sentence)
+            error = _trouble(problem)
+            targets.failed(self._home.engine, self._manifest.id, error.sentence, error.retry_after)
         except Exception as problem:  # noqa: BLE001 - a defect in one connector must not stop the other systems
             error = Trouble(_defect(self._manifest, problem))
             targets.failed(self._home.engine, self._manifest.id, error.sentence)
@@ -126,7 +129,7 @@ class Pusher:
         while (closed := self._closed_since()) is None and (claimed := self._claim(limit)) is not None:
             error, answered = self._deliver(connector, claimed)
             if error:
-                targets.failed(self._home.engine, self._manifest.id, error.sentence)
+                targets.failed(self._home.engine, self._manifest.id, error.sentence, error.retry_after)
                 break
             if answered:
                 targets.worked(self._home.engine, self._manifest.id)
@@ -166,6 +169,13 @@ class Pusher:
             self._settle(empty, ended, {})
         return [replace(c, change=change) for c, change in zip(claimed, changes, strict=True) if change.changes]
 
+    def _withheld(self, doubtful: Sequence[Claimed]) -> frozenset[str]:
+        """Keys of changes in doubt that hold a field which may not leave (any more)."""
+        _, refused = check.look(
+            self._home.engine, self._manifest, self._lines, [c.change for c in doubtful], self._home.now().date()
+        )
+        return frozenset(r.change.key for r in refused)
+
     def _recover(self, connector: Connector) -> None:
         self._settings.at("recover")
         asked: set[str] = set()
@@ -174,7 +184,8 @@ class Pusher:
         ):
             asked |= {c.change.change_id for c in doubtful}
             self._settings.at("read_back")
-            outcomes = recover(self._manifest, connector, doubtful)
+            with renewing(self._home.engine, self._manifest.id, self._settings.owner, self._settings.lease):
+                outcomes = recover(self._manifest, connector, doubtful, self._withheld(doubtful))
             # What is sent again at once has lost no try; what nobody can look up is asked about less and less often.
             pauses = {
                 c.change.change_id: self._settings.backoff.pause(c.attempt)
@@ -189,7 +200,8 @@ class Pusher:
         if not changes:
             return None, False
         self._settings.at("deliver")
-        outcomes, error = _outcomes(self._manifest, connector, changes)
+        with renewing(self._home.engine, self._manifest.id, self._settings.owner, self._settings.lease):
+            outcomes, error = _outcomes(self._manifest, connector, changes)
         attempts = {c.change.change_id: c.attempt for c in claimed}
         pauses = {
             o.change_id: Pause(counted=False) if o.code == "system_error"
@@ -288,6 +300,10 @@ def _golden_ranks(
     }
 
 
+def _trouble(problem: ConnectorError) -> Trouble:
+    return Trouble(str(problem), problem.transient, problem.retry_after)
+
+
 def _defect(manifest: Manifest, problem: Exception) -> str:
     # The text of an unexpected error may hold values of records: only its kind is told.
     return (
@@ -310,7 +326,7 @@ def _outcomes(
         for outcome in connector.push(changes):
             outcomes[outcome.change_id] = outcome
     except ConnectorError as problem:
-        error, unsent = Trouble(str(problem), problem.transient), not outcomes
+        error, unsent = _trouble(problem), not outcomes
     except Exception as problem:  # noqa: BLE001 - what was answered before the defect must still be settled
         error = Trouble(_defect(manifest, problem))
     unanswered = [c.change_id for c in changes if c.change_id not in outcomes]

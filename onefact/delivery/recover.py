@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
@@ -22,12 +22,17 @@ UNSEEN = "无法回读，等待下一次采集核对"
 class Resumes(Protocol):
     """A connector that keeps what it sent: it knows of a change in doubt that it is on its way (files and workbooks)."""
 
-    def resume(self, changes: Sequence[Change]) -> Iterator[Outcome]:
-        """Yield an outcome for each change that was sent before and is not shown yet; none for the others."""
+    def resume(self, changes: Sequence[Change], withheld: Collection[str] = ()) -> Iterator[Outcome]:
+        """Yield an outcome for each change that was sent before and is not shown yet; none for the others.
+
+        A file with a change whose key is `withheld` (it may not leave any more) is not put there again.
+        """
         ...
 
 
-def recover(manifest: Manifest, connector: Connector, doubtful: Sequence[Claimed]) -> list[Outcome]:
+def recover(
+    manifest: Manifest, connector: Connector, doubtful: Sequence[Claimed], withheld: Collection[str] = ()
+) -> list[Outcome]:
     """Return one outcome for each doubtful change: verified where the system holds it, else planned again.
 
     What a connector itself knows to be on its way comes first: a file may not show in a reading for a day.
@@ -35,10 +40,12 @@ def recover(manifest: Manifest, connector: Connector, doubtful: Sequence[Claimed
     Sending again is safe: the idempotency key is the same, and every connector compares before it writes. A record that
     was perhaps created cannot be looked up by its key, since the target makes the key. It is sent again only where the
     target recognises a repeated key; elsewhere it stays without answer, until a reading of the system shows it.
+
+    `withheld` has the keys of changes that the law holds back by now: they are looked for, and not sent by this.
     """
     outcomes: list[Outcome] = []
     if isinstance(connector, Resumes):
-        outcomes += connector.resume([c.change for c in doubtful])
+        outcomes += connector.resume([c.change for c in doubtful], withheld)
         known = {o.change_id for o in outcomes}
         doubtful = [c for c in doubtful if c.change.change_id not in known]
     by_place: dict[tuple[str, str], list[Change]] = {}

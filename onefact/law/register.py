@@ -14,6 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from connectors.manifest import Manifest
+from onefact.acting import noted
 from onefact.home import Home
 from onefact.law.rules import forbids_field, forbids_reading
 from schemas.entities import ENTITIES
@@ -107,6 +108,17 @@ def revoke(home: Home, system: str, field: str, direction: str, actor: str, why:
     with home.engine.begin() as connection:
         _alone(connection)
         _end(connection, lines, actor, why)
+        noted(
+            connection,
+            home,
+            "revoke",
+            "system",
+            [system],
+            count=len(lines),
+            actor=actor,
+            field=field,
+            direction=direction,
+        )
     return len(lines)
 
 
@@ -127,6 +139,10 @@ def grant(home: Home, system: str, field: str, direction: str, actor: str, docum
         _alone(connection)
         _end(connection, [_line(row) for row in wanted], actor, "replaced")
         connection.execute(sa.insert(AUTHORISATION), wanted)
+        noted(
+            connection, home, "grant", "system", [system], count=len(wanted), actor=actor, field=field, direction=direction,
+            document=document, expires=expires.isoformat(),
+        )  # fmt: skip
     if direction == "out":
         _plan_again(home, manifest)
     return len(wanted)

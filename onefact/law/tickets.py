@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from onefact.acting import noted
 from onefact.home import Home
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
@@ -112,9 +113,12 @@ def _settled(connection: sa.Connection, run_id: str, now: datetime) -> int:
         golden = as_text(ENTITIES[entity_type].field(name))
         found = connection.execute(
             sa.text(
-                f"SELECT t.ticket_id FROM ticket t JOIN {entity_type} g USING (master_id) WHERE t.state = 'open' "
-                "AND t.entity_type = :entity AND t.field = :field "
-                f"AND {golden} = t.value AND split_part(g.provenance ->> :field, '|', 1) <> 'entry'"
+                # Of an entity that was merged the heir is asked; the ticket keeps its id, for the merge may be undone.
+                "WITH RECURSIVE about AS (SELECT ticket_id, master_id FROM ticket WHERE state = 'open' "
+                "AND entity_type = :entity AND field = :field UNION SELECT a.ticket_id, r.new_id FROM about a "
+                "JOIN redirect r ON r.old_id = a.master_id WHERE r.new_id IS NOT NULL) "
+                f"SELECT t.ticket_id FROM ticket t JOIN about a USING (ticket_id) JOIN {entity_type} g ON g.master_id = a.master_id "
+                f"WHERE {golden} = t.value AND split_part(g.provenance ->> :field, '|', 1) <> 'entry'"
             ),
             {"entity": entity_type, "field": name},
         )
@@ -153,6 +157,7 @@ def answer(home: Home, ticket_id: int, what: str, actor: str, words: str) -> Non
             _close(connection, [ticket_id], "refused", actor, now, words)
         else:
             _event(connection, ticket_id, what, actor, now, words)
+        noted(connection, home, "ticket", "ticket", [ticket_id], actor=actor, what=what)
 
 
 def _close(connection: sa.Connection, ids: Sequence[int], state: str, actor: str, now: datetime, words: str) -> int:

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.law.tickets import working_days_after
 from onefact.quality.inputs import inputs
@@ -20,6 +21,7 @@ from quality.run import Result, run
 from warehouse import working_copy
 from warehouse.duck import first
 from warehouse.quality import Orders, QualityWriter
+from warehouse.reading import MasterReader
 
 FOLDER = "quality"
 """Folder of the home with the snapshots, one folder per run."""
@@ -81,7 +83,8 @@ def check(home: Home) -> Checked:
     run_id = home.new_run("quality")
     folder = home.path / FOLDER / run_id
     with home.warehouse() as con:
-        working_copy.refresh(con, home.database.dsn())
+        with MasterReader(home.database.dsn()) as master:
+            working_copy.refresh(con, master)
         given = inputs(home, con)
         results = run(con, rules, given)
         scores.compute(con)
@@ -91,6 +94,16 @@ def check(home: Home) -> Checked:
         _snapshot(con, folder)
         orders = _keep(home, con, run_id, rules, results, settings, str(folder.relative_to(home.path)), failing)
     _forget_old(home, settings.keep)
+    acted(
+        home,
+        "quality",
+        "run",
+        [run_id],
+        count=failing,
+        catalogue=rules.version,
+        opened=orders.opened,
+        closed=orders.closed,
+    )
     return Checked(
         run_id, rules.version, tuple(results), folder, total[0] if total else None, failing, orders.opened, orders.closed,
         orders.held,

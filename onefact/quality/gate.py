@@ -18,6 +18,8 @@ from onefact.quality.settings import catalogue, load_settings
 from quality.catalogue import Catalogue
 from quality.inputs import Inputs
 from quality.run import run
+from quality.verdicts import VERDICT, verdicts
+from schemas.entities import ENTITIES
 from warehouse.tables import RUN
 
 
@@ -51,11 +53,24 @@ class GateClosed(Exception):
         )
 
 
+class GateDisagrees(Exception):
+    """Great Expectations and the SQL do not judge alike: one of them is wrong, so nothing is published."""
+
+    def __init__(self, system_id: str, rule_id: str, sql: int, gx: int) -> None:
+        self.system_id, self.rule_id = system_id, rule_id
+        super().__init__(
+            f"质量闸门：{system_id} 的规则 {rule_id}，SQL 判 {sql} 行不合格，Great Expectations 判 {gx} 行，两者不一致。"
+            "未发布任何数据。请报告此问题；在此之前可在 quality.yaml 中设 gate: {great_expectations: false}。"
+        )
+
+
 def hold(home: Home, con: duckdb.DuckDBPyConnection, run_id: str) -> list[Stopped]:
     """Look at the waiting records; return what fails (settings `warn`), raise where that stops publishing.
 
     Raises:
         GateClosed: a critical rule fails for some system, and the gate is on.
+        GateDisagrees: Great Expectations was asked too and judges otherwise; nothing is published.
+        quality.gx.NotInstalled: it was asked for and is not there.
     """
     settings = load_settings(home)
     if settings.gate.state == "off":
@@ -72,6 +87,8 @@ def hold(home: Home, con: duckdb.DuckDBPyConnection, run_id: str) -> list[Stoppe
         for number, unit, evaluated, failed in found
         if evaluated >= settings.gate.floor and evaluated - failed < (rule := rules.rules[number]).threshold * evaluated
     ]
+    if settings.gate.great_expectations:
+        _agree(con, rules, home, settings.gate.floor, stopped)
     if stopped:
         summary = {"run_id": run_id, "state": settings.gate.state, "stopped": [asdict(s) for s in stopped]}
         with home.engine.begin() as connection:
@@ -79,3 +96,31 @@ def hold(home: Home, con: duckdb.DuckDBPyConnection, run_id: str) -> list[Stoppe
         if settings.gate.state == "on":
             raise GateClosed(stopped)
     return stopped
+
+
+def _agree(
+    con: duckdb.DuckDBPyConnection, rules: Catalogue, home: Home, floor: int, stopped: Sequence[Stopped]
+) -> None:
+    """Run the checkpoint on the waiting records of each system; raise where it names other rows or stops at other rules."""
+    from quality import gx  # imports Great Expectations, when it is used: seconds
+
+    now = home.now()
+    found: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
+    for rule, system, key, role in con.execute("SELECT rule_id, system_id, record_key, role FROM q_failing").fetchall():
+        found.setdefault((system, rule), set()).add((system, key, role))
+    ours = {(s.system_id, s.rule_id) for s in stopped}
+    for entity_type in ENTITIES:
+        asked = [
+            r
+            for r in rules.rules
+            if r.entity == entity_type and r.in_force(now.date()) and r.waived(now.date()) is not None
+        ]
+        if not asked:
+            continue
+        table = verdicts(con, entity_type, asked, now, "touched_record")
+        for system, frame in table.to_pandas().groupby("system_id"):
+            for rule, (kept, keys) in gx.gate(asked, frame.reset_index(drop=True)).items():
+                sql = found.get((str(system), rule), set())
+                enough = int(frame[f"{VERDICT}{rule}"].notna().sum()) >= floor
+                if keys != sql or (enough and (not kept) != ((str(system), rule) in ours)):
+                    raise GateDisagrees(str(system), rule, len(sql), len(keys))

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from onefact.acting import noted
 from onefact.home import Home
 from warehouse.tables import WORK_ORDER
 
@@ -58,3 +59,4 @@ def dismiss(home: Home, number: int, actor: str, why: str) -> None:
     with home.engine.begin() as connection:
         if not connection.execute(closing).rowcount:
             raise NoSuchOrder(number)
+        noted(connection, home, "dismiss", "work_order", [number], actor=actor)

@@ -68,7 +68,7 @@ def shared(sharing: Mapping[str, tuple[str, ...]], manifests: Mapping[str, Manif
         manifests: the manifests of these systems, for names and departments.
     """
     of_system = {s: family(manifests[s].department) for s in sharing}
-    names = tuple(n for n in (*_known_families(), OTHER) if n in of_system.values())
+    names = tuple(n for n in (*families(), OTHER) if n in of_system.values())
     systems = [
         System(s, manifests[s].name, brief(manifests[s].name), manifests[s].department, names.index(of_system[s]))
         for s in sharing
@@ -111,5 +111,6 @@ def _keywords() -> list[tuple[str, str]]:
         return [(row["family"], row["keyword"]) for row in csv.DictReader(lines)]
 
 
-def _known_families() -> list[str]:
+def families() -> list[str]:
+    """Return the families in the order in which reports show them."""
     return list(dict.fromkeys(name for name, _ in _keywords()))

@@ -37,11 +37,14 @@ def opened() -> Iterator[Home]:
     Raises:
         NotNow: the warehouse is held for longer than a task waits, or PostgreSQL does not answer.
     """
-    from onefact.home import Home
+    from onefact.home import ACTOR_VARIABLE, Home
     from warehouse.duck import WarehouseBusy
     from warehouse.postgres_files import DatabaseError
 
-    home = Home(home_folder(), folder(), database_url=os.environ.get("ONEFACT_DATABASE_URL") or None, patience=PATIENCE)
+    home = Home(
+        home_folder(), folder(), database_url=os.environ.get("ONEFACT_DATABASE_URL") or None, patience=PATIENCE,
+        actor=os.environ.get(ACTOR_VARIABLE) or "airflow", via="schedule",
+    )  # fmt: skip
     try:
         yield home
     except (WarehouseBusy, DatabaseError) as problem:
@@ -167,8 +170,8 @@ def quality() -> Told:
 
 
 def audit_report() -> Told:
-    """Write the auditor's report of the period; raises `VerbMissing` where this onefact cannot."""
-    return _called("onefact.audit_report", "write")
+    """Write the auditor's report of the month before into the home, in all forms."""
+    return _called("onefact.report.period.write", "last_month")
 
 
 def train() -> Told:
@@ -180,6 +183,7 @@ def train() -> Told:
     from linkage.comparable import SPECS
     from linkage.model.train import TooLittle
     from onefact import models
+    from onefact.acting import acted
 
     written, small = {}, []
     with opened() as home:
@@ -190,6 +194,7 @@ def train() -> Told:
                 small.append(f"{entity}: {problem}")
             else:
                 written[str(entity)] = str(path)
+        acted(home, "train", "model", list(written))
     if not written:
         raise NeedsAPerson(" ".join(small) or "No entity is linked by a model.")
     return {"models": written, "too_little": len(small)}

@@ -28,6 +28,23 @@ def column_type(field: Field) -> sa.types.TypeEngine[Any]:
             return sa.String(field.length)
 
 
+def as_text(field: Field, of: str = "") -> str:
+    """Return the PostgreSQL SQL of a golden field as canonical text: `85.5`, not the `85.50` of its column type.
+
+    Args:
+        field: the field.
+        of: alias of its table; none when not given.
+    """
+    name = f'{of}."{field.name}"' if of else f'"{field.name}"'
+    match field.kind:
+        case "decimal":
+            return f"trim_scale({name})::text"
+        case "datetime":
+            return f"to_char({name}, 'YYYY-MM-DD\"T\"HH24:MI:SS')"
+        case _:
+            return f"{name}::text"
+
+
 def golden_table(entity: Entity, metadata: sa.MetaData) -> sa.Table:
     """Return the table of an entity's golden records (主数据表).
 

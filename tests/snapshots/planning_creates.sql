@@ -7,7 +7,7 @@ CASE WHEN f_ethnicity.held IS NOT NULL THEN {'field': 'ethnicity', 'old': NULL::
 FROM fresh_person g
 JOIN touched t ON t.entity_type = 'person' AND t.master_id = g.master_id
 LEFT
-JOIN fold f_ethnicity ON f_ethnicity.field = 'ethnicity' AND f_ethnicity.golden = g."ethnicity"
+JOIN fold f_ethnicity ON f_ethnicity.target = 'volunteer/members/person/person' AND f_ethnicity.field = 'ethnicity' AND f_ethnicity.golden = g."ethnicity"
 WHERE (date_sub('year', CAST(g."birth_date" AS DATE), DATE '2026-11-01') >= 14) AND g."name" IS NOT NULL AND g."phone" IS NOT NULL AND g."id_number" IS NOT NULL AND NOT EXISTS (SELECT 1
 FROM crosswalk_now x
 WHERE x.master_id = g.master_id AND x.entity_type = 'person' AND x.system_id = 'volunteer'))

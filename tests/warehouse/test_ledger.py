@@ -20,7 +20,7 @@ from warehouse.duck import open_warehouse
 from warehouse.judgements import By
 from warehouse.ledger import FORMER
 from warehouse.postgres import Postgres
-from warehouse.publish import fetch
+from warehouse.reading import MasterReader, fetch
 
 TWO = {"s/1": ("A", "anchor"), "s/2": ("B", "single")}
 ONE = {"s/1": ("A", "anchor"), "s/2": ("A", "match")}
@@ -210,7 +210,8 @@ def test_a_new_judgement_touches_its_records_until_it_was_applied(ledger: Master
     con, dsn = open_warehouse(tmp_path / "warehouse.duckdb", threads=1), ledger.home.database.dsn()
 
     def touched() -> list[str]:
-        judgements.load(con, dsn)
+        with MasterReader(dsn) as master:
+            judgements.load(con, master)
         return sorted(f"{s}/{k}" for s, k in con.execute("SELECT system_id, record_key FROM touched_record").fetchall())
 
     def done() -> None:

@@ -6,7 +6,7 @@ person may do with a change, `targets` keeps the breaker and the holds of the sy
 
 from __future__ import annotations
 
-from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful, withhold
+from warehouse.outbox.claim import LEASE_SECONDS, Claimed, claim, doubtful, renew, withhold
 from warehouse.outbox.decide import cancel, retry
 from warehouse.outbox.queries import (
     Row,
@@ -14,6 +14,7 @@ from warehouse.outbox.queries import (
     find,
     in_state,
     last_sent,
+    named,
     next_due,
     of_run,
     overdue,
@@ -38,10 +39,12 @@ __all__ = [
     "find",
     "in_state",
     "last_sent",
+    "named",
     "next_due",
     "of_run",
     "overdue",
     "peek",
+    "renew",
     "retry",
     "rows",
     "settle",

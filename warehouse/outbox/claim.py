@@ -20,8 +20,11 @@ from warehouse.tables import OUTBOX
 DOUBTED = ("not_there", "sent_again")
 """Codes of `planned` changes that were perhaps sent before."""
 
+HELD = ("pending", "no_answer")
+"""States in which a change can be in a pusher's hands."""
+
 LEASE_SECONDS = 300.0
-"""How long a batch may take; a pusher that takes longer finds that another has looked after its changes."""
+"""How long a pusher may be silent; one that is at work renews its lease, one that died is found out after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,20 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
     with engine.begin() as connection:
         _one_at_a_time(connection, system_id)
         return _claimed(connection, connection.execute(take).mappings().all())
+
+
+def renew(engine: sa.Engine, system_id: str, owner: str, lease: float = LEASE_SECONDS) -> int:
+    """Let the lease of everything that a pusher holds of a system begin anew; return how many changes that were.
+
+    What another pusher has taken meanwhile is not ours any more and is left.
+    """
+    longer = (
+        sa.update(OUTBOX)
+        .where(OUTBOX.c.system_id == system_id, OUTBOX.c.state.in_(HELD), OUTBOX.c.leased_by == owner)
+        .values(lease_until=_after(lease))
+    )
+    with engine.begin() as connection:
+        return connection.execute(longer).rowcount
 
 
 def withhold(engine: sa.Engine, owner: str, fields: Mapping[str, Sequence[str]]) -> None:

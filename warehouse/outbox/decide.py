@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from warehouse import sealed
+from warehouse.sealed import Act
 from warehouse.tables import OUTBOX, WAKE
 
 RETRIED = ("rejected", "conflict", "dead", "no_answer", "sent")
@@ -48,7 +51,7 @@ def retry(engine: sa.Engine, change_ids: Sequence[int], actor: str, *, dry_run: 
             sa.text(f"NOT ({REPLACED})"),
         ),
         {"state": fresh, "code": "retried", "message": None, "attempts": 0, "next_try_at": None, "actor": actor},
-        actor,
+        Act(actor, "retry", "change"),
         dry_run,
     )
 
@@ -61,7 +64,7 @@ def cancel(
         engine,
         sa.and_(_named(change_ids), OUTBOX.c.state.in_(CANCELLED), OUTBOX.c.leased_by.is_(None)),
         {"state": "dead", "code": "cancelled", "message": reason, "settled_at": sa.func.now(), "actor": actor},
-        actor,
+        Act(actor, "cancel", "change"),
         dry_run,
     )
 
@@ -72,14 +75,15 @@ def _named(change_ids: Sequence[int]) -> sa.ColumnElement[bool]:
 
 
 def _decide(
-    engine: sa.Engine, which: sa.ColumnElement[bool], values: dict[str, object], actor: str, dry_run: bool
+    engine: sa.Engine, which: sa.ColumnElement[bool], values: dict[str, object], act: Act, dry_run: bool
 ) -> list[int]:
     with engine.begin() as connection:
         if dry_run:
             return sorted(connection.execute(sa.select(OUTBOX.c.change_id).where(which)).scalars())
-        connection.execute(sa.select(sa.func.set_config("onefact.actor", actor, True)))
+        connection.execute(sa.select(sa.func.set_config("onefact.actor", act.actor, True)))
         done = connection.execute(sa.update(OUTBOX).where(which).values(values).returning(OUTBOX.c.change_id))
         found = sorted(done.scalars())
         if found:
             connection.execute(sa.select(sa.func.pg_notify(WAKE, "")))
+            sealed.append(connection, replace(act, subjects=list(map(str, found))))
     return found

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.model import EntityType
 from schemas.records import Change
@@ -21,6 +22,7 @@ class Row:
 
     change_id: int
     system_id: str
+    dataset: str
     record_key: str | None
     entity_type: EntityType
     role: str
@@ -144,6 +146,13 @@ def find(engine: sa.Engine, change_id: int) -> Row | None:
     return None if found is None else _row(found)
 
 
+def named(engine: sa.Engine, change_ids: Sequence[int]) -> list[Row]:
+    """Return these changes."""
+    which = OUTBOX.c.change_id == sa.any_(sa.literal(list(change_ids), ARRAY(sa.BigInteger)))
+    with engine.connect() as connection:
+        return [_row(r) for r in connection.execute(sa.select(OUTBOX).where(which)).mappings()]
+
+
 def overdue(engine: sa.Engine, now: datetime) -> list[Row]:
     """Return sent changes whose answer should have come by now, longest overdue first."""
     query = sa.select(OUTBOX).where(awaited(OUTBOX), OUTBOX.c.due_at < now).order_by(OUTBOX.c.due_at)
@@ -191,6 +200,7 @@ def _row(row: sa.RowMapping) -> Row:
     return Row(
         change_id=row["change_id"],
         system_id=row["system_id"],
+        dataset=row["dataset"],
         record_key=row["record_key"],
         entity_type=row["entity_type"],
         role=row["role"],

@@ -171,7 +171,7 @@ SHADOW = f"""
 INSERT INTO pushed (system_id, record_key, entity_type, role, field, value)
 SELECT system_id, record_key, entity_type, role, field, value
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v({_RECORD}, field text, value text)
-ON CONFLICT ON CONSTRAINT pushed_pkey DO UPDATE SET value = excluded.value
+ON CONFLICT ON CONSTRAINT pushed_pkey DO UPDATE SET value = excluded.value, at = now()
 """
 
 DECIDED = f"""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from warehouse import sealed
+from warehouse.sealed import Act
 from warehouse.tables import AUTHORISATION, RUN, TARGET, WAKE
+
+GUARD = "guard"
+"""Who holds a system that a guard asks about."""
 
 FAILURES = 3
 """Failures of a system in a row that open its breaker."""
@@ -69,12 +74,26 @@ def standings(engine: sa.Engine) -> Mapping[str, Standing]:
         }  # fmt: skip
 
 
-def failed(engine: sa.Engine, holder: str, reason: str) -> None:
-    """Count a failure of the whole system; from the third in a row its breaker is open."""
+def failed(engine: sa.Engine, holder: str, reason: str, asked: float | None = None) -> None:
+    """Count a failure of the whole system; from the third in a row its breaker is open.
+
+    Args:
+        engine: the master.
+        holder: the system.
+        reason: what happened, in a sentence without personal data.
+        asked: seconds for which the system wants to be left alone (Retry-After): its breaker opens at once, for as long.
+    """
     count = TARGET.c.failures + 1
     pause = sa.func.least(FIRST_PAUSE * sa.func.power(2, sa.func.least(count - FAILURES, 20)), LONGEST_PAUSE)
-    opened = count >= FAILURES
-    statement = insert(TARGET).values(holder=holder, state="closed", failures=1, reason=reason)
+    if asked is not None:
+        pause = sa.func.greatest(sa.case((count >= FAILURES, pause), else_=0.0), asked)
+    opened = count >= FAILURES if asked is None else sa.true()
+    first = (
+        {"state": "closed"}
+        if asked is None
+        else {"state": "open", "until": sa.func.now() + _seconds(sa.literal(asked))}
+    )
+    statement = insert(TARGET).values(holder=holder, failures=1, reason=reason, **first)
     statement = statement.on_conflict_do_update(
         index_elements=[TARGET.c.holder],
         where=TARGET.c.state != "held",
@@ -82,12 +101,16 @@ def failed(engine: sa.Engine, holder: str, reason: str) -> None:
             "failures": count,
             "reason": reason,
             "state": sa.case((opened, "open"), else_="closed"),
-            "until": sa.case((opened, sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, pause)), else_=None),
+            "until": sa.case((opened, sa.func.now() + _seconds(pause)), else_=None),
             "since": sa.func.now(),
         },
     )
     with engine.begin() as connection:
         connection.execute(statement)
+
+
+def _seconds(amount: sa.ColumnElement[float]) -> sa.ColumnElement[timedelta]:
+    return sa.func.make_interval(0, 0, 0, 0, 0, 0, amount)
 
 
 def worked(engine: sa.Engine, holder: str) -> None:
@@ -100,12 +123,13 @@ def worked(engine: sa.Engine, holder: str) -> None:
         )
 
 
-def hold(engine: sa.Engine, holder: str, reason: str) -> None:
+def hold(engine: sa.Engine, holder: str, reason: str, actor: str = GUARD) -> None:
     """Stop a system until a person lets it go on."""
     values = {"state": "held", "reason": reason, "until": None, "since": sa.func.now(), "allowed": None}
     statement = insert(TARGET).values(holder=holder, **values)
     with engine.begin() as connection:
         connection.execute(statement.on_conflict_do_update(index_elements=[TARGET.c.holder], set_=values))
+        sealed.append(connection, Act(actor, "hold", "system", [holder]))
 
 
 def release(engine: sa.Engine, holder: str, actor: str, allowed: int | None = None) -> bool:
@@ -119,6 +143,8 @@ def release(engine: sa.Engine, holder: str, actor: str, allowed: int | None = No
             sa.update(TARGET).where(TARGET.c.holder == holder, TARGET.c.state != "closed").values(values)
         )
         connection.execute(sa.select(sa.func.pg_notify(WAKE, "")))
+        if done.rowcount:
+            sealed.append(connection, Act(actor, "release", "system", [holder], detail={"allowed": allowed}))
     return bool(done.rowcount)
 
 

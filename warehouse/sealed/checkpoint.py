@@ -130,4 +130,4 @@ def newest(folder: Path) -> Checkpoint | None:
 
 def all_of(paths: Iterable[Path]) -> list[Checkpoint]:
     """Return the checkpoints of files and folders."""
-    return [load(f) for p in paths for f in (files(p) if p.is_dir() else [p])]
+    return [load(f) for p in paths for f in ([p] if p.is_file() else files(p))]

@@ -6,6 +6,7 @@ from warehouse.tables.address import ADDRESS_NODE, ADDRESS_POINT
 from warehouse.tables.create import create_all, default_of
 from warehouse.tables.delivery import DELIVERY, OUTBOX, PUSHED, TARGET, WAKE
 from warehouse.tables.finding import FINDING
+from warehouse.tables.history import GOLDEN_HISTORY
 from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, EDGE, PAIR, REDIRECT, REVIEW
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, ENTRY_WAKE, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
@@ -41,6 +42,7 @@ __all__ = [
     "FORM_FILLED",
     "FORM_HEADING",
     "FORM_TASK",
+    "GOLDEN_HISTORY",
     "METADATA",
     "OUTBOX",
     "PAIR",

@@ -7,15 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from warehouse.tables.delivery import keep_honest
+from warehouse.tables.delivery import TOLD, keep_honest
 from warehouse.tables.metadata import METADATA
 
 CREATING = 420199
 """Number of the advisory lock under which tables are created."""
 
 
-STEPPED = "SELECT count(*) = 2 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relname = 'outbox' AND t.tgname LIKE 'outbox\\_%' AND c.relnamespace = current_schema()::regnamespace"
-"""Whether the outbox has its triggers."""
+STEPPED = "SELECT count(*) = 2 AND (SELECT obj_description(p.oid, 'pg_proc') FROM pg_proc p WHERE p.proname = 'onefact_outbox_stepped' AND p.pronamespace = current_schema()::regnamespace) = :told FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relname = 'outbox' AND t.tgname LIKE 'outbox\\_%' AND c.relnamespace = current_schema()::regnamespace"
+"""Whether the outbox has its triggers, in the version of this onefact."""
 
 
 def create_all(engine: sa.Engine) -> None:
@@ -24,7 +24,8 @@ def create_all(engine: sa.Engine) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATING)))
         METADATA.create_all(connection)
         _add_columns(connection)
-        if not connection.execute(sa.text(STEPPED)).scalar():
+        _add_indexes(connection)
+        if not connection.execute(sa.text(STEPPED), {"told": TOLD}).scalar():
             keep_honest(connection)
 
 
@@ -47,6 +48,16 @@ def _add_columns(connection: sa.Connection) -> None:
             connection.execute(
                 sa.text(f'ALTER TABLE "{table.name}" ALTER COLUMN {named} SET DEFAULT {default_of(column)}')
             )
+
+
+def _add_indexes(connection: sa.Connection) -> None:
+    """Make the indexes that a table of an older onefact lacks."""
+    query = sa.text("SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()")
+    present = set(connection.execute(query).scalars())
+    for table in METADATA.tables.values():
+        for index in table.indexes:
+            if index.name not in present:
+                index.create(connection)
 
 
 def default_of(column: sa.Column[Any]) -> str:

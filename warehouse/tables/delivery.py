@@ -6,6 +6,8 @@ row of `delivery`, which can be added to only. So every outcome is counted exact
 
 from __future__ import annotations
 
+import hashlib
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
@@ -49,6 +51,13 @@ OUTBOX = sa.Table(
     sa.Index("outbox_open", "system_id", "state"),
     sa.Index("outbox_record", "system_id", "record_key"),
     sa.Index("outbox_master", "master_id"),
+    # What is under way is little beside what was settled in all the years: looking for work must not read that.
+    sa.Index(
+        "outbox_under_way",
+        "system_id",
+        "change_id",
+        postgresql_where=sa.text("state IN ('planned', 'pending', 'no_answer', 'sent', 'awaiting_person')"),
+    ),
     comment="发件箱: what each system lacks, written in the transaction of the golden change",
 )
 
@@ -95,6 +104,7 @@ PUSHED = sa.Table(
     sa.Column("role", sa.String(40), primary_key=True),
     sa.Column("field", sa.String(60), primary_key=True),
     sa.Column("value", sa.Text),
+    sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now(), comment="NULL: from before it was kept"),
     comment="影子: the value we last wrote to each field of each record, to know an echo from news",
 )
 
@@ -148,7 +158,16 @@ TRIGGERS = (
 )
 
 
+TOLD = hashlib.sha256("\n".join((TELL_PLANNED, TELL_STEPPED, *TRIGGERS)).encode()).hexdigest()[:16]
+"""Of which version the triggers are; it stands as the comment of a function, so that an older master gets the new ones."""
+
+
 def keep_honest(connection: sa.Connection) -> None:
     """Make the triggers of the outbox; they are made anew where the table is older than they are."""
-    for statement in (TELL_PLANNED, TELL_STEPPED, *TRIGGERS):
+    for statement in (
+        TELL_PLANNED,
+        TELL_STEPPED,
+        *TRIGGERS,
+        f"COMMENT ON FUNCTION onefact_outbox_stepped() IS '{TOLD}'",
+    ):
         connection.exec_driver_sql(statement.replace("%", "%%"))

@@ -1,0 +1,75 @@
+"""Who acts (操作人), and noting it in the sealed log: one line in each verb that changes something or shows somebody.
+
+A judgement or an entry is noted in the transaction that records it. What a run did is noted when it is done, by counts; its
+steps stand in the ledgers that are sealed by their numbers (`warehouse.sealed.ledgers`). Reasons that people type stay with
+what they decided: they may name somebody, and the log names nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse import sealed
+from warehouse.sealed import Act
+
+if TYPE_CHECKING:
+    from onefact.home import Home
+
+
+def act_of(
+    home: Home,
+    act: str,
+    subject_type: str = "",
+    subjects: Sequence[str | int] = (),
+    *,
+    count: int | None = None,
+    actor: str | None = None,
+    purpose: str | None = None,
+    outcome: str = "done",
+    **detail: Any,
+) -> Act:
+    """Return an act of whoever works with a home, for the purpose that they gave."""
+    return Act(
+        actor or home.actor, act, subject_type, [str(s) for s in subjects], purpose or home.purpose, count,
+        {k: v for k, v in detail.items() if v is not None}, outcome, home.via,
+    )  # fmt: skip
+
+
+def noted(
+    connection: sa.Connection,
+    home: Home,
+    act: str,
+    subject_type: str = "",
+    subjects: Sequence[str | int] = (),
+    *,
+    count: int | None = None,
+    actor: str | None = None,
+    purpose: str | None = None,
+    **detail: Any,
+) -> None:
+    """Note an act in the transaction that does it; call it last before the commit (`warehouse.sealed.append`)."""
+    made = act_of(home, act, subject_type, subjects, count=count, actor=actor, purpose=purpose, **detail)
+    sealed.append(connection, made, at=home.now().astimezone())
+
+
+def acted(
+    home: Home,
+    act: str,
+    subject_type: str = "",
+    subjects: Sequence[str | int] = (),
+    *,
+    count: int | None = None,
+    actor: str | None = None,
+    purpose: str | None = None,
+    outcome: str = "done",
+    **detail: Any,
+) -> None:
+    """Note an act in a transaction of its own: a reading before it is shown, a run when it is done."""
+    made = act_of(
+        home, act, subject_type, subjects, count=count, actor=actor, purpose=purpose, outcome=outcome, **detail
+    )
+    with home.engine.begin() as connection:
+        sealed.append(connection, made, at=home.now().astimezone())

@@ -1,0 +1,115 @@
+"""Trace on a past day on the command line: call, show in Chinese, masked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from onefact.cli import show
+from onefact.cli.session import Session
+from onefact.masking import mask, mask_key, mask_keys
+from onefact.report.view import STATES
+from schemas.entities import ENTITIES
+
+if TYPE_CHECKING:
+    from onefact.past.answer import PastClaim, PastField, PastTrace
+
+
+def trace(session: Session, wanted: str, on: str, field: str | None, full: bool) -> None:
+    """Show what a golden record was on a day."""
+    from onefact.past.answer import trace_on
+
+    told = trace_on(session.home, wanted, on, field)
+    if session.as_json:
+        session.emit(asdict(told) if full else mask_keys(asdict(_masked(told))))
+        return
+    cn = ENTITIES[told.entity_type].cn
+    session.console.print(
+        f"{cn} {told.master_id}，{_time(told.at)} 的情况：来源记录 {len(told.records)} 条，归集 {told.run_id or '（未登记）'}",
+        highlight=False,
+    )
+    for one in told.fields:
+        _show(session, told, one, full)
+    _seen(session, told)
+    if told.missing:
+        session.console.print(
+            f"[yellow]![/] {len(told.missing)} 个批次的着陆文件已删除，其中的原始记录无法再出示。", highlight=False
+        )
+
+
+def _masked(told: PastTrace) -> PastTrace:
+    entity = ENTITIES[told.entity_type]
+
+    def one(f: PastField) -> PastField:
+        seen = partial(mask, entity.field(f.field))
+        return replace(
+            f,
+            value=_shown(f.value, seen),
+            source=None if f.source is None else mask_key(f.source),
+            spell=replace(
+                f.spell, value=_shown(f.spell.value, seen), ref=None if f.spell.ref is None else mask_key(f.spell.ref)
+            ),
+            claims=tuple(replace(c, claim=replace(c.claim, value=seen(c.claim.value))) for c in f.claims),
+            received=tuple(replace(r, value=_shown(r.value, seen)) for r in f.received),
+        )
+
+    return replace(told, fields=tuple(one(f) for f in told.fields))
+
+
+def _shown(value: str | None, seen: partial[str]) -> str | None:
+    return None if value is None else seen(value)
+
+
+def _show(session: Session, told: PastTrace, one: PastField, full: bool) -> None:
+    kind = ENTITIES[told.entity_type].field(one.field)
+    seen = str if full else partial(mask, kind)
+    rows = [
+        [
+            "★" if c.claim.wins else ("↺" if c.claim.echo else ""), seen(c.claim.value), c.claim.system_id,
+            c.claim.record_key if full else mask_key(c.claim.record_key), c.claim.observed_at, c.claim.rank, _behind(c),
+        ]
+        for c in one.claims
+    ]  # fmt: skip
+    value = seen(one.value) if one.value is not None else "（无）"
+    title = f"{one.cn} {one.field} = {value}（{one.rule}）"
+    columns = ["", "候选值", "系统", "记录", "观察时间", "分级", "依据"]
+    session.console.print(show.table(title, columns, rows, numeric=["分级"]))
+    spell = one.spell
+    session.console.print(
+        f"  自 {_time(spell.since) or '启用历史之前'}（{spell.began_by or '—'}）至 {_time(spell.until) or '今'}"
+        + (f"（{spell.ended_by}）" if spell.ended_by else ""),
+        highlight=False,
+    )
+    session.console.print(f"  按当时的来源重算：{one.check}" + (f"，{one.why}" if one.why else ""), highlight=False)
+    for r in one.received:
+        same = "" if r.value == one.value else "，送的是另一个值 " + (seen(r.value) if r.value else "（空）")
+        receipt = f"，回执 {r.receipt}" if r.receipt else ""
+        state = "已单向导出" if r.code == "exported" else STATES.get(r.state, r.state)
+        session.console.print(f"  → {r.system_id}：{state}，{_time(r.at)}{receipt}{same}", highlight=False)
+
+
+def _behind(claim: PastClaim) -> str:
+    """What stands behind a claim: an entry with its typist, or the landed row with its hash."""
+    if claim.entry is not None:
+        device = f"，设备 {claim.entry.device}" if claim.entry.device else "，设备未登记"
+        return f"录入：{claim.entry.actor}，{claim.entry.entered_at[:19]}{device}"
+    if claim.raw is None:
+        return f"{claim.claim.batch_id}（原始记录已不在）"
+    raw = claim.raw
+    whole = "" if raw.intact else "；批次文件与登记的校验值不符"
+    return f"{raw.batch_id}，{raw.place}，SHA-256 {raw.sha256[:16]}…{whole}"
+
+
+def _seen(session: Session, told: PastTrace) -> None:
+    if isinstance(told.seen, str):
+        session.console.print(f"谁看过：{told.seen}", highlight=False)
+        return
+    session.console.print(f"谁看过：{len(told.seen)} 次" if told.seen else "谁看过：日志中没有", highlight=False)
+    for s in told.seen[-20:]:
+        session.console.print(f"  {s.at[:19]} {s.actor}：{s.act}，{s.purpose or '未注明目的'}", highlight=False)
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else ""
