@@ -81,7 +81,9 @@ def changes(
     after = place(cursor) if cursor else None
     runs = sa.select(RUN.c.run_id, RUN.c.started_at)
     if after is not None:
-        runs = runs.where(sa.tuple_(RUN.c.started_at, RUN.c.run_id) >= sa.tuple_(after.at, after.run))
+        runs = runs.where(
+            sa.tuple_(RUN.c.started_at, RUN.c.run_id) >= sa.tuple_(sa.literal(after.at), sa.literal(after.run))
+        )
     recent: dict[str, datetime] = {row.run_id: row.started_at for row in connection.execute(runs)}
     if not recent:
         return [], cursor, False

@@ -74,7 +74,7 @@ def openapi(request: Request) -> dict[str, Any]:
 def search_(
     account: Current,
     connection: Database,
-    q: Annotated[Text, Query(min_length=1, max_length=100)],
+    q: Annotated[Text, Query(max_length=100)] = "",
     entity_type: EntityType | None = None,
     limit: Annotated[int, Query(ge=1, le=20)] = 20,
 ) -> Hits:
