@@ -113,7 +113,7 @@ def test_values_are_masked_unless_the_scope_says_otherwise(portal: Portal) -> No
     assert values["name"]["source"]
     assert values["name"]["observed_at"]
     assert not {"mental_disorder", "correction_type"} & set(values)
-    found = program(portal, "search", "full").get("/api/v1/search", params={"q": name})
+    found = program(portal, "search", "full").get("/api/v1/search", params={"q": name, "entity_type": "person"})
     assert number not in found.text
     assert [h["id"] for h in found.json()["hits"]] == [mine]
 
