@@ -35,7 +35,6 @@ def run(
     out: Path | None,
     entity: str | None,
     grids: Sequence[str] | None,
-    actor: str,
     *,
     dry_run: bool,
 ) -> None:
@@ -44,7 +43,7 @@ def run(
         raise typer.BadParameter(f"there is no file {file}")
     refused: TooManyErrors | None = None
     try:
-        done = verb(session.home, file.read_bytes(), actor, entity_type=entity, within=grids, dry_run=dry_run)
+        done = verb(session.home, file.read_bytes(), session.actor, entity_type=entity, within=grids, dry_run=dry_run)
     except TooManyErrors as problem:
         done, refused = problem.done, problem
     written = out if done.counts["bad"] else None

@@ -74,12 +74,6 @@ def enter(request: Request, account: Current, home: OfHome, ticket: str) -> Resp
         done = bulk(home, tried.data, account.login, within=within(account))
     except TooManyErrors as problem:
         done, refused = problem.done, str(problem)
-    with home.engine.begin() as connection:
-        detail = {**done.counts, "facts": done.facts, "tickets": done.tickets}
-        logged(
-            connection, account, "enter", done.entity_type, purpose="批量导入", count=done.rows, detail=detail,
-            outcome="refused" if refused else "done",
-        )  # fmt: skip
     again = keep(request, account, Tried(tried.name, tried.data, done), len(tried.data) * 2)
     return page(
         request, "bulk/result.html", 422 if refused else 200, done=done, ticket=again, counts=COUNTS, refused=refused

@@ -157,7 +157,7 @@ def test_everything_is_in_the_sealed_log_without_values(portal: Portal) -> None:
     with portal.home.engine.connect() as connection:
         acts = connection.execute(sa.text("SELECT body::text FROM sealed_log")).scalars().all()
     text = "".join(acts)
-    assert "批量导入" in text
+    assert '"facts":' in text.replace(" ", "")
     assert "一表通" in text
     assert not re.search(r"420199\d{11}|13912340", text)
 
