@@ -186,7 +186,6 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         publisher.review("review_now", "touched")
         publisher.links("relation_now", "touched")
         publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
-        publisher.grids()
         publisher.found_by()
         publisher.candidates("touched")
         publisher.taken(fresh)

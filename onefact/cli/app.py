@@ -20,6 +20,7 @@ from onefact.cli import (
     law_app,
     log_app,
     quality_app,
+    retention_app,
 )
 from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import Session
@@ -49,6 +50,7 @@ delivery_app.add_to(app)
 agreement_app.add_to(app)
 law_app.add_to(app)
 log_app.add_to(app)
+retention_app.add_to(app)
 quality_app.add_to(app)
 audit_app.add_to(app)
 bulk_app.add_to(app)

@@ -2,8 +2,23 @@
 
 from fastapi import APIRouter
 
-from portal.api import v1, webhooks
-from portal.pages import bulk, factor, forms, home, login, password, reveal, systems
+from portal.pages import (
+    accounts,
+    bulk,
+    burden,
+    factor,
+    forms,
+    home,
+    log,
+    login,
+    outbox,
+    password,
+    quality,
+    reveal,
+    systems,
+    tickets,
+    trace,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
@@ -14,6 +29,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     bulk.router,
     forms.router,
     systems.router,
-    v1.router,
-    webhooks.router,
+    outbox.router,
+    tickets.router,
+    quality.router,
+    trace.router,
+    burden.router,
+    log.router,
+    accounts.router,
 )

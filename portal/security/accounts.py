@@ -76,6 +76,8 @@ def add(
         AccountError: the login is taken, the role unknown, or grids were given to a role that has none.
         PasswordTooWeak: the password will not do.
     """
+    if not login or not name:
+        raise AccountError("请填写账号和姓名。")
     if role not in ROLES:
         raise AccountError(f"没有角色 {role}；可选：{'、'.join(ROLES)}。")
     if grids and role != "worker":

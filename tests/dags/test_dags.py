@@ -27,7 +27,7 @@ FILES = sorted(
 )
 DAGS = {
     *("pull_realtime", "pull_weekly", "pull_monthly", "pull_yearly", "consolidate", "push", "verify"),
-    *("reconcile", "quality", "audit_report", "train", "replay"),
+    *("reconcile", "quality", "audit_report", "train", "replay", "checkpoint", "retention"),
 }
 PARSE_SECONDS = 1.0
 """Processor time that a scheduler may spend on a file each time it looks at it (issue 5)."""
