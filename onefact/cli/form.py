@@ -103,10 +103,8 @@ def fill_(
     if not grids:
         raise typer.BadParameter("--grid is needed: whose people, houses or organisations the form lists")
     done = fill(session.home, form.read_bytes(), grids, session.actor, system=system, who=who, context=context)
-    session.read(
-        "form fill", done.matched.context, done.listed, count=done.rows, full=True, act="export", receiver=done.receiver,
-        filled=done.filled,
-    )  # fmt: skip
+    named = sorted(done.matched.by_meaning)
+    session.read("form fill", done.matched.context, done.listed, full=True, act="export", fields=named, receiver=system)
     out.parent.mkdir(parents=True, exist_ok=True)
     done.book.save(out)
     if session.as_json:
@@ -163,7 +161,7 @@ def tasks_(session: Session, grids: Sequence[str] | None) -> None:
     settle(session.home)
     with session.home.engine.connect() as connection:
         found = tasks(connection, grids or None)
-    session.read("form tasks", "master", [t.master_id for t in found], count=len(found))
+    session.read("form tasks", "form_task", [t.task_id for t in found])
     if session.as_json:
         session.emit(
             [
