@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from onefact.cli.session import session_of
+from portal.api import cli as api
 
 user_app = typer.Typer(help="Who may sign in to the portal (门户账号).", no_args_is_help=True)
 
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("serve")(serve)
     app.add_typer(user_app, name="user")
+    api.add_to(app)
 
 
 def serve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from onefact.home import Home
 
 
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """How a judgement is to take effect: with the next consolidation (`later`), or not at all (`dry_run`)."""
+
+    later: bool = False
+    dry_run: bool = False
+
+
 class Session:
     """One call of the command line."""
 
@@ -23,7 +32,7 @@ class Session:
         self.home_path, self.systems_path = home, systems
         self.named, self.purpose, self.via = actor, purpose, "cli"
         self.as_json = False
-        self.console = Console()
+        self.console = _console()
         self.failed = False
 
     @cached_property
@@ -93,6 +102,15 @@ class Session:
     def fail(self) -> None:
         """Remember that part of the work failed: the exit code will not be 0."""
         self.failed = True
+
+
+WIDE = 200
+"""Columns of what is piped or kept in a file: nobody's window cuts it, so tables need not be folded at 80."""
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=WIDE)
 
 
 def session_of(

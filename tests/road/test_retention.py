@@ -11,6 +11,7 @@ from road_support import Town, citizen, flat, row
 from onefact import log, retention
 from onefact.consolidate import consolidate
 from onefact.enter import enter
+from onefact.past.answer import SAME, trace_on
 from onefact.pull import pull
 from onefact.push import push
 from onefact.rebuild import rebuild
@@ -80,15 +81,17 @@ def test_nothing_has_run_out_at_first(lived: Town) -> None:
 def test_what_has_run_out_goes_with_its_proof(lived: Town) -> None:
     later(lived)
     town, home = lived, lived.home
-    before = {t: left(town, t) for t in ("delivery", "outbox", "refusal", "entry")}
+    before = {t: left(town, t) for t in ("delivery", "outbox", "refusal", "entry", "golden_history")}
     assert before["delivery"] > 0
     assert before["outbox"] > 0
+    assert before["golden_history"] > 0
     announced = gone(retention.due(home))
     assert {t: left(town, t) for t in before} == before  # only said
     done = gone(retention.run(home))
     # A change has run out only when its steps have gone; the announcement cannot know that yet.
     assert done == announced | {"outbox": before["outbox"]}
     assert (left(town, "delivery"), left(town, "outbox"), left(town, "entry")) == (0, 0, 1)
+    assert left(town, "golden_history") == 0
     with home.engine.connect() as connection:
         proofs = {r.subjects[0]: r for r in sealed.entries(connection, act="expire")}
     assert proofs["delivery"].count == before["delivery"]
@@ -110,6 +113,7 @@ def test_an_entry_goes_only_when_a_newer_one_stands(lived: Town) -> None:
 
 def test_a_batch_stays_while_a_record_rests_on_it(lived: Town) -> None:
     home = lived.home
+    asked = home.now()
     lived.write(
         "sg_etong",
         [
@@ -137,6 +141,9 @@ def test_a_batch_stays_while_a_record_rests_on_it(lived: Town) -> None:
         [proof] = sealed.entries(connection, act="expire")
     register = lived.query("SELECT sha256, folder FROM batch WHERE batch_id = %s", held[0]["batch_id"])[0]
     assert (register["folder"], register["sha256"]) == (None, proof.detail["hash"])
+    told = trace_on(home, WANG, asked.isoformat(), "phone").fields[0]
+    assert (told.value, told.check) == ("13900000006", SAME)  # an entry decided it, and that stands
+    assert any(c.claim.system_id == "sg_etong" for c in told.claims) is False  # what was deleted cannot be shown
     rebuild(home)  # what is left is enough
     assert lived.golden() == golden
 

@@ -25,6 +25,7 @@ from warehouse.tables.sealed import SEALED_LOG
 
 LEDGERS: Mapping[str, str] = {
     "delivery": "delivery_id", "refusal": "refusal_id", "ticket_event": "event_id", "crosswalk_history": "history_id",
+    "golden_history": "history_id",
 }  # fmt: skip
 """Ledger -> the column of its numbers."""
 
