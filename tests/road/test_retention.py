@@ -18,6 +18,8 @@ from onefact.rebuild import rebuild
 from onefact.retention.rules import MONTHS_6, YEARS_3
 from onefact.retention.run import LogUnsound
 from onefact.retention.settings import RetentionUnreadable
+from onefact.scheduled import inventory, verbs
+from onefact.scheduled.errors import NeedsAPerson
 from warehouse import outbox, sealed
 from warehouse.sealed import ledgers
 
@@ -199,6 +201,32 @@ def test_the_database_lets_nothing_go_without_its_proof(lived: Town, how: str) -
             connection.execute(sa.text("DELETE FROM delivery"))
 
 
+def test_a_scheduler_signs_and_deletes_and_stops_for_a_person(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = town.home
+    town.write("volunteer", [row("V1", "李娜", phone="13900000003")])
+    pull(home)
+    monkeypatch.setenv("ONEFACT_HOME", str(home.path))
+    monkeypatch.setenv(inventory.VARIABLE, str(home.systems))
+    monkeypatch.setenv("ONEFACT_DATABASE_URL", str(home.database_url))
+    monkeypatch.setenv("ONEFACT_CHECKPOINTS", str(home.path / "elsewhere"))
+    monkeypatch.delenv("ONEFACT_ACTOR", raising=False)
+    told = verbs.checkpoint()
+    assert told["rows"] == told["seq"] + 1  # the checkpoint is noted behind what it signs
+    assert list((home.path / "elsewhere").glob("checkpoint-*.json"))
+    with home.engine.connect() as connection:
+        last = sealed.entries(connection, limit=1)[0]
+    assert (last.act, last.actor, last.via) == ("checkpoint", "airflow", "schedule")
+    assert verbs.retention() == {"expired": {}}
+    (home.path / "retention.yaml").write_text("sharing: 30", encoding="utf-8")
+    with pytest.raises(NeedsAPerson, match="法定下限"):
+        verbs.retention()
+    with home.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE sealed_log DISABLE TRIGGER USER"))
+        connection.execute(sa.text("UPDATE sealed_log SET body = replace(body, 'airflow', 'nobody1')"))
+    with pytest.raises(NeedsAPerson, match="onefact log verify"):
+        verbs.checkpoint()
+
+
 def test_a_change_in_a_sealed_ledger_is_seen_in_its_portion(lived: Town) -> None:
     home = lived.home
     assert log.verify(home).sound
@@ -214,13 +242,11 @@ def test_a_change_in_a_sealed_ledger_is_seen_in_its_portion(lived: Town) -> None
 
 def test_a_seal_takes_only_what_is_new_and_does_not_wait_for_a_writer(lived: Town) -> None:
     home = lived.home
-    with home.engine.begin() as connection:
-        assert ledgers.seal(connection, actor="timer") == 0
+    assert ledgers.seal(home.engine, actor="timer") == 0
     push(home)
     with home.engine.begin() as writer:
         writer.execute(sa.text("UPDATE outbox SET code = 'busy' WHERE change_id = (SELECT min(change_id) FROM outbox)"))
-        with home.engine.begin() as connection:
-            assert ledgers.seal(connection, actor="timer") == 0  # the step is not committed: left for the next time
-    with home.engine.begin() as connection:
-        assert ledgers.seal(connection, actor="timer") == 1
+        assert ledgers.seal(home.engine, actor="timer") == 0  # the step is not committed: left for the next time
+    assert ledgers.seal(home.engine, actor="timer") == 1
+    assert ledgers.seal(home.engine, actor="timer") == 0
     assert log.verify(home).sound
