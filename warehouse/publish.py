@@ -127,8 +127,17 @@ class Publisher(Ledger):
         return rows
 
     def tree(self, nodes: tuple[str, str], points: tuple[str, str]) -> int:
-        """Apply changes to the address tree; `nodes` and `points` name the relations (gone, fresh). Return how many."""
-        return self._keyed("address_node", NODE, *nodes) + self._keyed("address_point", POINT, *points)
+        """Apply changes to the address tree and to who is in which grid; return how many nodes and points changed.
+
+        `nodes` and `points` name the relations (gone, fresh).
+        """
+        moved = self._send("grid_moved", grids.KEY_TYPES, grids.MOVED)
+        for statement in grids.BEFORE if moved else ():
+            self._execute(statement)
+        changed = self._keyed("address_node", NODE, *nodes) + self._keyed("address_point", POINT, *points)
+        for statement in grids.AFTER if moved else ():
+            self._execute(statement)
+        return changed
 
     def _keyed(self, table: str, types: Mapping[str, str], gone: str, fresh: str) -> int:
         """Remove rows of `gone` and put those of `fresh` in their place; the first columns of `types` are the key."""
@@ -146,12 +155,6 @@ class Publisher(Ledger):
             self._execute(f"DELETE FROM {table} t USING gone_{table} g WHERE {same}")
             self._copy(table, values)
         return rows
-
-    def grids(self) -> int:
-        """Say anew which grid each entity is in, after the tree has changed; return how many rows came or went."""
-        now, *steps = grids.SETTLE
-        self._execute(now)
-        return sum(self._execute(step) for step in steps)
 
     def found_by(self) -> int:
         """Write the search keys of records that changed or moved anew, after the tree; return how many there are now.
