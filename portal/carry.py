@@ -18,6 +18,7 @@ from typing import Final
 
 from onefact.delivery.follow import follow
 from onefact.home import OWN_SYSTEMS, Home
+from portal.api.deliver import follow as tell_changes
 
 logger = logging.getLogger("portal")
 
@@ -67,7 +68,8 @@ def main(path: str, systems: str) -> None:
     url = os.environ.get("ONEFACT_DATABASE_URL") or None
     home = Home(path=Path(path), systems=Path(systems or OWN_SYSTEMS), database_url=url, patience=300.0)
     stop, parent = threading.Event(), os.getppid()
-    threading.Thread(target=carry, args=(home, stop), daemon=True).start()
+    for work in (carry, tell_changes):
+        threading.Thread(target=work, args=(home, stop), daemon=True).start()
     while os.getppid() == parent:  # the portal may die without a word
         stop.wait(1.0)
 

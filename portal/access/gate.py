@@ -14,10 +14,11 @@ from starlette.exceptions import HTTPException
 from onefact.home import Home
 from portal.access import area, rows
 from portal.access.rules import Rule, Rules
-from portal.security import sessions
+from portal.security import sessions, tokens
 from portal.security.accounts import Account
 from portal.security.headers import SAFE
 from portal.security.sessions import Session
+from portal.security.tokens import Program
 from portal.settings import Settings
 
 TOKEN_FIELD = "csrf"  # noqa: S105 - the name of a form field
@@ -67,14 +68,20 @@ async def gate(request: Request) -> None:
 
 
 def _pass(request: Request, rule: Rule, token: str | None) -> None:
-    home, cookie = home_of(request), request.cookies.get(sessions.COOKIE)
+    home = home_of(request)
     request.state.session = None
-    if not cookie:
+    bearer = tokens.sent(request.headers.get("authorization")) if rule.api else None
+    cookie = request.cookies.get(sessions.COOKIE)
+    if bearer is None and not cookie:
         if rule.public:
             return
         raise SignInFirst
+    # A token stands for password, second factor and origin; a browser has its cookie.
+    program = tokens.find(home, bearer) if bearer is not None else None
     with home.engine.begin() as connection:
-        session = sessions.find(connection, cookie, home.now(), settings_of(request))
+        session = (
+            program if bearer is not None else sessions.find(connection, cookie or "", home.now(), settings_of(request))
+        )
         request.state.session = session
         problem = None if rule.public else _refusal(request, connection, rule, session, token)
     if problem is not None:  # raised after the transaction: what was learned of the session is kept
@@ -87,17 +94,29 @@ def _refusal(
     """Return why a request may not pass, None when it may."""
     if session is None:
         return SignInFirst()
-    if request.method not in SAFE and not hmac.compare_digest(session.csrf.encode(), (token or "").encode()):
+    if _forged(request, session, token):
         return Refused("页面已过期，请刷新后再试。")
     if rule.stage == "full" and (due := _still_due(request, session)):
         return SignInFirst(due)
     if not rule.allows(session.account):
         return Refused()
-    if rule.record is not None:
-        entity_type, master_id = rule.record.named(request.path_params)
-        if not area.may_see(connection, session.account, entity_type, master_id):
-            return Unknown()
-    return None
+    if isinstance(session, Program) and rule.scope not in session.scopes:
+        return Refused("这个令牌没有这项权限。")
+    return None if _in_area(connection, rule, session, request) else Unknown()
+
+
+def _in_area(connection: sa.Connection, rule: Rule, session: Session, request: Request) -> bool:
+    if rule.record is None:
+        return True
+    entity_type, master_id = rule.record.named(request.path_params)
+    return area.may_see(connection, session.account, entity_type, master_id)
+
+
+def _forged(request: Request, session: Session, token: str | None) -> bool:
+    """Tell whether a change comes without the session's own token; programs send no cookie that could be misused."""
+    if not session.token or request.method in SAFE:
+        return False
+    return not hmac.compare_digest(session.csrf.encode(), (token or "").encode("utf-8", "replace"))
 
 
 def _still_due(request: Request, session: Session) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SOURCES: Final = {
@@ -59,11 +59,18 @@ class Guard:
         sending = _with_headers(scope, send, counter)
         headers = Headers(scope=scope)
         if scope["method"] not in SAFE and not _own(headers):
-            await PlainTextResponse("来源不明的请求已被拒绝。", status_code=403)(scope, receive, sending)
+            await _refusal(scope, "来源不明的请求已被拒绝。", 403)(scope, receive, sending)
         elif _declared(headers) > self.largest:
-            await PlainTextResponse("内容太大，已被拒绝。", status_code=413)(scope, receive, sending)
+            await _refusal(scope, "内容太大，已被拒绝。", 413)(scope, receive, sending)
         else:
             await self.app(scope, counter, sending)
+
+
+def _refusal(scope: Scope, sentence: str, status: int) -> Response:
+    """Programs are answered in JSON, browsers in plain words."""
+    if scope["path"].startswith("/api/"):
+        return JSONResponse({"error": sentence}, status_code=status)
+    return PlainTextResponse(sentence, status_code=status)
 
 
 class BodyTooLarge(Exception):
