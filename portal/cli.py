@@ -43,7 +43,9 @@ def serve(
     """Serve the portal over HTTPS, with its database and the process that carries entries to the systems (启动门户)."""
     from portal import command
 
-    command.serve(session_of(context), command.Wanted(host, port, certificate, key, carry, demo, people))
+    session = session_of(context)
+    session.via = "portal"
+    command.serve(session, command.Wanted(host, port, certificate, key, carry, demo, people))
 
 
 @user_app.command("add")

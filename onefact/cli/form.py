@@ -104,7 +104,10 @@ def fill_(
         raise typer.BadParameter("--grid is needed: whose people, houses or organisations the form lists")
     done = fill(session.home, form.read_bytes(), grids, session.actor, system=system, who=who, context=context)
     named = sorted(done.matched.by_meaning)
-    session.read("form fill", done.matched.context, done.listed, full=True, act="export", fields=named, receiver=system)
+    session.read(
+        "form fill", done.matched.context, done.listed, count=done.rows, full=True, act="export", fields=named,
+        receiver=done.receiver, filled=done.filled,
+    )  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     done.book.save(out)
     if session.as_json:

@@ -4,8 +4,11 @@ from fastapi import APIRouter
 
 from portal.pages import (
     accounts,
+    assist,
     bulk,
     burden,
+    device,
+    entry,
     factor,
     forms,
     home,
@@ -14,10 +17,13 @@ from portal.pages import (
     outbox,
     password,
     quality,
+    records,
     reveal,
+    settle,
     systems,
     tickets,
     trace,
+    work,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -25,6 +31,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     password.router,
     factor.router,
     home.router,
+    work.router,
+    records.router,
+    entry.router,
+    assist.router,
+    settle.router,
+    device.router,
     reveal.router,
     bulk.router,
     forms.router,

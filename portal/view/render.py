@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from onefact import report
+from portal.view.cards import options
 from portal.view.navigation import navigation
 
 ROOM = Path(__file__).parents[1]
@@ -28,6 +29,7 @@ def templates() -> Environment:
         lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     made.globals["static"] = static
+    made.globals["options"] = options
     return made
 
 

@@ -72,6 +72,7 @@ class Portal:
 
 SAMPLES = {
     "field": "phone", "system_id": "doors", "change_id": "1", "ticket_id": "1", "rule_id": "person.sex.matches_id",
+    "kind": "move_out",
 }  # fmt: skip
 """Values of path parameters that name no golden record; add yours. A parameter that is not here gets `1`."""
 
