@@ -1,9 +1,10 @@
 """The proof of deliveries: crash matrix, broken variants, real kills, bad network, latency and throughput.
 
-    python -m benchmarks.delivery [matrix] [variants] [kills] [network] [latency] [pace] [--cuts 3] [--kinds rest,queue]
+    python -m benchmarks.delivery [matrix] [variants] [kills] [network] [latency] [pace] [--cuts 3] [--kinds rest,queue] [--journal FILE]
 
 `matrix` cuts the power at every step in every sequence of up to three cuts, against the real connector and the real
-stand-in of every kind. `kills` sends SIGKILL to `onefact push --follow` at 200 random moments. What is counted is what
+stand-in of every kind; with --journal it may be stopped and gone on with, and several processes may share the kinds.
+`kills` sends SIGKILL to `onefact push --follow` at 200 random moments. What is counted is what
 the stand-ins themselves were made to do; figures of time depend on what else the machine is doing.
 """
 
@@ -34,7 +35,7 @@ def matrix(options: argparse.Namespace, folder: Path) -> None:
     print(f"{'kind':10}{'schedules':>10}{'run':>7}{'cuts':>7}{'violations':>12}{'seconds':>9}")
     for kind in options.kinds or KINDS:
         with Fleet(folder / f"matrix-{kind}", {kind: KINDS[kind]}) as fleet:
-            tally = proof.whole(fleet, kind, options.cuts, options.limit)
+            tally = proof.whole(fleet, kind, options.cuts, options.limit, proof.Journal(options.journal))
         print(
             f"{kind:10}{tally.stood_for:10}{tally.ran:7}{tally.cuts:7}{len(tally.violations):12}{tally.seconds:9.1f}",
             flush=True,
@@ -141,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--cuts", type=int, default=3)
     parser.add_argument("--limit", type=float, default=1e9, help="seconds that the matrix of a kind may take at most")
+    parser.add_argument("--journal", type=Path, help="file in which the matrix remembers what ran")
     parser.add_argument("--kinds", type=lambda text: text.split(","))
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--people", type=int, default=200)

@@ -118,6 +118,12 @@ def action(code: str, own: Mapping[str, Action] | None = None) -> Action | None:
     """
     if own and code in own:
         return own[code]
+    return _action(code)
+
+
+@lru_cache(maxsize=4096)
+def _action(code: str) -> Action | None:
+    """Asked for each change of each delivery, and there are few codes."""
     lines = [line for channel in table().values() for line in channel]
     exact = [line for line in lines if code in {line.code.replace("{said}", one) for one in line.says or ("",)}]
     said = [line for line in lines if line.says and line.code != "{said}" and line.gives(code)]

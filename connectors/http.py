@@ -102,10 +102,10 @@ class HttpClient:
                 if response.status_code == 429:
                     trouble, wait = "HTTP 429, the quota is used up", self._asked(response) or wait
                 elif response.status_code >= 500:
-                    trouble = f"HTTP {response.status_code}"
+                    trouble, asked = f"HTTP {response.status_code}", retry_after(response, self._now())
                     if not request.repeatable:
-                        raise self._unanswered(request, trouble)
-                    wait = retry_after(response, self._now()) or wait
+                        raise self._unanswered(request, trouble, asked)
+                    wait = asked or wait
                 else:
                     return response
             if wait > LONGEST_WAIT or attempt + 1 == self._attempts:
@@ -132,9 +132,11 @@ class HttpClient:
         error.retry_after = wait
         return error
 
-    def _unanswered(self, request: Request, trouble: str) -> Unanswered:
+    def _unanswered(self, request: Request, trouble: str, asked: float | None = None) -> Unanswered:
         remedy = "The write may or may not have happened; it is read back before it is sent again."
-        return Unanswered(self.system, request.path, f"{trouble} after a write was sent", remedy)
+        error = Unanswered(self.system, request.path, f"{trouble} after a write was sent", remedy)
+        error.retry_after = asked
+        return error
 
 
 def retry_after(response: httpx.Response, now: datetime) -> float | None:

@@ -24,7 +24,7 @@ from onefact.quality import gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse import address_tree, entries, findings, golden, judgements, shadow, working_copy
-from warehouse.addresses import parse_new
+from warehouse.addresses import follow_uses, parse_new
 from warehouse.duck import count
 from warehouse.names import standardise_new, standardise_organisations_new
 from warehouse.planning import plan
@@ -57,8 +57,10 @@ class Consolidated:
         return sum(self.golden.values()) + self.ended
 
 
-def consolidate(home: Home) -> Consolidated:
+def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
     """Bring golden records, crosswalk and outbox up to date with the standardised records and entries.
+
+    With `dry_run` everything is worked out and taken back: the result says what would change.
 
     Raises:
         onefact.quality.gate.GateClosed: a critical quality rule fails on what waits; nothing is published.
@@ -71,6 +73,8 @@ def consolidate(home: Home) -> Consolidated:
         judgements.load(con, master)
         linked_by = models_of(home)
         if not _any_touched(con) and not linked_by.changed(con):
+            if dry_run:
+                return Consolidated(run_id, entities=_totals(con))
             _taken(home, con, run_id, fresh)
             return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
         gate.hold(home, con, run_id)
@@ -83,7 +87,10 @@ def consolidate(home: Home) -> Consolidated:
             touched="touched",
             crosswalk="crosswalk_now",
         )
-        result = _publish(home, con, run_id, texts, fresh)
+        result = _publish(home, con, run_id, texts, fresh, dry_run=dry_run)
+        if dry_run:
+            con.execute("ROLLBACK")
+            return replace(result, entities=_totals(con))
         tickets.settle(home, run_id)
         working_copy.commit(con, run_id)
         judgements.applied(con)
@@ -118,7 +125,8 @@ def derive(
     standardise_new(con, names.standardise)
     standardise_organisations_new(con, organisations.standardise)
     working_copy.begin(con)
-    resolve_new(con, addresses="address_said")
+    follow_uses(con)
+    resolve_new(con, addresses="address_said", gone="address_gone")
     settle(con)
     linked_by = linked_by or Models.shipped()
     load_rarity(con, linked_by)
@@ -175,8 +183,10 @@ def _taken(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, fresh: Seque
             publisher.taken(fresh)
 
 
-def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str]) -> Consolidated:
-    with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
+def _publish(
+    home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str], *, dry_run: bool = False
+) -> Consolidated:
+    with Publisher(home.database.dsn(), con, run_id, home.now(), dry_run=dry_run) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")

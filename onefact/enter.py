@@ -26,6 +26,10 @@ TITLES: dict[EntityType, str] = {
 """The field by which people call an entity."""
 
 
+NOBODY = "没有这个编号、证件号、姓名或电话的主数据对象。请核对，或先执行 onefact pull 与 onefact consolidate。"
+"""Told when nobody fits; it does not repeat what was looked for."""
+
+
 class EntryRefused(Exception):
     """An entry that cannot be taken, with the reason and what to do, without repeating personal data."""
 
@@ -111,7 +115,7 @@ def enter(
         raise EntryRefused(_nobody(home, wanted, field_name))
     if len(matches) > 1:
         ids = ", ".join(m.master_id for m in matches[:5])
-        raise EntryRefused(f"{len(matches)} golden records fit; name one by its master id: {ids}")
+        raise EntryRefused(f"有 {len(matches)} 个主数据对象符合，请用主数据编号指明其中一个：{ids}")
     match = matches[0]
     field = ENTITIES[match.entity_type].field(field_name)
     if not field.propagate and value.strip():
@@ -146,10 +150,10 @@ def _nobody(home: Home, wanted: str, field_name: str) -> str:
         import difflib  # only to word the error
 
         near = difflib.get_close_matches(field_name, sorted(known), n=3)
-        return f"The master has no field {field_name!r}." + (f" Did you mean {', '.join(near)}?" if near else "")
+        return f"主数据没有字段 {field_name}。" + (f"是否指 {'、'.join(near)}？" if near else "")
     if find(home, wanted):
-        return f"The golden record found has no field {field_name!r}."
-    return "No golden record has this id, number, name or phone. Try: onefact trace, or pull and consolidate first."
+        return f"找到的对象没有字段 {field_name}。"
+    return NOBODY
 
 
 def _canonical(field: Field, value: str) -> str:
@@ -157,7 +161,7 @@ def _canonical(field: Field, value: str) -> str:
     row = normalise(field.kind, pa.array([value]), options).to_pylist()[0]
     if row["issue"] or row["value"] is None:
         why = reason(row["issue"]) if row["issue"] else "空值"
-        raise EntryRefused(f"The value is not valid for {field.name} ({field.cn}): {why}")
+        raise EntryRefused(f"{field.cn}（{field.name}）的值无效：{why}")
     return str(row["value"])
 
 

@@ -10,9 +10,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -73,8 +75,13 @@ Progress = Callable[[str, int], None]
 """Called with (system id, records received so far)."""
 
 
-def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | None = None) -> list[Pulled]:
-    """Pull the given systems (all readable ones when None) and return one result per system."""
+def pull(
+    home: Home, systems: Sequence[str] | None = None, progress: Progress | None = None, *, dry_run: bool = False
+) -> list[Pulled]:
+    """Pull the given systems (all readable ones when None) and return one result per system.
+
+    With `dry_run` the systems are read and nothing is kept: neither what came nor how far the reading got.
+    """
     manifests = [m for m in home.chosen(systems) if m.capabilities.read != "none"]
     cursors = _cursors(home)
     pulled_at = home.stamp()
@@ -84,12 +91,17 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
     decoding = threading.BoundedSemaphore(os.cpu_count() or 2)
     queues: dict[str, Queue[_Item | _End]] = {m.id: Queue(AHEAD) for m in manifests}
     results: list[Pulled] = []
-    with ThreadPoolExecutor(READERS) as pool:
+    with ExitStack() as at_the_end:
+        landing = home.landing
+        if dry_run:
+            landing = Path(at_the_end.enter_context(TemporaryDirectory(dir=home.path, prefix=".rehearsal-")))
+        pool = at_the_end.enter_context(ThreadPoolExecutor(READERS))
         batches = {m.id: f"{home.now():%Y%m%dT%H%M%S%f}-{m.id}" for m in manifests}
         for m in manifests:
             pool.submit(
                 _read,
                 home,
+                landing,
                 m,
                 batches[m.id],
                 cursors.get(m.id, {}),
@@ -103,13 +115,16 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
             # The readers are at work already: whoever has to wait for the warehouse has a few pages when it is free.
             with home.warehouse() as con:
                 results.extend(
-                    _store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress) for m in manifests
+                    _store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress, dry_run=dry_run)
+                    for m in manifests
                 )
         except BaseException:
             stop.set()
             for queue in queues.values():
                 _drain(queue)
             raise
+    if dry_run:
+        return results
     failed = [r.system_id for r in results if r.error]
     received = sum(r.counts.received for r in results)
     acted(home, "pull", "system", [r.system_id for r in results], count=received, failed=failed)
@@ -131,6 +146,7 @@ def _cursors(home: Home) -> dict[str, dict[str, str]]:
 
 def _read(
     home: Home,
+    landing: Path,
     manifest: Manifest,
     batch_id: str,
     cursors: Mapping[str, str],
@@ -145,7 +161,7 @@ def _read(
     try:
         permitted(manifest, home.now().date())
         may_read(manifest, authorised)
-        with LandingWriter(home.landing, manifest.id, batch_id) as writer:
+        with LandingWriter(landing, manifest.id, batch_id) as writer:
             for page, decoded in _pages(home, manifest, cursors, pulled_at, decoding, authorised):
                 if stop.is_set():
                     return
@@ -189,6 +205,8 @@ def _store(
     pulled_at: str,
     queue: Queue[_Item | _End],
     progress: Progress | None,
+    *,
+    dry_run: bool = False,
 ) -> Pulled:
     """Stage and merge one system's pages, then register batch and cursors in one PostgreSQL transaction."""
     stage = Stage(con, manifest.id, batch_id, pulled_at)
@@ -203,15 +221,18 @@ def _store(
             snapshots.add(item.page.dataset)
         if progress:
             progress(manifest.id, counts.received)
-    if item.error:
+    if item.error and not dry_run:
         _register(home, manifest.id, batch_id, pulled_at, Counts(), None, {}, set(), item.error)
+    if item.error:
         return Pulled(manifest.id, batch_id, error=item.error, transient=item.transient)
     doubts = tuple(
         f"{manifest.id}: {n} of {counts.received} values of column {column!r} in dataset {dataset} were rejected ({rule}). "
         "Does the manifest name the right column, format and code map?"
         for dataset, column, rule, n in stage.mostly_rejected(counts.received)
     )
-    counts = stage.merge(counts, {d: manifest.dataset(d).deleted.when_absent for d in snapshots})
+    counts = stage.merge(counts, {d: manifest.dataset(d).deleted.when_absent for d in snapshots}, dry_run=dry_run)
+    if dry_run:
+        return Pulled(manifest.id, batch_id, counts, doubts=doubts)
     _register(home, manifest.id, batch_id, pulled_at, counts, item.landed, cursors, snapshots, None)
     return Pulled(manifest.id, batch_id, counts, doubts=doubts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from warehouse.tables import BATCH, METADATA
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """One system: totals over its batches, its last pull, its outbox by state."""
+    """One system: totals over its batches, its last pull (ISO with offset), its outbox by state."""
 
     system_id: str
     name: str
@@ -77,7 +78,7 @@ def status(home: Home) -> Status:
                 system_id,
                 manifest.name,
                 **{c: int(total[c]) if total else 0 for c in counted},
-                last_pull=recent["pulled_at"] if recent else None,
+                last_pull=datetime.fromisoformat(recent["pulled_at"]).astimezone().isoformat() if recent else None,
                 error=recent["error"] if recent else None,
                 outbox=states.get(system_id, {}),
             )

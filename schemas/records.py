@@ -163,6 +163,7 @@ class Outcome:
         near: fields that the target re-wrote (trimmed, padded, re-formatted) so that only the canonical values are equal.
         raw: the target's own answer as received, kept apart from the outcome under its hash as evidence.
         due: when an answer that comes later is expected (ISO, with offset); after it the change is overdue.
+        retry_after: seconds for which the target asked not to be tried again (Retry-After).
     """
 
     change_id: str
@@ -176,3 +177,4 @@ class Outcome:
     near: Sequence[str] = ()
     raw: bytes | None = None
     due: str | None = None
+    retry_after: float | None = None

@@ -89,8 +89,7 @@ class RestConnector:
         for name, listing in self._listings.items():
             writer = BatchWriter(self.manifest, listing, self._session, self.read_back, self.context.at)
             mine = [one for one in ready if one.change.dataset == name]
-            for batch in waves(mine, listing.source.batch_size):
-                yield from writer.write(batch)
+            yield from writer.write(waves(mine, listing.source.batch_size))
 
 
 def _check_list(name: str, listing: Listing) -> list[tuple[str, bool, str]]:

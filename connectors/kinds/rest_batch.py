@@ -1,8 +1,11 @@
-"""Writing one batch to a REST system, and deciding what became of each row (批量写入与回读).
+"""Writing batches to a REST system, and deciding what became of each row (批量写入与回读).
 
 Before: the rows are read, so that a change made at the target since we last looked is a `conflict` and not overwritten,
 and the target's row version can be sent along. After: the rows are read again in one request; what counts is what the
 target now holds. Whenever the answer is missing or unclear the read-back decides, never the hope that it worked.
+
+Reading and decoding cost more than writing where a system takes few rows at a time. So where it keeps row versions, which
+refuse a write upon an older reading, one reading before and one after serve as many batches as fit into one request.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.answers import ruling, stop
+from connectors.answers import action, ruling, stop
 from connectors.base import ConnectorError
 from connectors.held import changed_there, conflicting
 from connectors.http import Unanswered, dig, scrub
@@ -49,6 +52,27 @@ class Held:
     values: Records
 
 
+READ_AT_ONCE = 200
+"""Rows that one reading serves: as many keys as `RestConnector.read_back` puts into one request."""
+
+
+def groups(batches: Iterable[Sequence[Outgoing]], rows: int) -> Iterator[list[Sequence[Outgoing]]]:
+    """Join batches, in order, to groups of at most so many rows in which each record occurs once; one batch at least."""
+    group: list[Sequence[Outgoing]] = []
+    seen: set[str | None] = set()
+    size = 0
+    for batch in batches:
+        keys = {one.change.record_key for one in batch} - {None}
+        if group and (size + len(batch) > rows or keys & seen):
+            yield group
+            group, seen, size = [], set(), 0
+        group.append(batch)
+        seen |= keys
+        size += len(batch)
+    if group:
+        yield group
+
+
 class BatchWriter:
     """Writes batches of one dataset."""
 
@@ -65,22 +89,44 @@ class BatchWriter:
         self._dataset, self._source = listing.dataset, listing.source
         self._reads = manifest.capabilities.read != "none"
 
-    def write(self, batch: Sequence[Outgoing]) -> Iterator[Outcome]:
-        """Write the rows and yield one outcome each; raises only when nothing was sent."""
-        held = self._held([o.change.record_key for o in batch])
-        todo: list[Outgoing] = []
-        for one in batch:
-            early = self._before(one, held) if one.change.operation == "update" and self._reads else None
-            if early is None:
-                todo.append(one)
-            else:
-                yield early
-        if todo:
-            outcomes: list[Outcome] = []
-            for outcome in self._decide(self._send(todo, held)):
-                outcomes.append(outcome)
-                yield outcome
-            stop(self._manifest, outcomes, self._source.batch_path or "")
+    def write(self, batches: Iterable[Sequence[Outgoing]]) -> Iterator[Outcome]:
+        """Write batches and yield one outcome for each row; what has none when it raises was not sent."""
+        together = READ_AT_ONCE if self._source.version_column or not self._reads else 0
+        for group in groups(batches, together):
+            yield from self._write(group)
+
+    def _write(self, group: Sequence[Sequence[Outgoing]]) -> Iterator[Outcome]:
+        held = self._held([one.change.record_key for batch in group for one in batch])
+        claims: list[Claim] = []
+        for batch in group:
+            todo: list[Outgoing] = []
+            for one in batch:
+                early = self._before(one, held) if one.change.operation == "update" and self._reads else None
+                if early is None:
+                    todo.append(one)
+                else:
+                    yield early
+            if not todo:
+                continue
+            try:
+                claims += self._send(todo, held)
+            except ConnectorError:
+                yield from self._decided(claims)
+                raise
+            if any(action(c.outcome.code, self._manifest.answers) == "stop_target" for c in claims[-len(todo) :]):
+                yield from self._decided(claims)
+                claims = []
+        yield from self._decided(claims)
+
+    def _decided(self, claims: Sequence[Claim]) -> Iterator[Outcome]:
+        """Yield what became of rows that were sent; raises when one of them says that nothing more is to be sent."""
+        if not claims:
+            return
+        outcomes: list[Outcome] = []
+        for outcome in self._decide(claims):
+            outcomes.append(outcome)
+            yield outcome
+        stop(self._manifest, outcomes, self._source.batch_path or "")
 
     def _held(self, keys: Sequence[str | None]) -> Held:
         table = self._read_back(self._dataset.name, [key for key in keys if key])
@@ -109,7 +155,9 @@ class BatchWriter:
             answer = self._session.write(path, payload)
         except Unanswered as error:
             self._at("sent")
-            said = Outcome("", "no_answer", "no_answer", f"目标系统没有应答：{error.what}")
+            said = Outcome(
+                "", "no_answer", "no_answer", f"目标系统没有应答：{error.what}", retry_after=error.retry_after
+            )
             return [Claim(one, replace(said, change_id=one.change.change_id)) for one in batch]
         except BusinessError as error:
             self._at("sent")

@@ -206,8 +206,8 @@ class WebhookConnector:
         silent = Outcome(change.change_id, "no_answer", "no_answer", "系统没有回应，是否写入尚不清楚")
         try:
             response = self._post(one, version)
-        except Unanswered:
-            return _Sent(change, one.columns, silent)
+        except Unanswered as error:
+            return _Sent(change, one.columns, replace(silent, retry_after=error.retry_after))
         answer = _object(response)
         if answer is None or response.status_code >= 500:
             told = ruling("page", "other", own=own) if answer is None else ruling("http", response.status_code, own=own)

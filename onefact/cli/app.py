@@ -22,7 +22,7 @@ from onefact.cli import (
     quality_app,
     retention_app,
 )
-from onefact.cli.options import Actor, Purpose
+from onefact.cli.options import Actor, DryRun, Purpose
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
 
@@ -95,19 +95,19 @@ def demo(
 
 
 @app.command()
-def pull(context: typer.Context, system: Systems = None, as_json: Json = False) -> None:
+def pull(context: typer.Context, system: Systems = None, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Pull new records from systems into landing and standardise them (拉取)."""
     from onefact.cli import verbs
 
-    verbs.pull(_session(context, as_json), system)
+    verbs.pull(_session(context, as_json), system, dry_run=dry_run)
 
 
 @app.command()
-def consolidate(context: typer.Context, as_json: Json = False) -> None:
+def consolidate(context: typer.Context, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Link records, recompute golden records, plan what each system lacks (归集)."""
     from onefact.cli import verbs
 
-    verbs.consolidate(_session(context, as_json))
+    verbs.consolidate(_session(context, as_json), dry_run=dry_run)
 
 
 @app.command()
@@ -130,11 +130,11 @@ def push(
 
 
 @app.command()
-def run(context: typer.Context, system: Systems = None, as_json: Json = False) -> None:
+def run(context: typer.Context, system: Systems = None, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Pull, consolidate and push once (全流程)."""
     from onefact.cli import verbs
 
-    verbs.run(_session(context, as_json), system)
+    verbs.run(_session(context, as_json), system, dry_run=dry_run)
 
 
 @app.command()
@@ -280,11 +280,11 @@ def rejects(
 
 
 @app.command()
-def rebuild(context: typer.Context, as_json: Json = False) -> None:
+def rebuild(context: typer.Context, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Make the working copy again from landing and crosswalk, with the same ids (重建)."""
     from onefact.cli import verbs
 
-    verbs.rebuild(_session(context, as_json))
+    verbs.rebuild(_session(context, as_json), dry_run=dry_run)
 
 
 @app.command()

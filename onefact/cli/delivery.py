@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from onefact.cli import show
+from onefact.cli.errors import PartlyFailed
 from onefact.cli.session import Session
 from onefact.masking import mask, mask_key, mask_keys
 from schemas.entities import ENTITIES
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
     from onefact.outbox import Decided
     from warehouse.outbox import Row
 
-CN = {
-    "planned": "待发", "pending": "在途", "sent": "已发待回执", "verified": "已核实", "rejected": "被拒", "conflict": "冲突",
-    "no_answer": "无应答", "awaiting_person": "待人工录入", "dead": "终止", "superseded": "已被新计划取代",
-    "closed": "正常", "open": "熔断", "held": "已暂停",
-}  # fmt: skip
-"""States in the words of the people who read them."""
-
 
 def list_(
     session: Session,
@@ -33,8 +27,9 @@ def list_(
     run: str | None,
     limit: int,
     full: bool,
+    by_system: bool = False,
 ) -> None:
-    """List changes, and the counts of all."""
+    """List changes, the newest first, and the counts of all; `by_system` counts each system by itself."""
     from warehouse import outbox
 
     for state in states or ():
@@ -49,12 +44,30 @@ def list_(
     if session.as_json:
         session.emit({"counts": counts, "changes": [_document(r, full) for r in rows]})
         return
-    lines = [
-        (c["system_id"], _cn(c["state"]), c["code"], c["n"]) for c in counts if not named or c["system_id"] in named
-    ]
-    session.console.print(show.table("发件箱统计 (counts)", ["系统", "状态", "代码", "条数"], lines, numeric=["条数"]))
+    mine = [c for c in counts if not named or c["system_id"] in named]
+    lines: list[tuple[object, ...]] = _summed(mine)
+    heads = ["状态", "代码", "系统数", "条数"]
+    if by_system or named or run:
+        lines, heads = (
+            [(c["system_id"], _cn(c["state"]), c["code"], c["n"]) for c in mine],
+            ["系统", "状态", "代码", "条数"],
+        )
+    session.console.print(show.table("发件箱统计", heads, lines, numeric=["系统数", "条数"]))
     if not run:
-        session.console.print(_table(f"最近 {limit} 条 (latest)", rows, full))
+        session.console.print(_table(f"最近 {len(rows)} 条", rows, full))
+        if len(rows) == limit:
+            more = "" if by_system or named else "，--by-system 分系统统计"
+            session.console.print(f"--limit 显示更多，--state、--system 筛选{more}。", highlight=False)
+
+
+def _summed(counts: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:
+    """Counts of all systems together, in the order of the states."""
+    sums: dict[tuple[str, str | None], list[int]] = {}
+    for c in counts:
+        sums.setdefault((c["state"], c["code"]), []).append(c["n"])
+    order = {state: n for n, state in enumerate(show.STATES)}
+    found = sorted(sums.items(), key=lambda one: (order.get(one[0][0], 99), one[0][1] or ""))
+    return [(_cn(state), code, len(each), sum(each)) for (state, code), each in found]
 
 
 def _table(title: str, rows: Sequence[Row], full: bool) -> Any:
@@ -71,7 +84,7 @@ def _table(title: str, rows: Sequence[Row], full: bool) -> Any:
 
 
 def _cn(state: str) -> str:
-    return CN.get(state, state)
+    return show.CN.get(state, state)
 
 
 def _key(key: str | None, full: bool) -> str:
@@ -161,14 +174,18 @@ def cancel(
 
 
 def _told(session: Session, done: Decided, what: str, dry_run: bool) -> None:
+    """Say what was decided; a decision about nothing is a failure, for a script would take it for done."""
     if session.as_json:
         session.emit({**asdict(done), "dry_run": dry_run})
-        return
-    session.console.print(f"{what}：{len(done.done)} 条 {' '.join(map(str, done.done[:20]))}", highlight=False)
-    if done.left:
-        session.console.print(
-            f"未处理（状态不允许，或主数据已不要求该值）：{' '.join(map(str, done.left[:20]))}", highlight=False
-        )
+    else:
+        session.console.print(f"{what}：{len(done.done)} 条 {' '.join(map(str, done.done[:20]))}", highlight=False)
+        if done.left:
+            few = " ".join(map(str, done.left[:20]))
+            session.console.print(
+                f"未处理 {len(done.left)} 条（状态不允许，或主数据已不要求该值）：{few}", highlight=False
+            )
+    if not done.done:
+        raise PartlyFailed
 
 
 def targets_list(session: Session) -> None:

@@ -37,7 +37,8 @@ def outbox_list(
     run: Annotated[
         str | None, typer.Option("--run", help="Counts of one push instead (its name as `show` tells).")
     ] = None,
-    limit: Annotated[int, typer.Option(help="Changes to show.")] = 50,
+    limit: Annotated[int, typer.Option(help="Changes to show, the newest first.")] = 20,
+    by_system: Annotated[bool, typer.Option("--by-system", help="Count each system by itself.")] = False,
     full: Full = False,
     purpose: Purpose = None,
     as_json: Json = False,
@@ -45,7 +46,7 @@ def outbox_list(
     """List changes with their state, and how often each outcome came (发件箱清单)."""
     from onefact.cli import delivery
 
-    delivery.list_(session_of(context, as_json, purpose=purpose), system, state, run, limit, full)
+    delivery.list_(session_of(context, as_json, purpose=purpose), system, state, run, limit, full, by_system)
 
 
 @outbox_app.command("show")

@@ -24,12 +24,18 @@ class PartlyFailed(Exception):
     """The verb ran, but something in it failed; it was shown already."""
 
 
-def guarded(call: Callable[[], object]) -> int:  # noqa: PLR0911 - one way out for each exit code
-    """Run `call` and return the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+class NeedsPerson(Exception):
+    """The verb ran to its end, and some of what it did waits for a person now; it was shown already."""
+
+
+def guarded(call: Callable[[], object]) -> int:  # noqa: C901, PLR0911 - one way out for each exit code
+    """Run `call` and return the exit code: 0 done, 1 failed, 2 wrong usage, 3 done but a person must look, 130 interrupted."""
     try:
         call()
     except PartlyFailed:
         return 1
+    except NeedsPerson:
+        return 3
     except typer.Exit as stop:
         return int(stop.exit_code)
     except TyperException as wrong:

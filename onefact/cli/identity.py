@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from onefact.cli import show
-from onefact.cli.session import Session
+from onefact.cli.session import Apply, Session
 from onefact.enter import TITLES
 from onefact.masking import mask, mask_key, mask_keys
 from schemas.entities import ENTITIES
@@ -141,12 +141,14 @@ def question(session: Session, number: int, full: bool) -> None:
         )
 
 
-def _apply(session: Session, later: bool) -> str | None:
+def _apply(session: Session, apply: Apply) -> str | None:
     """Run the consolidation that makes a judgement hold; return a sentence when that has to wait."""
     from onefact import consolidate as consolidation
     from warehouse.duck import WarehouseBusy
 
-    if later:
+    if apply.dry_run:
+        return "（试运行）以上均未记录，数据没有改变。"
+    if apply.later:
         return "已记录；下次 onefact consolidate 时生效。"
     try:
         consolidation.consolidate(session.home)
@@ -155,26 +157,26 @@ def _apply(session: Session, later: bool) -> str | None:
     return None
 
 
-def decide(session: Session, number: int, answer: Answer, reason: str | None, later: bool) -> None:
+def decide(session: Session, number: int, answer: Answer, reason: str | None, apply: Apply) -> None:
     """Answer a question and say what became of it."""
     from onefact import review as verb
 
-    done = verb.decide(session.home, number, answer, actor=session.actor, reason=reason)
+    done = verb.decide(session.home, number, answer, actor=session.actor, reason=reason, dry_run=apply.dry_run)
     said = f"第 {number} 号：{JUDGEMENTS[done.judgement].removeprefix('人工：')}，判定人 {session.actor}。"
     if done.overruled:
         said += f"为此撤回了 {done.overruled} 条“不是同一”的判定。"
-    _tell(session, said, _apply(session, later), done.question, answer)
+    _tell(session, said, _apply(session, apply), done.question, answer)
 
 
-def reopen(session: Session, number: int, reason: str | None, later: bool) -> None:
+def reopen(session: Session, number: int, reason: str | None, apply: Apply) -> None:
     """Take an answer back."""
     from onefact import review as verb
 
-    asked = verb.reopen(session.home, number, actor=session.actor, reason=reason)
+    asked = verb.reopen(session.home, number, actor=session.actor, reason=reason, dry_run=apply.dry_run)
     _tell(
         session,
         f"第 {number} 号的判定已撤回，如仍不能自动判定会重新列入复核。",
-        _apply(session, later),
+        _apply(session, apply),
         asked,
         "reopen",
     )
@@ -197,12 +199,12 @@ def _outcome(left: str | None, right: str | None) -> str:
     return f"归集后：两条记录同属主数据 {left}。" if left == right else f"归集后：两条记录分属 {left} 与 {right}。"
 
 
-def merge(session: Session, one: str, other: str, reason: str | None, later: bool) -> None:
+def merge(session: Session, one: str, other: str, reason: str | None, apply: Apply) -> None:
     """Join two entities."""
     from onefact import merge as verb
 
-    done = verb.merge(session.home, one, other, actor=session.actor, reason=reason)
-    waits = _apply(session, later)
+    done = verb.merge(session.home, one, other, actor=session.actor, reason=reason, dry_run=apply.dry_run)
+    waits = _apply(session, apply)
     kept = [i for i in (done.left, str(done.right)) if verb.stands(session.home, i)]
     if session.as_json:
         session.emit({**asdict(done), "applied": waits is None, "standing": kept})  # master ids: nothing to mask
@@ -223,15 +225,17 @@ def merge(session: Session, one: str, other: str, reason: str | None, later: boo
     session.console.print(waits or heir, highlight=False)
 
 
-def unmerge(session: Session, master_id: str, records: str | None, reason: str | None, later: bool) -> None:
+def unmerge(session: Session, master_id: str, records: str | None, reason: str | None, apply: Apply) -> None:
     """Undo a merge, or split records off."""
     from onefact import merge as verb
 
     if records is None:
-        done = verb.unmerge(session.home, master_id, actor=session.actor, reason=reason)
+        done = verb.unmerge(session.home, master_id, actor=session.actor, reason=reason, dry_run=apply.dry_run)
     else:
-        done = verb.split(session.home, master_id, records.split(","), actor=session.actor, reason=reason)
-    waits = _apply(session, later)
+        done = verb.split(
+            session.home, master_id, records.split(","), actor=session.actor, reason=reason, dry_run=apply.dry_run
+        )
+    waits = _apply(session, apply)
     back = done.right is not None and verb.stands(session.home, done.right)
     if session.as_json:
         session.emit({**asdict(done), "applied": waits is None, "restored": back})  # master ids: nothing to mask

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli.options import Actor, Purpose
-from onefact.cli.session import session_of
+from onefact.cli.options import Actor, DryRun, Purpose
+from onefact.cli.session import Apply, session_of
 
 review_app = typer.Typer(help="The pairs that wait for a person, and the answers (复核).", invoke_without_command=True)
 
@@ -63,12 +63,13 @@ def review_accept(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """The two are one (判定为同一)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json, actor), number, "accept", reason, later)
+    identity.decide(session_of(context, as_json, actor), number, "accept", reason, Apply(later, dry_run))
 
 
 @review_app.command("reject")
@@ -78,12 +79,13 @@ def review_reject(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """The two are not one (判定为不是同一)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json, actor), number, "reject", reason, later)
+    identity.decide(session_of(context, as_json, actor), number, "reject", reason, Apply(later, dry_run))
 
 
 @review_app.command("undecided")
@@ -93,12 +95,13 @@ def review_undecided(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """It cannot be told; do not ask again (无法判断)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json, actor), number, "undecided", reason, later)
+    identity.decide(session_of(context, as_json, actor), number, "undecided", reason, Apply(later, dry_run))
 
 
 @review_app.command("reopen")
@@ -108,12 +111,13 @@ def review_reopen(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Take an answer back (撤回判定)."""
     from onefact.cli import identity
 
-    identity.reopen(session_of(context, as_json, actor), number, reason, later)
+    identity.reopen(session_of(context, as_json, actor), number, reason, Apply(later, dry_run))
 
 
 def merge(
@@ -123,12 +127,13 @@ def merge(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Join two entities that are one (合并)."""
     from onefact.cli import identity
 
-    identity.merge(session_of(context, as_json, actor), one, other, reason, later)
+    identity.merge(session_of(context, as_json, actor), one, other, reason, Apply(later, dry_run))
 
 
 def unmerge(
@@ -142,12 +147,13 @@ def unmerge(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Undo a merge, or split records off an entity (撤销合并、拆出记录)."""
     from onefact.cli import identity
 
-    identity.unmerge(session_of(context, as_json, actor), master_id, records, reason, later)
+    identity.unmerge(session_of(context, as_json, actor), master_id, records, reason, Apply(later, dry_run))
 
 
 def whois(

@@ -174,6 +174,7 @@ def ticket(session: Session, number: int, full: bool) -> None:
     if session.as_json:
         session.emit({**_document(found, full), "events": events})
         return
+    session.console.print(f"对象：{_whom(session, found, full)}", highlight=False)
     session.console.print(
         f"工单 {found.ticket_id}：{_cn(found)} {_value(found, full)}，{found.department}（{found.authority or '系统外'}），"
         f"期限 {found.due_at.astimezone():%Y-%m-%d}，{WAITS[found.waits]}",
@@ -181,6 +182,20 @@ def ticket(session: Session, number: int, full: bool) -> None:
     )
     lines = [(f"{e['at'].astimezone():%Y-%m-%d %H:%M}", WAITS[e["what"]], e["actor"], e["words"]) for e in events]
     session.console.print(show.table("工单流水 (events)", ["时间", "事项", "由谁", "内容"], lines))
+
+
+def _whom(session: Session, found: Any, full: bool) -> str:
+    """Whom a ticket is about: what it is, its name as it may be shown, and the id that stands for it now."""
+    from onefact import enter
+
+    cn = ENTITIES[found.entity_type].cn
+    stands = enter.find(session.home, found.master_id, found.entity_type)
+    if not stands:
+        return f"{cn} {found.master_id}（现已没有来源记录）"
+    title = ENTITIES[found.entity_type].field(enter.TITLES[found.entity_type])
+    name = stands[0].name if full or not stands[0].name else mask(title, stands[0].name)
+    moved = "" if stands[0].master_id == found.master_id else f"（开单时为 {found.master_id}，后已合并）"
+    return f"{cn} {name or '（无名）'}，主数据 {stands[0].master_id}{moved}"
 
 
 def answer(session: Session, number: int, what: str, words: str) -> None:

@@ -35,7 +35,8 @@ def seen(session: Session, entity: str, limit: int) -> None:
 
     found = enter.find(session.home, entity)
     if not found:
-        raise enter.EntryRefused("No golden record has this id, number, name or phone.")
+        session.missed("log seen", entity)
+        raise enter.EntryRefused(enter.NOBODY)
     rows = verb.seen(session.home, found[0].entity_type, found[0].master_id, limit)
     session.read("log seen", found[0].entity_type, [found[0].master_id], count=len(rows), act="log")
     _told(session, f"谁看过 {found[0].master_id}（{found[0].entity_type}）", rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,22 @@ if TYPE_CHECKING:
     from onefact.home import Home
 
 
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """How a judgement is to take effect: with the next consolidation (`later`), or not at all (`dry_run`)."""
+
+    later: bool = False
+    dry_run: bool = False
+
+
 class Session:
     """One call of the command line."""
 
     def __init__(self, home: Path, systems: Path | None, actor: str | None = None, purpose: str | None = None) -> None:
         self.home_path, self.systems_path = home, systems
-        self.named, self.purpose = actor, purpose
+        self.named, self.purpose, self.via = actor, purpose, "cli"
         self.as_json = False
-        self.console = Console()
+        self.console = _console()
         self.failed = False
 
     @cached_property
@@ -37,7 +46,7 @@ class Session:
             database_url=os.environ.get("ONEFACT_DATABASE_URL") or None,
             actor=self.named or acting(),
             purpose=self.purpose or "",
-            via="cli",
+            via=self.via,
         )
 
     @property
@@ -75,6 +84,12 @@ class Session:
             **detail,
         )
 
+    def missed(self, what: str, wanted: str) -> None:
+        """Note that somebody asked for a person or thing that is not there: who tries numbers is seen."""
+        from onefact.acting import named
+
+        self.read(what, "master", count=0, wanted=named(self.home, wanted))
+
     def emit(self, document: Any) -> None:
         """Print the JSON document of a verb."""
         self.console.file.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
@@ -87,6 +102,15 @@ class Session:
     def fail(self) -> None:
         """Remember that part of the work failed: the exit code will not be 0."""
         self.failed = True
+
+
+WIDE = 200
+"""Columns of what is piped or kept in a file: nobody's window cuts it, so tables need not be folded at 80."""
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=WIDE)
 
 
 def session_of(

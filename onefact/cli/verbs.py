@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onefact.cli import show
-from onefact.cli.errors import PartlyFailed
+from onefact.cli.errors import NeedsPerson, PartlyFailed
 from onefact.cli.session import Session
+from onefact.masking import mask, mask_keys
+from schemas.entities import ENTITIES
+
+if TYPE_CHECKING:
+    from onefact.delivery.pusher import Pushed
+    from onefact.trace import Trace
 
 
-def pull(session: Session, systems: Sequence[str] | None) -> None:
+def pull(session: Session, systems: Sequence[str] | None, *, dry_run: bool = False) -> None:
     """Pull and show a row per system."""
     from onefact import pull as verb
 
     with show.progress(len(session.home.chosen(systems)), session.as_json) as (bar, task):
-        results = verb.pull(session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
+        results = verb.pull(
+            session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"), dry_run=dry_run
+        )
     if session.as_json:
         session.emit(
             [{"system": r.system_id, "batch": r.batch_id, "error": r.error, **asdict(r.counts)} for r in results]
         )
     else:
         show.pulled(session.console, results)
+        _rehearsed(session, dry_run)
     _fail_if(any(r.error for r in results))
 
 
-def consolidate(session: Session) -> None:
+def consolidate(session: Session, *, dry_run: bool = False) -> None:
     """Consolidate and show what changed."""
     from onefact import consolidate as verb
 
-    done = verb.consolidate(session.home)
+    done = verb.consolidate(session.home, dry_run=dry_run)
     if session.as_json:
         session.emit(asdict(done))
         return
@@ -39,6 +49,12 @@ def consolidate(session: Session) -> None:
         f"Changes planned for systems: {done.planned}, replaced by newer plans: {done.superseded}."
     )
     session.console.print("Master: " + ", ".join(f"{n} {e}" for e, n in done.entities.items()))
+    _rehearsed(session, dry_run)
+
+
+def _rehearsed(session: Session, dry_run: bool) -> None:
+    if dry_run:
+        session.console.print("A rehearsal: nothing was kept and nothing was sent.")
 
 
 def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: bool, follow: bool = False) -> None:
@@ -64,6 +80,7 @@ def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: b
     else:
         show.pushed(session.console, results)
     _fail_if(any(r.error for r in results))
+    _ask_if(results)
 
 
 def _follow(session: Session, systems: Sequence[str] | None) -> None:
@@ -101,13 +118,16 @@ def _change(change: object, full: bool) -> dict[str, object]:
     }  # fmt: skip
 
 
-def run(session: Session, systems: Sequence[str] | None) -> None:
+def run(session: Session, systems: Sequence[str] | None, *, dry_run: bool = False) -> None:
     """Run the whole road once."""
     from onefact import road
 
     with show.progress(0, session.as_json) as (bar, task):
         done = road.run(
-            session.home, systems, lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n))
+            session.home,
+            systems,
+            lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n)),
+            dry_run=dry_run,
         )
     if session.as_json:
         session.emit({
@@ -123,7 +143,9 @@ def run(session: Session, systems: Sequence[str] | None) -> None:
         )
         show.pushed(session.console, done.pushed)
         session.console.print("  ".join(f"{step} {seconds:.1f} s" for step, seconds in done.seconds.items()))
+        _rehearsed(session, dry_run)
     _fail_if(bool(done.errors))
+    _ask_if(done.pushed)
 
 
 def replay(session: Session, since: str, until: str, systems: Sequence[str] | None, dry_run: bool) -> None:
@@ -161,8 +183,16 @@ def enter(session: Session, entity: str, field: str, value: str, *, dry_run: boo
     from onefact import consolidate as consolidation
     from onefact import enter as verb
     from onefact import push
+    from onefact.acting import acted, named
 
-    entered = verb.enter(session.home, entity, field, value, actor=session.actor, dry_run=dry_run)
+    try:
+        entered = verb.enter(session.home, entity, field, value, actor=session.actor, dry_run=dry_run)
+    except verb.EntryRefused:
+        tried = named(session.home, entity)
+        acted(
+            session.home, "enter", "master", count=0, actor=session.actor, outcome="refused", field=field, wanted=tried
+        )
+        raise
     if dry_run:
         session.read("enter --dry-run", entered.entity_type, [entered.master_id], field=field)
         if session.as_json:
@@ -209,18 +239,38 @@ def trace(session: Session, entity: str, field: str | None, full: bool) -> None:
 
     found = enter.find(session.home, entity)
     if not found:
-        raise enter.EntryRefused("No golden record has this id, number, name or phone.")
+        session.missed("trace", entity)
+        raise enter.EntryRefused(enter.NOBODY)
     if len(found) > 1 and not session.as_json:
         session.console.print(
-            f"{len(found)} golden records fit; showing the first. All: {', '.join(enter.names(found))}"
+            f"有 {len(found)} 个对象符合，只显示第一个。全部：{'、'.join(enter.names(found))}", highlight=False
         )
     traced = verb.trace(session.home, found[0], field)
-    in_full = full or session.as_json
-    session.read("trace", found[0].entity_type, [found[0].master_id], full=in_full, field=field, fitting=len(found))
+    session.read("trace", found[0].entity_type, [found[0].master_id], full=full, field=field, fitting=len(found))
     if session.as_json:
-        session.emit(asdict(traced))
+        session.emit(asdict(traced) if full else mask_keys(asdict(_masked(traced))))
     else:
         show.trace(session.console, traced, full)
+
+
+def _masked(traced: Trace) -> Trace:
+    """A trace with the values as they may be shown."""
+    entity = ENTITIES[traced.found.entity_type]
+    from onefact.enter import TITLES
+
+    title = entity.field(TITLES[traced.found.entity_type])
+    return replace(
+        traced,
+        found=replace(traced.found, name=mask(title, traced.found.name) if traced.found.name else ""),
+        fields=tuple(
+            replace(
+                f,
+                value=None if f.value is None else mask(entity.field(f.field), f.value),
+                claims=tuple(replace(c, value=mask(entity.field(f.field), c.value)) for c in f.claims),
+            )
+            for f in traced.fields
+        ),
+    )
 
 
 def address(session: Session, place: str, limit: int) -> None:
@@ -257,22 +307,27 @@ def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None
             "rows": [dict(zip(names, r, strict=True)) for r in rows],
         })  # fmt: skip
         return
+    told = [(system, show.LEVELS.get(level, level), rule, n) for system, level, rule, n in counts]
+    session.console.print(show.table("退回统计", ["系统", "级别", "规则", "条数"], told, numeric=["条数"]))
+    lines = [(system, show.LEVELS.get(level, level), *rest) for system, level, *rest in rows]
     session.console.print(
-        show.table("Rejects by rule (退回统计)", ["system", "level", "rule", "n"], counts, numeric=["n"])
-    )
-    session.console.print(
-        show.table(f"First {limit} (退回清单)", ["system", "level", "rule", "place", "column", "reason"], rows)
+        show.table(f"退回清单（前 {limit} 条）", ["系统", "级别", "规则", "位置", "列", "原因"], lines)
     )
 
 
-def rebuild(session: Session) -> None:
+def rebuild(session: Session, *, dry_run: bool = False) -> None:
     """Make the working copy again."""
     from onefact import rebuild as verb
 
     with show.progress(0, session.as_json) as (bar, task):
-        done = verb.rebuild(session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
+        done = verb.rebuild(
+            session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"), dry_run=dry_run
+        )
     if session.as_json:
         session.emit(asdict(done))
+    elif done.consolidated is None:
+        session.console.print(f"{done.batches} batches with {done.records} records are there and can be read again.")
+        _rehearsed(session, dry_run)
     else:
         session.console.print(
             f"Rebuilt from {done.batches} batches, {done.records} records; golden records changed: {done.consolidated.changed}."
@@ -317,6 +372,12 @@ def stop(session: Session) -> None:
     session.home.close()
     stopped = postgres.stop(session.home.path)
     session.console.print("Stopped: sandbox" + (" and PostgreSQL." if stopped else "."))
+
+
+def _ask_if(results: Sequence[Pushed]) -> None:
+    """Tell by the exit code that a system refused something: nothing is in trouble, but somebody has to look."""
+    if any(r.states.get(state) for r in results for state in ("rejected", "conflict", "dead")):
+        raise NeedsPerson
 
 
 def _fail_if(failed: bool) -> None:

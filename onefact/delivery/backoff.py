@@ -24,7 +24,10 @@ class Backoff:
     longest: float = 3600.0
     attempts: int = 8
 
-    def pause(self, attempt: int) -> Pause:
-        """Return when to try again after the given attempt (counted from 1) has failed."""
+    def pause(self, attempt: int, asked: float | None = None) -> Pause:
+        """Return when to try again after the given attempt (counted from 1) has failed.
+
+        `asked` seconds are what the target wishes (Retry-After): never sooner, whatever we would have chosen.
+        """
         within = min(self.longest, self.first * 2 ** min(attempt - 1, 30))
-        return Pause(seconds=self.random() * within, spent=attempt >= self.attempts)
+        return Pause(seconds=max(self.random() * within, asked or 0.0), spent=attempt >= self.attempts)

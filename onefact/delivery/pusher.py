@@ -188,7 +188,7 @@ class Pusher:
                 outcomes = recover(self._manifest, connector, doubtful, self._withheld(doubtful))
             # What is sent again at once has lost no try; what nobody can look up is asked about less and less often.
             pauses = {
-                c.change.change_id: self._settings.backoff.pause(c.attempt)
+                c.change.change_id: self._settings.backoff.pause(c.attempt, o.retry_after)
                 if o.state == "no_answer" else Pause(spent=c.attempt >= self._settings.backoff.attempts)
                 for c, o in _paired(doubtful, outcomes)
             }  # fmt: skip
@@ -204,8 +204,8 @@ class Pusher:
             outcomes, error = _outcomes(self._manifest, connector, changes)
         attempts = {c.change.change_id: c.attempt for c in claimed}
         pauses = {
-            o.change_id: Pause(counted=False) if o.code == "system_error"
-            else self._settings.backoff.pause(attempts[o.change_id])
+            o.change_id: Pause(seconds=o.retry_after or 0.0, counted=False) if o.code == "system_error"
+            else self._settings.backoff.pause(attempts[o.change_id], o.retry_after)
             for o in outcomes
         }  # fmt: skip
         outcomes, rebased, merged = self._merged(changes, outcomes)
@@ -269,7 +269,10 @@ class Pusher:
             settled = [o for o in connector.follow_up(receipts) if o.state != "sent"]
             if settled:
                 kept = answers.keep(self._home.path, settled)
-                pauses = {o.change_id: self._settings.backoff.pause(by_id[o.change_id].attempts) for o in settled}
+                pauses = {
+                    o.change_id: self._settings.backoff.pause(by_id[o.change_id].attempts, o.retry_after)
+                    for o in settled
+                }
                 mine = [by_id[o.change_id].change for o in settled]
                 settled, rebased, merged = self._merged(mine, settled)
                 done = outbox.settle(
@@ -331,6 +334,7 @@ def _outcomes(
         error = Trouble(_defect(manifest, problem))
     unanswered = [c.change_id for c in changes if c.change_id not in outcomes]
     if unsent:
-        return [Outcome(i, "planned", "system_error", error.sentence if error else "") for i in unanswered], error
+        words, asked = (error.sentence, error.retry_after) if error else ("", None)
+        return [Outcome(i, "planned", "system_error", words, retry_after=asked) for i in unanswered], error
     missing = [Outcome(i, "no_answer", "no_outcome", "系统没有给出这一条的结果") for i in unanswered]
     return [*(outcomes[c.change_id] for c in changes if c.change_id in outcomes), *missing], error

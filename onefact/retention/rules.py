@@ -44,6 +44,7 @@ def _all() -> Mapping[str, Rule]:
             Rule("sharing", "共享记录（投递、拒绝流动、原始应答）", YEARS_3, YEARS_3, sharing, "办结时间"),
             Rule("entries", "已被更新的录入", YEARS_3, MONTHS_6, logs, "录入时间"),
             Rule("tickets", "已结纠错工单", YEARS_3, MONTHS_6, logs, "结案时间"),
+            Rule("golden", "主数据历史（被替换的取值）", YEARS_3, 0, shortest, "被替换的时间"),
             Rule("identity", "归属历史", 10 * 365, 0, shortest, "终止时间"),
             Rule("findings", "已消除的核对发现", 365, 0, shortest, "消除时间"),
             Rule("landing", "着陆区原始文件（已无现行记录依据它）", 30, 0, shortest, "接收时间"),

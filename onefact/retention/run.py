@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -15,6 +15,7 @@ from onefact.retention.rules import RULES
 from onefact.retention.settings import Retention, load
 from warehouse import sealed
 from warehouse.sealed import checkpoint, keys
+from warehouse.sealed.chain import stamp
 from warehouse.sealed.checkpoint import Checkpoint
 from warehouse.tables import SEALED_LOG
 
@@ -81,7 +82,7 @@ def _moments(home: Home, settings: Retention) -> dict[str, datetime]:
 
 def _cut(home: Home, connection: sa.Connection, before: datetime) -> Checkpoint | None:
     """The newest checkpoint all of whose rows have run out."""
-    moment = f"{before.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+    moment = stamp(before)
     c = SEALED_LOG.c
     kept = connection.execute(sa.select(sa.func.min(c.seq)).where(c.at >= moment)).scalar()
     first = connection.execute(sa.select(sa.func.min(c.seq))).scalar()

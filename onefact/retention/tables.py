@@ -66,6 +66,7 @@ TARGETS = (
         "tickets", "ticket", "ticket_id",
         "t.closed_at < :before AND NOT EXISTS (SELECT 1 FROM ticket_event e WHERE e.ticket_id = t.ticket_id)",
     ),
+    Target("golden", "golden_history", "history_id", "t.until < :before", prefix=True),
     Target("identity", "crosswalk_history", "history_id", "t.until < :before", prefix=True),
     Target("findings", "finding", "finding_id", "t.closed_at < :before"),
 )  # fmt: skip

@@ -64,11 +64,15 @@ def show_one(request: Request, home: OfHome, account: Current, connection: Datab
         connection, account, "read", row.entity_type, [row.master_id], purpose="查看投递", detail={"change": change_id}
     )
     decides = account.role == "steward"
-    return page(
+    answer = page(
         request, "outbox/show.html", row=row, steps=steps, values=values, key=mask_key(row.record_key or ""),
         manifest=home.manifests.get(row.system_id), may_retry=decides and row.state in RETRIED,
         may_cancel=decides and row.state in CANCELLED,
     )  # fmt: skip
+    logged(
+        connection, account, "read", row.entity_type, [row.master_id], purpose="查看投递", detail={"change": change_id}
+    )
+    return answer
 
 
 @router.post("/outbox/{change_id}", name="outbox.decide")
@@ -88,9 +92,6 @@ def decide(
             verb.cancel(home, [change_id], [], [], account.login, why.strip() or None)
     except verb.NoSuchChange as unknown:
         raise Unknown from unknown
-    with home.engine.begin() as connection:
-        purpose = why.strip() or ("重试投递" if what == "retry" else "撤销投递")
-        logged(connection, account, what, "change", [str(change_id)], purpose=purpose)
     return RedirectResponse(request.app.url_path_for("outbox.show", change_id=change_id), status_code=303)
 
 

@@ -70,12 +70,13 @@ def rule(request: Request, home: OfHome, account: Current, connection: Database,
         raise Unknown from unknown
     except (read.NoRunYet, read.SnapshotGone):
         total, rows = 0, []
-    logged(connection, account, "read", "rule", [rule_id], purpose="核查数据质量", count=len(rows))
     result = read.rule_results(home).get(rule_id)
-    return page(
+    answer = page(
         request, "quality/rule.html", rule=declared, result=result, total=total, rows=rows, limit=SHOWN, mask_key=mask_key,
         manifests=home.manifests, name=dimension_name,
     )  # fmt: skip
+    logged(connection, account, "read", "rule", [rule_id], purpose="核查数据质量", count=len(rows))
+    return answer
 
 
 @router.get("/quality/rules/{rule_id}/failing.xlsx", name="quality.export")

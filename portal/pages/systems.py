@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from onefact import outbox, status
-from portal.access import Current, OfHome, Unknown, logged
+from portal.access import Current, OfHome, Unknown
 from portal.view import page
 from warehouse.outbox import targets
 
@@ -45,9 +45,7 @@ def hold(
     """Stop writing to a system."""
     if system_id not in home.manifests or not why.strip():
         raise Unknown
-    outbox.hold(home, system_id, f"{account.login}：{why.strip()}")
-    with home.engine.begin() as connection:
-        logged(connection, account, "hold", "system", [system_id], purpose=why.strip())
+    outbox.hold(home, system_id, why.strip(), account.login)
     return RedirectResponse(request.app.url_path_for("systems.show", system_id=system_id), status_code=303)
 
 
@@ -57,8 +55,6 @@ def release(request: Request, home: OfHome, account: Current, system_id: str) ->
     if system_id not in home.manifests:
         raise Unknown
     outbox.release(home, system_id, account.login)
-    with home.engine.begin() as connection:
-        logged(connection, account, "release", "system", [system_id], purpose="放行系统")
     return RedirectResponse(request.app.url_path_for("systems.show", system_id=system_id), status_code=303)
 
 

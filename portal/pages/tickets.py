@@ -65,12 +65,13 @@ def show_one(request: Request, home: OfHome, account: Current, connection: Datab
         raise Unknown from unknown
     field = ENTITIES[ticket.entity_type].field(ticket.field)
     value = shown(account, field, ticket.value, in_list=True)
-    told = {"ticket": ticket_id, "field": ticket.field}
-    logged(connection, account, "read", ticket.entity_type, [ticket.master_id], purpose="办理纠错工单", detail=told)
-    return page(
+    shown_page = page(
         request, "tickets/show.html", ticket=ticket, events=events, words=EVENTS, field=field, value=value, entity=ENTITIES[ticket.entity_type],
         authority=home.manifests.get(ticket.authority), may_answer=account.role == "steward" and ticket.state == "open",
     )  # fmt: skip
+    told = {"ticket": ticket_id, "field": ticket.field}
+    logged(connection, account, "read", ticket.entity_type, [ticket.master_id], purpose="办理纠错工单", detail=told)
+    return shown_page
 
 
 @router.post("/tickets/{ticket_id}", name="tickets.answer")
@@ -87,6 +88,4 @@ def answer(
         verb.answer(home, ticket_id, what, account.login, words.strip())
     except verb.NoSuchTicket as unknown:
         raise Unknown from unknown
-    with home.engine.begin() as connection:
-        logged(connection, account, "ticket", "ticket", [str(ticket_id)], purpose="办理纠错工单", detail={"what": what})
     return RedirectResponse(request.app.url_path_for("tickets.show", ticket_id=ticket_id), status_code=303)

@@ -47,9 +47,10 @@ def found(
         for m in matches
     ]
     ids = [m.master_id for m in matches]
-    logged(connection, account, "read", "search", ids, purpose="溯源查找", count=len(ids))
     problem = None if rows else "没有找到。请输入完整的证件号、电话、姓名、代码或主数据编号。"
-    return page(request, "trace/ask.html", found=rows, problem=problem)
+    answer = page(request, "trace/ask.html", found=rows, problem=problem)
+    logged(connection, account, "read", "search", ids, purpose="溯源查找", count=len(ids))
+    return answer
 
 
 @router.get("/trace/{entity_type}/{master_id}", name="trace.show")
@@ -81,13 +82,14 @@ def show(
         "entries": _all(connection, ENTRY, entity_type, master_id, "entered_at"),
         "tickets": _all(connection, TICKET, entity_type, master_id, "opened_at"),
     }
-    logged(connection, account, "read", entity_type, [master_id], purpose="溯源")
     with home.engine.connect() as owner:  # pages cannot read the log in their own role
         readers = sealed.seen_by(owner, entity_type, [master_id], 20) if account.role == "auditor" else []
-    return page(
+    answer = page(
         request, "trace/show.html", entity=entity, golden=golden, fields=fields, mask_key=mask_key, manifests=home.manifests,
         readers=readers, acts=sealed.ACTS, **context,
     )  # fmt: skip
+    logged(connection, account, "read", entity_type, [master_id], purpose="溯源")
+    return answer
 
 
 def _source(home: OfHome, reference: str | None) -> Mapping[str, str]:

@@ -265,6 +265,17 @@ def test_the_nightly_comparison_finds_the_systems_agree(first: dict[str, Any]) -
     assert (told["not_reached"], told["unreadable"]) == ([], 1)
 
 
+def test_the_log_is_signed_and_what_has_run_out_goes(first: dict[str, Any], home: Path) -> None:
+    done = run("checkpoint")
+    assert done.state == "success"
+    [told] = returned(done, "checkpoint")
+    assert Path(told["file"]).parent == home / "checkpoints"
+    assert told["rows"] == told["seq"] + 1
+    done = run("retention")
+    assert done.state == "success"
+    assert returned(done, "retention") == [{"expired": {}}]
+
+
 def test_a_replay_is_a_dry_run_unless_told_otherwise(first: dict[str, Any]) -> None:
     today = time.strftime("%Y-%m-%d")
     done = run("replay", **{"from": "2026-01-01", "to": today, "systems": ["party_member"]})

@@ -24,6 +24,9 @@ PAGES = sorted(
         "login.provider.back",
         "login.code",
         "reveal.ask",
+        "bulk.template",
+        "bulk.bad",
+        "forms.file",
     }
 )
 """Names of all pages; files to take away and steps of signing in are no pages."""

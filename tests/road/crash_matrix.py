@@ -7,10 +7,13 @@ change must have been applied exactly once, in order, be known as ours, and be v
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from fleet import Fleet
 from target_model import PowerCut
@@ -51,9 +54,45 @@ class Tally:
     seconds: float = 0.0
 
 
-def matrix(fleet: Fleet, kind: str, chosen: Iterable[Schedule], seed: int = 1, limit: float = 1e9) -> Tally:
+class Journal:
+    """What ran already, one JSON document a line: a matrix of hours may be stopped and gone on with.
+
+    Without a file it remembers nothing.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        lines = path.read_text("utf-8").splitlines() if path and path.exists() else []
+        self._ran = {(d["kind"], d["what"], tuple(d["schedule"])): d for d in map(json.loads, lines)}
+
+    def once(
+        self, kind: str, what: str, schedule: Schedule, ran: Callable[[], tuple[list[str], bool]]
+    ) -> tuple[list[str], bool, float]:
+        """Return (what went wrong, whether the last cut was reached, seconds), from the file or by running it now."""
+        told = self._ran.get((kind, what, schedule))
+        if told is None:
+            begin = time.perf_counter()
+            wrong, reached = ran()
+            told = {
+                "kind": kind, "what": what, "schedule": schedule, "wrong": wrong, "reached": reached,
+                "seconds": round(time.perf_counter() - begin, 3),
+            }  # fmt: skip
+            if self._path:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(told) + "\n")
+        return told["wrong"], told["reached"], told["seconds"]
+
+
+def matrix(
+    fleet: Fleet,
+    kind: str,
+    chosen: Iterable[Schedule],
+    seed: int = 1,
+    limit: float = 1e9,
+    journal: Journal | None = None,
+) -> Tally:
     """Run schedules; a sequence whose cut was not reached is the same as the shorter one, and is not run again."""
-    tally, chance, unreached = Tally(kind), random.Random(seed), set[Schedule]()
+    tally, unreached, journal = Tally(kind), set[Schedule](), journal or Journal()
     begin = time.perf_counter()
     for number, schedule in enumerate(chosen):
         if time.perf_counter() - begin > limit:
@@ -62,23 +101,30 @@ def matrix(fleet: Fleet, kind: str, chosen: Iterable[Schedule], seed: int = 1, l
         if any(schedule[:n] in unreached for n in range(1, len(schedule))):
             continue
         tally.ran += 1
-        wrong, reached = run(fleet, kind, schedule, number, chance)
+        chance = random.Random(f"{seed} {schedule}")
+        ran = partial(run, fleet, kind, schedule, number, chance)
+        wrong, reached, seconds = journal.once(kind, "cuts", schedule, ran)
+        tally.seconds += seconds
         tally.cuts += len(schedule) if reached else len(schedule) - 1
         if not reached:
             unreached.add(schedule)
         tally.violations += [(schedule, w) for w in wrong]
-    tally.seconds = time.perf_counter() - begin
     return tally
 
 
-def whole(fleet: Fleet, kind: str, cuts: int, limit: float = 1e9) -> Tally:
+def whole(fleet: Fleet, kind: str, cuts: int, limit: float = 1e9, journal: Journal | None = None) -> Tally:
     """The matrix, and with a power cut at each step: an edit of others that must stay, a record that is made once."""
-    tally = matrix(fleet, kind, schedules(kind, cuts), limit=limit)
+    journal = journal or Journal()
+    tally = matrix(fleet, kind, schedules(kind, cuts), limit=limit, journal=journal)
     if fleet.kinds[kind].reads:
         for number, step in enumerate((None, *steps_of(kind))):
-            tally.violations += [((step or "no cut",), w) for w in foreign(fleet, kind, step, number)]
-            tally.violations += [((step or "no cut",), w) for w in creation(fleet, kind, step)]
-            tally.ran, tally.stood_for = tally.ran + 2, tally.stood_for + 2
+            at = (step or "no cut",)
+            for what, test in (
+                ("foreign", partial(foreign, fleet, kind, step, number)), ("creation", partial(creation, fleet, kind, step)),
+            ):  # fmt: skip
+                wrong, _, seconds = journal.once(kind, what, at, lambda test=test: (test(), True))  # type: ignore[misc]
+                tally.violations += [(at, w) for w in wrong]
+                tally.ran, tally.stood_for, tally.seconds = tally.ran + 1, tally.stood_for + 1, tally.seconds + seconds
     return tally
 
 

@@ -63,6 +63,8 @@ class Pace:
 
 def pace(fleet: Fleet, kind: str, changes: int) -> Pace:
     """Push so many changes; then have the connector alone, and where there is one a bare client, write as many."""
+    fleet.plan(kind, 0, fleet.held(kind, 0) if fleet.kinds[kind].reads else None, fleet.fresh())
+    fleet.push(kind, lease=300)  # what is only done once in a process is no matter of pace
     ids = [
         fleet.plan(kind, n, fleet.held(kind, n) if fleet.kinds[kind].reads else None, fleet.fresh())
         for n in range(changes)

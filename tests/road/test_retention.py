@@ -11,12 +11,15 @@ from road_support import Town, citizen, flat, row
 from onefact import log, retention
 from onefact.consolidate import consolidate
 from onefact.enter import enter
+from onefact.past.answer import SAME, trace_on
 from onefact.pull import pull
 from onefact.push import push
 from onefact.rebuild import rebuild
 from onefact.retention.rules import MONTHS_6, YEARS_3
 from onefact.retention.run import LogUnsound
 from onefact.retention.settings import RetentionUnreadable
+from onefact.scheduled import inventory, verbs
+from onefact.scheduled.errors import NeedsAPerson
 from warehouse import outbox, sealed
 from warehouse.sealed import ledgers
 
@@ -78,15 +81,17 @@ def test_nothing_has_run_out_at_first(lived: Town) -> None:
 def test_what_has_run_out_goes_with_its_proof(lived: Town) -> None:
     later(lived)
     town, home = lived, lived.home
-    before = {t: left(town, t) for t in ("delivery", "outbox", "refusal", "entry")}
+    before = {t: left(town, t) for t in ("delivery", "outbox", "refusal", "entry", "golden_history")}
     assert before["delivery"] > 0
     assert before["outbox"] > 0
+    assert before["golden_history"] > 0
     announced = gone(retention.due(home))
     assert {t: left(town, t) for t in before} == before  # only said
     done = gone(retention.run(home))
     # A change has run out only when its steps have gone; the announcement cannot know that yet.
     assert done == announced | {"outbox": before["outbox"]}
     assert (left(town, "delivery"), left(town, "outbox"), left(town, "entry")) == (0, 0, 1)
+    assert left(town, "golden_history") == 0
     with home.engine.connect() as connection:
         proofs = {r.subjects[0]: r for r in sealed.entries(connection, act="expire")}
     assert proofs["delivery"].count == before["delivery"]
@@ -108,6 +113,7 @@ def test_an_entry_goes_only_when_a_newer_one_stands(lived: Town) -> None:
 
 def test_a_batch_stays_while_a_record_rests_on_it(lived: Town) -> None:
     home = lived.home
+    asked = home.now()
     lived.write(
         "sg_etong",
         [
@@ -135,6 +141,9 @@ def test_a_batch_stays_while_a_record_rests_on_it(lived: Town) -> None:
         [proof] = sealed.entries(connection, act="expire")
     register = lived.query("SELECT sha256, folder FROM batch WHERE batch_id = %s", held[0]["batch_id"])[0]
     assert (register["folder"], register["sha256"]) == (None, proof.detail["hash"])
+    told = trace_on(home, WANG, asked.isoformat(), "phone").fields[0]
+    assert (told.value, told.check) == ("13900000006", SAME)  # an entry decided it, and that stands
+    assert any(c.claim.system_id == "sg_etong" for c in told.claims) is False  # what was deleted cannot be shown
     rebuild(home)  # what is left is enough
     assert lived.golden() == golden
 
@@ -192,6 +201,32 @@ def test_the_database_lets_nothing_go_without_its_proof(lived: Town, how: str) -
             connection.execute(sa.text("DELETE FROM delivery"))
 
 
+def test_a_scheduler_signs_and_deletes_and_stops_for_a_person(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = town.home
+    town.write("volunteer", [row("V1", "李娜", phone="13900000003")])
+    pull(home)
+    monkeypatch.setenv("ONEFACT_HOME", str(home.path))
+    monkeypatch.setenv(inventory.VARIABLE, str(home.systems))
+    monkeypatch.setenv("ONEFACT_DATABASE_URL", str(home.database_url))
+    monkeypatch.setenv("ONEFACT_CHECKPOINTS", str(home.path / "elsewhere"))
+    monkeypatch.delenv("ONEFACT_ACTOR", raising=False)
+    told = verbs.checkpoint()
+    assert told["rows"] == told["seq"] + 1  # the checkpoint is noted behind what it signs
+    assert list((home.path / "elsewhere").glob("checkpoint-*.json"))
+    with home.engine.connect() as connection:
+        last = sealed.entries(connection, limit=1)[0]
+    assert (last.act, last.actor, last.via) == ("checkpoint", "airflow", "schedule")
+    assert verbs.retention() == {"expired": {}}
+    (home.path / "retention.yaml").write_text("sharing: 30", encoding="utf-8")
+    with pytest.raises(NeedsAPerson, match="法定下限"):
+        verbs.retention()
+    with home.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE sealed_log DISABLE TRIGGER USER"))
+        connection.execute(sa.text("UPDATE sealed_log SET body = replace(body, 'airflow', 'nobody1')"))
+    with pytest.raises(NeedsAPerson, match="onefact log verify"):
+        verbs.checkpoint()
+
+
 def test_a_change_in_a_sealed_ledger_is_seen_in_its_portion(lived: Town) -> None:
     home = lived.home
     assert log.verify(home).sound
@@ -207,13 +242,11 @@ def test_a_change_in_a_sealed_ledger_is_seen_in_its_portion(lived: Town) -> None
 
 def test_a_seal_takes_only_what_is_new_and_does_not_wait_for_a_writer(lived: Town) -> None:
     home = lived.home
-    with home.engine.begin() as connection:
-        assert ledgers.seal(connection, actor="timer") == 0
+    assert ledgers.seal(home.engine, actor="timer") == 0
     push(home)
     with home.engine.begin() as writer:
         writer.execute(sa.text("UPDATE outbox SET code = 'busy' WHERE change_id = (SELECT min(change_id) FROM outbox)"))
-        with home.engine.begin() as connection:
-            assert ledgers.seal(connection, actor="timer") == 0  # the step is not committed: left for the next time
-    with home.engine.begin() as connection:
-        assert ledgers.seal(connection, actor="timer") == 1
+        assert ledgers.seal(home.engine, actor="timer") == 0  # the step is not committed: left for the next time
+    assert ledgers.seal(home.engine, actor="timer") == 1
+    assert ledgers.seal(home.engine, actor="timer") == 0
     assert log.verify(home).sound

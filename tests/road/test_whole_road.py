@@ -147,9 +147,9 @@ def test_what_a_worker_may_decide_counts_and_the_rest_waits(running: Town) -> No
     ("wanted", "field", "value", "words"),
     [
         (WANG, "phone", "1390000", "phone"),
-        ("13912345678", "phone", "13900000001", "No golden record"),
-        (WANG, "fone", "13900000001", "Did you mean phone"),
-        (WANG, "uscc", "x", "has no field 'uscc'"),
+        ("13912345678", "phone", "13900000001", "没有这个编号"),
+        (WANG, "fone", "13900000001", "是否指 phone"),
+        (WANG, "uscc", "x", "没有字段 uscc"),
     ],
 )
 def test_a_wrong_entry_is_refused_without_telling_who(
