@@ -68,6 +68,8 @@ def acted(
     **detail: Any,
 ) -> None:
     """Note an act in a transaction of its own: a reading before it is shown, a run when it is done."""
+    if home.scratch is not None:
+        detail["dry_run"] = True
     made = act_of(
         home, act, subject_type, subjects, count=count, actor=actor, purpose=purpose, outcome=outcome, **detail
     )

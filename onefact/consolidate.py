@@ -23,6 +23,7 @@ from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from onefact.quality import gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
+from schemas.records import Change
 from warehouse import address_tree, entries, findings, golden, judgements, shadow, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import count
@@ -50,6 +51,8 @@ class Consolidated:
     planned: int = 0
     superseded: int = 0
     new_texts: int = 0
+    changes: tuple[Change, ...] = ()
+    """What was planned, field by field; told by a dry run only."""
 
     @property
     def changed(self) -> int:
@@ -72,7 +75,7 @@ def consolidate(home: Home) -> Consolidated:
         linked_by = models_of(home)
         if not _any_touched(con) and not linked_by.changed(con):
             _taken(home, con, run_id, fresh)
-            return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
+            return Consolidated(run_id, entities=_totals(con), planned=_lost(home, run_id))
         gate.hold(home, con, run_id)
         _load_inputs(home, con, master)
         texts = derive(con, linked_by, lambda: shadow.load(con, master))
@@ -84,10 +87,11 @@ def consolidate(home: Home) -> Consolidated:
             crosswalk="crosswalk_now",
         )
         result = _publish(home, con, run_id, texts, fresh)
-        tickets.settle(home, run_id)
+        if home.scratch is None:
+            tickets.settle(home, run_id)
         working_copy.commit(con, run_id)
         judgements.applied(con)
-        lost = findings.plan_lost(home.engine, run_id)
+        lost = _lost(home, run_id)
         done = replace(result, entities=_totals(con), planned=result.planned + lost)
     acted(home, "consolidate", "run", [run_id], count=done.changed, planned=done.planned)
     return done
@@ -170,12 +174,32 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection, master: MasterReade
 
 def _taken(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, fresh: Sequence[str]) -> None:
     """Say of entries that they were looked at, where they changed nothing."""
-    if fresh:
+    if fresh and home.scratch is None:
         with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
             publisher.taken(fresh)
 
 
+class _Rehearsed(Exception):
+    """Takes back the transaction of a dry run, and carries what it would have done."""
+
+    def __init__(self, result: Consolidated) -> None:
+        self.result = result
+
+
+def _lost(home: Home, run_id: str) -> int:
+    return findings.plan_lost(home.engine, run_id) if home.scratch is None else 0
+
+
 def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str]) -> Consolidated:
+    try:
+        return _published(home, con, run_id, texts, fresh)
+    except _Rehearsed as rehearsed:
+        return rehearsed.result
+
+
+def _published(
+    home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str]
+) -> Consolidated:
     with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
@@ -193,5 +217,7 @@ def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)
+        if home.scratch is not None:
+            raise _Rehearsed(replace(result, changes=tuple(publisher.planned_now())))
         publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})
     return result

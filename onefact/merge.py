@@ -48,7 +48,7 @@ def merge(home: Home, one: str, other: str, *, actor: str, reason: str | None) -
         JudgementRefused: an id is unknown, both are one already, or they are of different types.
     """
     by = By(actor, reason, home.now())
-    with home.engine.begin() as connection:
+    with home.change() as connection:
         a, b = entity_of(connection, one), entity_of(connection, other)
         if a.entity_type != b.entity_type:
             raise JudgementRefused(
@@ -84,7 +84,7 @@ def unmerge(home: Home, master_id: str, *, actor: str, reason: str | None) -> Ju
         JudgementRefused: the id is unknown or still stands, or none of its records is left in its heir.
     """
     by = By(actor, reason, home.now())
-    with home.engine.begin() as connection:
+    with home.change() as connection:
         heir, former = _former(connection, master_id)
         here, rest = heir.part(former), heir.part(set(heir.rules) - former)
         if not here.rules or not rest.rules:
@@ -133,7 +133,7 @@ def split(home: Home, master_id: str, records: Sequence[str], *, actor: str, rea
         JudgementRefused: the id is unknown, a record is not one of its records, or nothing would be left.
     """
     by = By(actor, reason, home.now())
-    with home.engine.begin() as connection:
+    with home.change() as connection:
         whole = entity_of(connection, master_id)
         named = _named(whole, records)
         off, rest = whole.part(named), whole.part(set(whole.rules) - named)

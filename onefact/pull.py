@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from queue import Queue
 
@@ -74,7 +75,10 @@ Progress = Callable[[str, int], None]
 
 
 def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | None = None) -> list[Pulled]:
-    """Pull the given systems (all readable ones when None) and return one result per system."""
+    """Pull the given systems (all readable ones when None) and return one result per system.
+
+    In a dry run (`onefact.rehearse`) they are read and counted; no batch is registered and no cursor moves.
+    """
     manifests = [m for m in home.chosen(systems) if m.capabilities.read != "none"]
     cursors = _cursors(home)
     pulled_at = home.stamp()
@@ -145,6 +149,7 @@ def _read(
     try:
         permitted(manifest, home.now().date())
         may_read(manifest, authorised)
+        _open(manifest, home.now())
         with LandingWriter(home.landing, manifest.id, batch_id) as writer:
             for page, decoded in _pages(home, manifest, cursors, pulled_at, decoding, authorised):
                 if stop.is_set():
@@ -160,6 +165,20 @@ def _read(
             f"Run `onefact systems check` on its manifest; if that passes, report this."
         )
     queue.put(_End(landed, error, transient))
+
+
+def _open(manifest: Manifest, now: datetime) -> None:
+    """Raise when the system may not even be read now (maintenance with `reading: false`); later it may."""
+    if not manifest.readable_at(now):
+        opens = f"{manifest.readable_from(now):%m-%d %H:%M}"
+        remedy = f"It can be read again at {opens}; the next run reads it by itself."
+        raise Maintained(manifest.id, "maintenance", "the system is being maintained and may not be read", remedy)
+
+
+class Maintained(ConnectorError):
+    """The manifest says that the system is left alone now."""
+
+    transient = True
 
 
 def _pages(
@@ -247,6 +266,8 @@ def _register(
     snapshots: set[str],
     error: str | None,
 ) -> None:
+    if home.scratch is not None:
+        return
     row = {
         "batch_id": batch_id, "system_id": system_id, "pulled_at": pulled_at, "error": error,
         "folder": str(Path(system_id) / batch_id) if landed else None, "sha256": landed.sha256 if landed else None,

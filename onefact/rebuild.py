@@ -42,8 +42,10 @@ class Rebuilt:
     consolidated: Consolidated
 
 
-def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> Rebuilt:
+def rebuild(home: Home, progress: Callable[[str, int], None] | None = None, *, dry_run: bool = False) -> Rebuilt:
     """Delete the DuckDB file and make it again from the landed batches in their order.
+
+    A dry run checks that every batch is there, whole and readable, counts their records and deletes nothing.
 
     Raises:
         LandingMissing: a batch folder is missing or its SHA-256 differs from the register.
@@ -59,6 +61,8 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None) -> R
         if landing.digest(folder) != batch["sha256"]:
             raise LandingMissing(f"batch {batch['batch_id']}: its landed files differ from the register (SHA-256).")
     _readable(home, [str(batch["folder"]) for batch in batches])
+    if dry_run:
+        return Rebuilt(len(batches), sum(int(b["received"] or 0) for b in batches), Consolidated("dry run"))
     for leftover in home.path.glob("warehouse.duckdb*"):
         leftover.unlink()
     records, authorised = 0, register.load(home).may("in", home.now().date())

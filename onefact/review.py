@@ -184,7 +184,7 @@ def decide(home: Home, number: int, answer: Answer, *, actor: str, reason: str |
     """
     judgement, state = ANSWERS[answer]
     by = By(actor, reason, home.now())
-    with home.engine.begin() as connection:
+    with home.change() as connection:
         connection.execute(sa.select(REVIEW.c.review_id).where(REVIEW.c.review_id == number).with_for_update())
         asked = _question(connection, number)
         if asked.state == "closed":
@@ -246,7 +246,7 @@ def reopen(home: Home, number: int, *, actor: str, reason: str | None) -> Questi
         JudgementRefused: no such question, or nobody has answered it.
     """
     by = By(actor, reason, home.now())
-    with home.engine.begin() as connection:
+    with home.change() as connection:
         asked = _question(connection, number)
         if asked.state not in {state for _, state in ANSWERS.values()}:
             raise JudgementRefused(

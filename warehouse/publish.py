@@ -11,12 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.rows import dict_row
+
 from schemas.derive.sql import as_text, column_type
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType
+from schemas.records import Change
 from warehouse import golden_history, grids, search_keys
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
+from warehouse.outbox.changes import change_of
 from warehouse.tables import WAKE
 from warehouse.transfer import DIALECT
 
@@ -240,6 +244,12 @@ class Publisher(Ledger):
         if planned:
             self._execute(f"SELECT pg_notify('{WAKE}', '')")  # told when the transaction commits
         return planned, superseded
+
+    def planned_now(self) -> list[Change]:
+        """Return the changes that this run has planned in this transaction, for a dry run to show."""
+        cursor = self._pg.cursor(row_factory=dict_row)
+        query = "SELECT * FROM outbox WHERE run_id = %s AND state = 'planned' ORDER BY change_id"
+        return [change_of(row) for row in cursor.execute(query, (self._run,))]
 
     def _run_named(self) -> None:
         """Let the steps that the outbox's triggers write down carry this run."""

@@ -93,19 +93,34 @@ def demo(
 
 
 @app.command()
-def pull(context: typer.Context, system: Systems = None, as_json: Json = False) -> None:
+def pull(
+    context: typer.Context,
+    system: Systems = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and count; keep nothing, mark nothing as read.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Pull new records from systems into landing and standardise them (拉取)."""
     from onefact.cli import verbs
 
-    verbs.pull(_session(context, as_json), system)
+    verbs.pull(_session(context, as_json), system, dry_run)
 
 
 @app.command()
-def consolidate(context: typer.Context, as_json: Json = False) -> None:
+def consolidate(
+    context: typer.Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Work it out on a copy and show what would be planned; keep nothing.")
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="With --dry-run: values in full, not masked.")] = False,
+    purpose: Purpose = None,
+    as_json: Json = False,
+) -> None:
     """Link records, recompute golden records, plan what each system lacks (归集)."""
     from onefact.cli import verbs
 
-    verbs.consolidate(_session(context, as_json))
+    verbs.consolidate(_session(context, as_json, purpose=purpose), dry_run, full)
 
 
 @app.command()
@@ -128,11 +143,20 @@ def push(
 
 
 @app.command()
-def run(context: typer.Context, system: Systems = None, as_json: Json = False) -> None:
+def run(
+    context: typer.Context,
+    system: Systems = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Pull and consolidate on a copy and show what would be pushed.")
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="With --dry-run: values in full, not masked.")] = False,
+    purpose: Purpose = None,
+    as_json: Json = False,
+) -> None:
     """Pull, consolidate and push once (全流程)."""
     from onefact.cli import verbs
 
-    verbs.run(_session(context, as_json), system)
+    verbs.run(_session(context, as_json, purpose=purpose), system, dry_run, full)
 
 
 @app.command()
@@ -278,11 +302,17 @@ def rejects(
 
 
 @app.command()
-def rebuild(context: typer.Context, as_json: Json = False) -> None:
+def rebuild(
+    context: typer.Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check that every landed batch is whole and readable; delete nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Make the working copy again from landing and crosswalk, with the same ids (重建)."""
     from onefact.cli import verbs
 
-    verbs.rebuild(_session(context, as_json))
+    verbs.rebuild(_session(context, as_json), dry_run)
 
 
 @app.command()

@@ -14,6 +14,7 @@ review_app = typer.Typer(help="The pairs that wait for a person, and the answers
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the question, as the list shows it.")]
 Reason = Annotated[str | None, typer.Option(help="Why; kept with the judgement.")]
 Later = Annotated[bool, typer.Option("--later", help="Only record it; the next consolidation applies it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be judged; record nothing.")]
 Full = Annotated[bool, typer.Option("--full", help="Values in full, not masked.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 Entity = Literal["person", "address", "house", "organisation"]
@@ -63,12 +64,13 @@ def review_accept(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """The two are one (判定为同一)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json, actor), number, "accept", reason, later)
+    identity.decide(session_of(context, as_json, actor), number, "accept", reason, later, dry_run)
 
 
 @review_app.command("reject")
@@ -78,12 +80,13 @@ def review_reject(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """The two are not one (判定为不是同一)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json, actor), number, "reject", reason, later)
+    identity.decide(session_of(context, as_json, actor), number, "reject", reason, later, dry_run)
 
 
 @review_app.command("undecided")
@@ -93,12 +96,13 @@ def review_undecided(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """It cannot be told; do not ask again (无法判断)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json, actor), number, "undecided", reason, later)
+    identity.decide(session_of(context, as_json, actor), number, "undecided", reason, later, dry_run)
 
 
 @review_app.command("reopen")
@@ -108,12 +112,13 @@ def review_reopen(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Take an answer back (撤回判定)."""
     from onefact.cli import identity
 
-    identity.reopen(session_of(context, as_json, actor), number, reason, later)
+    identity.reopen(session_of(context, as_json, actor), number, reason, later, dry_run)
 
 
 def merge(
@@ -123,12 +128,13 @@ def merge(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Join two entities that are one (合并)."""
     from onefact.cli import identity
 
-    identity.merge(session_of(context, as_json, actor), one, other, reason, later)
+    identity.merge(session_of(context, as_json, actor), one, other, reason, later, dry_run)
 
 
 def unmerge(
@@ -142,12 +148,13 @@ def unmerge(
     actor: Actor = None,
     reason: Reason = None,
     later: Later = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Undo a merge, or split records off an entity (撤销合并、拆出记录)."""
     from onefact.cli import identity
 
-    identity.unmerge(session_of(context, as_json, actor), master_id, records, reason, later)
+    identity.unmerge(session_of(context, as_json, actor), master_id, records, reason, later, dry_run)
 
 
 def whois(

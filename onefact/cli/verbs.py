@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,16 +15,37 @@ from onefact.masking import mask, mask_keys
 from schemas.entities import ENTITIES
 
 if TYPE_CHECKING:
+    from onefact.consolidate import Consolidated
     from onefact.delivery.pusher import Pushed
+    from onefact.home import Home
     from onefact.trace import Trace
 
 
-def pull(session: Session, systems: Sequence[str] | None) -> None:
+@contextmanager
+def _homed(session: Session, dry_run: bool) -> Iterator[Home]:
+    """The home, or for a dry run one of which nothing lasts."""
+    if not dry_run:
+        yield session.home
+        return
+    from onefact.rehearse import rehearsal
+
+    with rehearsal(session.home) as home:
+        yield home
+    if not session.as_json:
+        session.console.print("（试运行：以上只是演算，什么也没有保存或发送）")
+
+
+def pull(session: Session, systems: Sequence[str] | None, dry_run: bool = False) -> None:
     """Pull and show a row per system."""
+    with _homed(session, dry_run) as home:
+        _pull(session, home, systems)
+
+
+def _pull(session: Session, home: Home, systems: Sequence[str] | None) -> None:
     from onefact import pull as verb
 
     with show.progress(len(session.home.chosen(systems)), session.as_json) as (bar, task):
-        results = verb.pull(session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
+        results = verb.pull(home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
     if session.as_json:
         session.emit(
             [{"system": r.system_id, "batch": r.batch_id, "error": r.error, **asdict(r.counts)} for r in results]
@@ -33,19 +55,30 @@ def pull(session: Session, systems: Sequence[str] | None) -> None:
     _fail_if(any(r.error for r in results))
 
 
-def consolidate(session: Session) -> None:
-    """Consolidate and show what changed."""
+def consolidate(session: Session, dry_run: bool = False, full: bool = False) -> None:
+    """Consolidate and show what changed; a dry run shows what would be planned, field by field."""
     from onefact import consolidate as verb
 
-    done = verb.consolidate(session.home)
-    if session.as_json:
-        session.emit(asdict(done))
-        return
-    session.console.print(
-        f"Golden records written: {sum(done.golden.values())}, ended: {done.ended}. "
-        f"Changes planned for systems: {done.planned}, replaced by newer plans: {done.superseded}."
-    )
-    session.console.print("Master: " + ", ".join(f"{n} {e}" for e, n in done.entities.items()))
+    with _homed(session, dry_run) as home:
+        done = verb.consolidate(home)
+        if done.changes:
+            session.read("consolidate --dry-run", "change", count=len(done.changes), full=full)
+        if session.as_json:
+            session.emit(_consolidated(done, full) | ({"dry_run": True} if dry_run else {}))
+            return
+        session.console.print(
+            f"写入主数据 {sum(done.golden.values())} 条，终止 {done.ended} 条；"
+            f"计划改动 {done.planned} 条，被新计划取代 {done.superseded} 条。"
+        )
+        session.console.print("主数据：" + "，".join(f"{ENTITIES[e].cn} {n}" for e, n in done.entities.items()))
+        if dry_run:
+            show.dry_run(session.console, done.changes, full)
+
+
+def _consolidated(done: Consolidated, full: bool) -> dict[str, object]:
+    document = asdict(replace(done, changes=()))
+    document.pop("changes")
+    return document | ({"changes": [_change(c, full) for c in done.changes]} if done.changes else {})
 
 
 def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: bool, follow: bool = False) -> None:
@@ -109,10 +142,13 @@ def _change(change: object, full: bool) -> dict[str, object]:
     }  # fmt: skip
 
 
-def run(session: Session, systems: Sequence[str] | None) -> None:
-    """Run the whole road once."""
+def run(session: Session, systems: Sequence[str] | None, dry_run: bool = False, full: bool = False) -> None:
+    """Run the whole road once; a dry run pulls and consolidates on a copy, and shows what would be pushed."""
     from onefact import road
 
+    if dry_run:
+        _rehearse(session, systems, full)
+        return
     with show.progress(0, session.as_json) as (bar, task):
         done = road.run(
             session.home, systems, lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n))
@@ -121,7 +157,7 @@ def run(session: Session, systems: Sequence[str] | None) -> None:
         session.emit({
             "received": done.received, "pushed": done.sent, "seconds": dict(done.seconds), "errors": done.errors,
             "pulled": [{"system": r.system_id, "error": r.error, **asdict(r.counts)} for r in done.pulled],
-            "consolidated": asdict(done.consolidated),
+            "consolidated": _consolidated(done.consolidated, full),
             "deliveries": [{"system": r.system_id, "states": dict(r.states), "error": r.error} for r in done.pushed],
         })  # fmt: skip
     else:
@@ -133,6 +169,29 @@ def run(session: Session, systems: Sequence[str] | None) -> None:
         session.console.print("  ".join(f"{step} {seconds:.1f} s" for step, seconds in done.seconds.items()))
     _fail_if(bool(done.errors))
     _ask_if(done.pushed)
+
+
+def _rehearse(session: Session, systems: Sequence[str] | None, full: bool) -> None:
+    from onefact import consolidate as consolidation
+    from onefact import pull as pulling
+    from onefact import push as pushing
+
+    with _homed(session, True) as home:
+        pulled = pulling.pull(home, systems)
+        done = consolidation.consolidate(home)
+        # What waits already goes out too, unless the new plan stands for it.
+        names = {m.id for m in home.chosen(systems)}
+        changes = [c for c in (*pushing.preview(session.home, systems), *done.changes) if c.system_id in names]
+        session.read("run --dry-run", "change", count=len(changes), full=full)
+        if session.as_json:
+            session.emit({
+                "dry_run": True, "pulled": [{"system": r.system_id, "error": r.error, **asdict(r.counts)} for r in pulled],
+                "consolidated": _consolidated(replace(done, changes=()), full), "changes": [_change(c, full) for c in changes],
+            })  # fmt: skip
+        else:
+            show.pulled(session.console, pulled)
+            show.dry_run(session.console, changes, full)
+    _fail_if(any(r.error for r in pulled))
 
 
 def replay(session: Session, since: str, until: str, systems: Sequence[str] | None, dry_run: bool) -> None:
@@ -293,14 +352,18 @@ def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None
     )
 
 
-def rebuild(session: Session) -> None:
+def rebuild(session: Session, dry_run: bool = False) -> None:
     """Make the working copy again."""
     from onefact import rebuild as verb
 
     with show.progress(0, session.as_json) as (bar, task):
-        done = verb.rebuild(session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
+        done = verb.rebuild(
+            session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"), dry_run=dry_run
+        )
     if session.as_json:
-        session.emit(asdict(done))
+        session.emit(asdict(done) | ({"dry_run": True} if dry_run else {}))
+    elif dry_run:
+        session.console.print(f"（试运行）{done.batches} 个批次完整可读，共 {done.records} 条记录；什么也没有删除。")
     else:
         session.console.print(
             f"Rebuilt from {done.batches} batches, {done.records} records; golden records changed: {done.consolidated.changed}."
