@@ -15,7 +15,19 @@ from onefact.cli.errors import guarded
 from onefact.rehearse import rehearsal
 
 WANG, PHONE = citizen(11), "13900000002"
-TABLES = ("person", "crosswalk", "outbox", "delivery", "edge", "run", "batch", "source_cursor", "entry", "redirect", "review")
+TABLES = (
+    "person",
+    "crosswalk",
+    "outbox",
+    "delivery",
+    "edge",
+    "run",
+    "batch",
+    "source_cursor",
+    "entry",
+    "redirect",
+    "review",
+)
 Say = Callable[..., str]
 
 
