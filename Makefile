@@ -10,6 +10,7 @@ SEED    ?= 1
 WORKERS ?= 2
 AIRFLOW := .venv-airflow
 PORT    ?= 8088
+PORTAL  ?= 8443
 CHECKS  := lint format types imports tests
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
@@ -17,11 +18,12 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup demo test test-spark test-gx java airflow airflow-watch airflow-stop test-airflow check-lint check-format check-types check-imports check-tests browser bench picture lock stop clean
+.PHONY: help setup demo serve test test-spark test-gx java airflow airflow-watch airflow-stop test-airflow check-lint check-format check-types check-imports check-tests browser bench picture lock stop clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    forty stand-in systems, the whole road, report.html   (PEOPLE=2000 SEED=1)"
+	@echo "make serve   the portal with the stand-ins and one account for each role   (PEOPLE=2000 PORTAL=8443)"
 	@echo "make test    lint, format, types, import contracts, all tests"
 	@echo "make test-spark  the linkage on Spark (installs PySpark; needs Java 17)"
 	@echo "make test-gx the rules in Great Expectations beside the SQL (installs it)"
@@ -54,6 +56,9 @@ setup: $(VENV)/.run
 
 demo: $(VENV)/.run
 	@$(BIN)/onefact demo --people $(PEOPLE) --seed $(SEED)
+
+serve: $(VENV)/.run
+	@$(BIN)/onefact serve --demo --people $(PEOPLE) --port $(PORTAL)
 
 # Every check runs, also after one has failed; the summary says which failed.
 test: $(VENV)/.dev browser

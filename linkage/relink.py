@@ -34,7 +34,7 @@ class Changes:
 
     Attributes:
         touched: relation (rid) of records that came, changed or went.
-        texts: relation (text) of address texts whose place changed; None = none.
+        placed: relation (rid) of records with an address text whose place changed, more of them do no harm; None = none.
         judgements: relation (left_system, left_key, left_role, right_system, right_key, right_role, judgement) of what
             persons decided, all of it.
         together: relation (rid, master_id) of records that follow a master id by decision.
@@ -45,7 +45,7 @@ class Changes:
     judgements: str
     together: str
     known: str
-    texts: str | None = None
+    placed: str | None = None
 
 
 def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inputs, changes: Changes) -> Scope:
@@ -60,7 +60,7 @@ def relink(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model, inputs: Inp
     if everything:
         _link_all(engine, spec, model, inputs, names)
     else:
-        engine.table("moved", _moved_sql(spec, inputs, changes, names))
+        engine.table("moved", _moved_sql(spec, changes, names))
         if not _count(con, "moved"):
             engine.drop("moved")
             return "nothing"
@@ -135,7 +135,7 @@ def _detach(engine: DuckEngine, records: str, among: str) -> None:
 def _link_changed(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, changes: Changes, names: State) -> None:
     con = engine.con
     while True:
-        _rebuild(engine, spec, model, inputs, names)
+        _rebuild(engine, spec, model, inputs, changes, names)
         _hit_blocks(engine, model, names)
         before = _count(con, "moved")
         engine.table("moved", f"SELECT rid FROM moved UNION {_turned_sql(spec, names)}")
@@ -157,7 +157,7 @@ def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
-def _moved_sql(spec: Spec, inputs: Inputs, changes: Changes, names: State) -> str:
+def _moved_sql(spec: Spec, changes: Changes, names: State) -> str:
     """Records that changed or went, whose judgements changed, or whose place changed."""
     differ = (
         f"(SELECT * FROM judged EXCEPT SELECT * FROM {names.judged}) "
@@ -173,24 +173,35 @@ def _moved_sql(spec: Spec, inputs: Inputs, changes: Changes, names: State) -> st
         # Which of the two loses the number depends on the other rows of the number: decided anew in each run.
         same_number,
     ]
-    if changes.texts and spec.places:
-        fields = " OR ".join(f"s.{f} IN (SELECT text FROM {changes.texts})" for f in spec.places)
-        parts.append(f"SELECT {inputs.rid} AS rid FROM {inputs.records} s WHERE {fields}")
+    if changes.placed and spec.places:
+        parts.append(f"SELECT rid FROM {changes.placed}")
     return " UNION ".join(parts)
+
+
+def _lying(table: str, chosen: str) -> str:
+    """Return SQL that is true for the rows of a table whose rid is in a relation, found by where they lie.
+
+    Finding them reads one column of the table; of its other columns only the parts in which they lie are read.
+    """
+    return f"rowid IN (SELECT rowid FROM {table} WHERE rid IN (SELECT rid FROM {chosen}))"
 
 
 _SAME_RECORD = " AND ".join(f"{{l}}.{c} = {{r}}.{c}" for c in RECORD)
 
 
-def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names: State) -> None:
+def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, changes: Changes, names: State) -> None:
     """Make `delta`, the comparable records of those that moved, judged among all that share a number or phone."""
     own = ("number", *spec.phones, *(f"k_{rule.name}" for rule in model.blocking))
-    engine.table("was", f"SELECT rid, {', '.join(own)} FROM {names.record} WHERE rid IN (SELECT rid FROM moved)")
-    # The few records stand in a table of their own before anything is joined, so that the joins are planned for few.
+    engine.table("was", f"SELECT rid, {', '.join(own)} FROM {names.record} WHERE {_lying(names.record, 'moved')}")
+    # The few records stand in a table of their own before anything is joined, so that the joins are planned for few. What
+    # was touched came last and lies at the end of its table.
+    said = f"SELECT {inputs.rid} AS rid, {', '.join((*RECORD, *spec.fields))} FROM {inputs.records} s WHERE "
+    engine.table("came", f"SELECT rid FROM moved WHERE rid IN (SELECT rid FROM {changes.touched})")
+    engine.table("stayed", "SELECT rid FROM moved WHERE rid NOT IN (SELECT rid FROM came)")
     engine.table(
-        "moved_record",
-        f"SELECT {inputs.rid} AS rid, {', '.join((*RECORD, *spec.fields))} FROM {inputs.records} s WHERE {inputs.rid} IN (SELECT rid FROM moved)",
+        "moved_record", " UNION ALL ".join(f"{said}{_lying(inputs.records, part)}" for part in ("came", "stayed"))
     )
+    engine.drop("came", "stayed")
     near = {
         relation: " UNION ".join(f"SELECT {f} FROM moved_record" for f in fields)
         for relation, fields in (
@@ -327,7 +338,11 @@ def _score(engine: DuckEngine, model: Model, names: State) -> None:
         "UNION ALL SELECT n.rid, o.rid FROM new_key n JOIN new_key o USING (rule, k) JOIN crossed c USING (rule, k) "
         "WHERE NOT c.is_hub AND n.rid < o.rid)",
     )
-    engine.table("partner", f"SELECT * FROM {names.record} WHERE rid IN (SELECT l FROM pair UNION SELECT r FROM pair)")
+    keys = ", ".join(f"k_{rule.name}" for rule in model.blocking)
+    engine.table(
+        "partner",
+        f"SELECT * EXCLUDE ({keys}) FROM {names.record} WHERE rid IN (SELECT l FROM pair UNION SELECT r FROM pair)",
+    )
     score_listed(engine, model, pairs="pair", records="partner")
 
 

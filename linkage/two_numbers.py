@@ -23,21 +23,26 @@ def find_two_numbers(engine: DuckEngine, model: Model, names: State) -> None:
     Reads `affected` (rid) and the state. What is found of an affected record depends on nothing else that could change
     without affecting it: a key that becomes a hub moves all its records (`linkage.relink`).
     """
-    con = engine.con
-    con.execute("CREATE OR REPLACE TEMP TABLE holder (rule VARCHAR, k UBIGINT, label UBIGINT, rid UBIGINT)")
-    for rule in model.blocking:
-        if any(column.startswith(NAMED) for column in rule.on):
-            con.execute(f"INSERT INTO holder {_holders(rule, names)}")
+    rules = [rule for rule in model.blocking if any(column.startswith(NAMED) for column in rule.on)]
+    keys = "".join(f", k_{rule.name}" for rule in rules)
     engine.table(
-        "asking", f"SELECT rid FROM {names.record} WHERE label IS NOT NULL AND rid IN (SELECT rid FROM affected)"
+        "asking",
+        f"SELECT label{keys} FROM {names.record} WHERE label IS NOT NULL AND rid IN (SELECT rid FROM affected)",
     )
-    engine.table("asking_label", f"SELECT DISTINCT label FROM {names.record} WHERE rid IN (SELECT rid FROM asking)")
+    engine.con.execute("CREATE OR REPLACE TEMP TABLE holder (rule VARCHAR, k UBIGINT, label UBIGINT, rid UBIGINT)")
+    for rule in rules:
+        engine.con.execute(f"INSERT INTO holder {_holders(rule, names)}")
+    engine.table("asking_label", "SELECT DISTINCT label FROM asking")
     engine.table(
         "two_pair",
         "SELECT DISTINCT least(a.rid, b.rid) AS l, greatest(a.rid, b.rid) AS r FROM holder a JOIN holder b USING (rule, k) "
         "WHERE a.label < b.label AND (a.label IN (SELECT label FROM asking_label) OR b.label IN (SELECT label FROM asking_label))",
     )
-    engine.table("two_record", f"SELECT * FROM {names.record} WHERE rid IN (SELECT unnest([l, r]) FROM two_pair)")
+    unused = ", ".join(f"k_{rule.name}" for rule in model.blocking)
+    engine.table(
+        "two_record",
+        f"SELECT * EXCLUDE ({unused}) FROM {names.record} WHERE rid IN (SELECT unnest([l, r]) FROM two_pair)",
+    )
     levels_of(engine, model, pairs="two_pair", records="two_record")
     engine.table("two_numbers", f"SELECT l, r, weight FROM scored WHERE weight >= {model.thresholds.certain}")
     engine.drop("holder", "asking", "asking_label", "two_pair", "two_record", "scored")
@@ -47,8 +52,9 @@ def _holders(rule: Blocking, names: State) -> str:
     """For each key of affected records that two labels share: the first record of each label."""
     key = f"k_{rule.name}"
     return (
-        f"SELECT '{rule.name}', {key}, label, min(rid) FROM {names.record} WHERE label IS NOT NULL AND {key} IN ("
-        f"SELECT {key} FROM {names.record} WHERE {key} IN (SELECT {key} FROM {names.record} "
-        f"WHERE label IS NOT NULL AND rid IN (SELECT rid FROM affected)) "
-        f"GROUP BY {key} HAVING count(*) <= {rule.cap} AND min(label) <> max(label)) GROUP BY {key}, label"
+        # The records are many and read once, those under the keys are few.
+        f"WITH held AS MATERIALIZED (SELECT {key} AS k, label, rid FROM {names.record} "
+        f"WHERE {key} IN (SELECT {key} FROM asking WHERE {key} IS NOT NULL)) "
+        f"SELECT '{rule.name}', k, label, min(rid) FROM held JOIN (SELECT k FROM held GROUP BY k "
+        f"HAVING count(*) <= {rule.cap} AND min(label) <> max(label)) s USING (k) WHERE label IS NOT NULL GROUP BY k, label"
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse import sealed
-from warehouse.sealed import Act
+from warehouse.sealed import Act, keys
 
 if TYPE_CHECKING:
     from onefact.home import Home
@@ -36,6 +36,12 @@ def act_of(
         actor or home.actor, act, subject_type, [str(s) for s in subjects], purpose or home.purpose, count,
         {k: v for k, v in detail.items() if v is not None}, outcome, home.via,
     )  # fmt: skip
+
+
+def named(home: Home, wanted: str) -> dict[str, str]:
+    """Return how the log names a value that somebody asked for: by its HMAC and its ends, never in clear."""
+    shown = wanted[:1] if len(wanted) < 8 else f"{wanted[:3]}*{wanted[-2:]}"
+    return keys.load(home.path).named(wanted, f"{shown}*")
 
 
 def noted(
@@ -68,8 +74,6 @@ def acted(
     **detail: Any,
 ) -> None:
     """Note an act in a transaction of its own: a reading before it is shown, a run when it is done."""
-    if home.scratch is not None:
-        detail["dry_run"] = True
     made = act_of(
         home, act, subject_type, subjects, count=count, actor=actor, purpose=purpose, outcome=outcome, **detail
     )

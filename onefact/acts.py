@@ -19,6 +19,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from onefact.acting import noted
 from onefact.enter import TITLES, current_id, is_uuid
 from onefact.home import Home
 from onefact.household import shown, stamps
@@ -185,6 +186,7 @@ def take_in(
         )
     )  # fmt: skip
     _write(connection, home, act, facts, canonical, created, actor)
+    _note(connection, home, act, facts, created, actor, undoes)
     connection.execute(sa.select(sa.func.pg_notify(ENTRY_WAKE, "")))  # told when the transaction commits
     return find(connection, act.act_id)
 
@@ -217,6 +219,19 @@ def _write(
         if f.entity not in created:
             entity_field = ENTITIES[f.entity_type].field(f.field)
             open_ticket(connection, home, f.entity_type, f.entity, entity_field, canonical[i], actor)
+
+
+def _note(
+    connection: sa.Connection, home: Home, act: Act, facts: Sequence[Fact], created: Mapping[str, str], actor: str,
+    undoes: str | None,
+) -> None:  # fmt: skip
+    """Write the act into the sealed log: whom and which fields, without values."""
+    types = {f.entity_type for f in facts}
+    noted(
+        connection, home, "undo" if undoes else "enter", types.pop() if len(types) == 1 else "act",
+        [created.get(f.entity, f.entity) for f in facts], count=len(facts), actor=actor, act_id=act.act_id, kind=act.kind,
+        fields=sorted({f.field for f in facts}),
+    )  # fmt: skip
 
 
 def _checked(connection: sa.Connection, act: Act, may: May) -> tuple[list[Fact], dict[int, str | None]]:

@@ -23,9 +23,8 @@ from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from onefact.quality import gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from schemas.records import Change
 from warehouse import address_tree, entries, findings, golden, judgements, shadow, working_copy
-from warehouse.addresses import parse_new
+from warehouse.addresses import follow_uses, parse_new
 from warehouse.duck import count
 from warehouse.names import standardise_new, standardise_organisations_new
 from warehouse.planning import plan
@@ -51,8 +50,6 @@ class Consolidated:
     planned: int = 0
     superseded: int = 0
     new_texts: int = 0
-    changes: tuple[Change, ...] = ()
-    """What was planned, field by field; told by a dry run only."""
 
     @property
     def changed(self) -> int:
@@ -60,8 +57,10 @@ class Consolidated:
         return sum(self.golden.values()) + self.ended
 
 
-def consolidate(home: Home) -> Consolidated:
+def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
     """Bring golden records, crosswalk and outbox up to date with the standardised records and entries.
+
+    With `dry_run` everything is worked out and taken back: the result says what would change.
 
     Raises:
         onefact.quality.gate.GateClosed: a critical quality rule fails on what waits; nothing is published.
@@ -74,8 +73,10 @@ def consolidate(home: Home) -> Consolidated:
         judgements.load(con, master)
         linked_by = models_of(home)
         if not _any_touched(con) and not linked_by.changed(con):
+            if dry_run:
+                return Consolidated(run_id, entities=_totals(con))
             _taken(home, con, run_id, fresh)
-            return Consolidated(run_id, entities=_totals(con), planned=_lost(home, run_id))
+            return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
         gate.hold(home, con, run_id)
         _load_inputs(home, con, master)
         texts = derive(con, linked_by, lambda: shadow.load(con, master))
@@ -86,12 +87,14 @@ def consolidate(home: Home) -> Consolidated:
             touched="touched",
             crosswalk="crosswalk_now",
         )
-        result = _publish(home, con, run_id, texts, fresh)
-        if home.scratch is None:
-            tickets.settle(home, run_id)
+        result = _publish(home, con, run_id, texts, fresh, dry_run=dry_run)
+        if dry_run:
+            con.execute("ROLLBACK")
+            return replace(result, entities=_totals(con))
+        tickets.settle(home, run_id)
         working_copy.commit(con, run_id)
         judgements.applied(con)
-        lost = _lost(home, run_id)
+        lost = findings.plan_lost(home.engine, run_id)
         done = replace(result, entities=_totals(con), planned=result.planned + lost)
     acted(home, "consolidate", "run", [run_id], count=done.changed, planned=done.planned)
     return done
@@ -122,7 +125,8 @@ def derive(
     standardise_new(con, names.standardise)
     standardise_organisations_new(con, organisations.standardise)
     working_copy.begin(con)
-    resolve_new(con, addresses="address_said")
+    follow_uses(con)
+    resolve_new(con, addresses="address_said", gone="address_gone")
     settle(con)
     linked_by = linked_by or Models.shipped()
     load_rarity(con, linked_by)
@@ -174,33 +178,15 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection, master: MasterReade
 
 def _taken(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, fresh: Sequence[str]) -> None:
     """Say of entries that they were looked at, where they changed nothing."""
-    if fresh and home.scratch is None:
+    if fresh:
         with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
             publisher.taken(fresh)
 
 
-class _Rehearsed(Exception):
-    """Takes back the transaction of a dry run, and carries what it would have done."""
-
-    def __init__(self, result: Consolidated) -> None:
-        self.result = result
-
-
-def _lost(home: Home, run_id: str) -> int:
-    return findings.plan_lost(home.engine, run_id) if home.scratch is None else 0
-
-
-def _publish(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str]) -> Consolidated:
-    try:
-        return _published(home, con, run_id, texts, fresh)
-    except _Rehearsed as rehearsed:
-        return rehearsed.result
-
-
-def _published(
-    home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str]
+def _publish(
+    home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str], *, dry_run: bool = False
 ) -> Consolidated:
-    with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
+    with Publisher(home.database.dsn(), con, run_id, home.now(), dry_run=dry_run) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
@@ -210,14 +196,11 @@ def _published(
         publisher.review("review_now", "touched")
         publisher.links("relation_now", "touched")
         publisher.tree(("node_gone", "node_fresh"), ("point_gone", "point_fresh"))
-        publisher.grids()
         publisher.found_by()
         publisher.candidates("touched")
         publisher.taken(fresh)
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)
-        if home.scratch is not None:
-            raise _Rehearsed(replace(result, changes=tuple(publisher.planned_now())))
         publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})
     return result

@@ -76,7 +76,6 @@ class Home:
         actor: who works with it, for the sealed log.
         purpose: what they read for.
         via: from where: `cli`, `portal`, `schedule`.
-        scratch: where a dry run has its own copy of the warehouse and its own landing; see `onefact.rehearse`.
         patience: seconds that a verb waits for a warehouse that another one holds; a person at a terminal is told at once.
     """
 
@@ -91,13 +90,12 @@ class Home:
     actor: str = field(default_factory=acting)
     purpose: str = field(default_factory=lambda: os.environ.get(PURPOSE_VARIABLE, ""))
     via: str = ""
-    scratch: Path | None = None
     _opened: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def landing(self) -> Path:
         """The landing zone."""
-        return (self.scratch or self.path) / "landing"
+        return self.path / "landing"
 
     @cached_property
     def manifests(self) -> Mapping[str, Manifest]:
@@ -135,14 +133,6 @@ class Home:
         )
 
     @contextmanager
-    def change(self) -> Iterator[sa.Connection]:
-        """Open a transaction of the master; in a dry run it is taken back at its end."""
-        with self.engine.connect() as connection, connection.begin() as transaction:
-            yield connection
-            if self.scratch is not None:
-                transaction.rollback()
-
-    @contextmanager
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the DuckDB working copy for the time of a verb; raises `WarehouseBusy` when patience is at its end."""
         con = self._warehouse()
@@ -155,9 +145,7 @@ class Home:
         end = time.monotonic() + self.patience
         while True:
             try:
-                return open_warehouse(
-                    (self.scratch or self.path) / "warehouse.duckdb", threads=self.threads, memory=self.memory
-                )
+                return open_warehouse(self.path / "warehouse.duckdb", threads=self.threads, memory=self.memory)
             except WarehouseBusy:
                 if time.monotonic() >= end:
                     raise
@@ -167,10 +155,7 @@ class Home:
         """What a connector of this manifest needs from outside."""
         folder = next((p.parent for p in self.systems.glob(f"{manifest.id}.y*ml")), self.systems)
         variables = Variables.load(self.path)
-        return Context(
-            home=self.path, folder=folder.resolve(), variables=variables, now=self.now, quotas=self.quotas,
-            looks=self.scratch is not None,
-        )  # fmt: skip
+        return Context(home=self.path, folder=folder.resolve(), variables=variables, now=self.now, quotas=self.quotas)
 
     def stamp(self) -> str:
         """The present moment as the records write it (ISO, seconds)."""

@@ -24,6 +24,7 @@ from linkage.questions import ask, tell_evidence
 from linkage.relink import Changes, Scope, relink
 from linkage.state import State, outdated
 from schemas.model import EntityType
+from warehouse.addresses import saying_again
 from warehouse.duck import RECORD_ID, count, standardised_table
 
 
@@ -84,7 +85,11 @@ def _relink(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Mode
         "WHERE sid IN (SELECT sid FROM touched_record) UNION SELECT rid FROM crosswalk "
         f"WHERE entity_type = '{entity_type}' AND sid IN (SELECT sid FROM touched_record)"
     )
-    changes = Changes("touched_rid", "judged_now", decisions, "known_now", texts="place_again")
+    con.execute(
+        f"CREATE OR REPLACE TEMP VIEW placed_rid AS SELECT rid FROM {standardised_table(entity_type)} "
+        f"WHERE sid IN ({saying_again('place_again')})"
+    )
+    changes = Changes("touched_rid", "judged_now", decisions, "known_now", placed="placed_rid")
     scope = relink(con, spec, model, inputs, changes)
     if scope == "nothing":
         return scope

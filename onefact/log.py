@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,7 @@ def folder(home: Home) -> Path:
 def issue(home: Home) -> tuple[Checkpoint, Path]:
     """Seal the ledgers, sign the end of the log, write the file; daily (`dags/daily_checkpoint.py`, or cron)."""
     mine, at = keys.load(home.path), home.now().astimezone()
-    with home.engine.begin() as connection:
-        ledgers.seal(connection, actor=home.actor, at=at, via=home.via)
+    ledgers.seal(home.engine, actor=home.actor, at=at, via=home.via)
     with home.engine.begin() as connection:
         return checkpoint.issue(connection, mine, folder(home), actor=home.actor, at=at, via=home.via)
 
@@ -122,12 +122,12 @@ def entries(home: Home, **wanted: Any) -> list[Sealed]:
         return sealed.entries(connection, **wanted)
 
 
-def seen(home: Home, entity_type: str, master_id: str, limit: int = 100) -> list[Sealed]:
-    """Return who has seen an entity, newest first; ids that were merged into it count."""
+def seen(home: Home, entity_type: str, master_id: str, limit: int = 100, until: datetime | None = None) -> list[Sealed]:
+    """Return who has seen an entity (by a moment), newest first; ids that were merged into it count."""
     with home.engine.connect() as connection:
         ids, found = {master_id}, {master_id}
         while found:
             query = sa.select(REDIRECT.c.old_id).where(REDIRECT.c.new_id.in_(found))
             found = {str(i) for i in connection.execute(query).scalars()} - ids
             ids |= found
-        return sealed.seen_by(connection, entity_type, sorted(ids), limit)
+        return sealed.seen_by(connection, entity_type, sorted(ids), limit, until)

@@ -15,6 +15,7 @@ from onefact.acting import noted
 from onefact.enter import current_id, is_uuid
 from onefact.home import Home
 from onefact.policy import ENTRY
+from onefact.rehearsal import deciding
 from onefact.sides import JudgementRefused, Side, between, cn, entity_of, judged
 from schemas.model import EntityType
 from warehouse.judgements import By, Pair, Record, judge, withdraw
@@ -41,14 +42,14 @@ class Judged:
     two_numbers: bool = False
 
 
-def merge(home: Home, one: str, other: str, *, actor: str, reason: str | None) -> Judged:
+def merge(home: Home, one: str, other: str, *, actor: str, reason: str | None, dry_run: bool = False) -> Judged:
     """Judge that two master entities are one; judgements that keep their records apart are withdrawn.
 
     Raises:
         JudgementRefused: an id is unknown, both are one already, or they are of different types.
     """
     by = By(actor, reason, home.now())
-    with home.change() as connection:
+    with deciding(home.engine, dry_run) as connection:
         a, b = entity_of(connection, one), entity_of(connection, other)
         if a.entity_type != b.entity_type:
             raise JudgementRefused(
@@ -74,7 +75,7 @@ def _two_numbers(connection: sa.Connection, a: Side, b: Side) -> bool:
     return len(set(connection.execute(query).scalars())) > 1
 
 
-def unmerge(home: Home, master_id: str, *, actor: str, reason: str | None) -> Judged:
+def unmerge(home: Home, master_id: str, *, actor: str, reason: str | None, dry_run: bool = False) -> Judged:
     """Undo the merge that ended a master id: `master_id` is the id that was redirected.
 
     Where a person had joined the two sides, that judgement is withdrawn. Where the model had, the pairs that join the two
@@ -84,7 +85,7 @@ def unmerge(home: Home, master_id: str, *, actor: str, reason: str | None) -> Ju
         JudgementRefused: the id is unknown or still stands, or none of its records is left in its heir.
     """
     by = By(actor, reason, home.now())
-    with home.change() as connection:
+    with deciding(home.engine, dry_run) as connection:
         heir, former = _former(connection, master_id)
         here, rest = heir.part(former), heir.part(set(heir.rules) - former)
         if not here.rules or not rest.rules:
@@ -126,14 +127,16 @@ def _former(connection: sa.Connection, master_id: str) -> tuple[Side, set[Record
     return entity_of(connection, current_id(connection, master_id)), former
 
 
-def split(home: Home, master_id: str, records: Sequence[str], *, actor: str, reason: str | None) -> Judged:
+def split(
+    home: Home, master_id: str, records: Sequence[str], *, actor: str, reason: str | None, dry_run: bool = False
+) -> Judged:
     """Split records off an entity: the named ones (`system/key`) are not the one that the others are.
 
     Raises:
         JudgementRefused: the id is unknown, a record is not one of its records, or nothing would be left.
     """
     by = By(actor, reason, home.now())
-    with home.change() as connection:
+    with deciding(home.engine, dry_run) as connection:
         whole = entity_of(connection, master_id)
         named = _named(whole, records)
         off, rest = whole.part(named), whole.part(set(whole.rules) - named)

@@ -10,10 +10,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from queue import Queue
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -74,10 +76,12 @@ Progress = Callable[[str, int], None]
 """Called with (system id, records received so far)."""
 
 
-def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | None = None) -> list[Pulled]:
+def pull(
+    home: Home, systems: Sequence[str] | None = None, progress: Progress | None = None, *, dry_run: bool = False
+) -> list[Pulled]:
     """Pull the given systems (all readable ones when None) and return one result per system.
 
-    In a dry run (`onefact.rehearse`) they are read and counted; no batch is registered and no cursor moves.
+    With `dry_run` the systems are read and nothing is kept: neither what came nor how far the reading got.
     """
     manifests = [m for m in home.chosen(systems) if m.capabilities.read != "none"]
     cursors = _cursors(home)
@@ -88,12 +92,17 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
     decoding = threading.BoundedSemaphore(os.cpu_count() or 2)
     queues: dict[str, Queue[_Item | _End]] = {m.id: Queue(AHEAD) for m in manifests}
     results: list[Pulled] = []
-    with ThreadPoolExecutor(READERS) as pool:
+    with ExitStack() as at_the_end:
+        landing = home.landing
+        if dry_run:
+            landing = Path(at_the_end.enter_context(TemporaryDirectory(dir=home.path, prefix=".rehearsal-")))
+        pool = at_the_end.enter_context(ThreadPoolExecutor(READERS))
         batches = {m.id: f"{home.now():%Y%m%dT%H%M%S%f}-{m.id}" for m in manifests}
         for m in manifests:
             pool.submit(
                 _read,
                 home,
+                landing,
                 m,
                 batches[m.id],
                 cursors.get(m.id, {}),
@@ -107,13 +116,16 @@ def pull(home: Home, systems: Sequence[str] | None = None, progress: Progress | 
             # The readers are at work already: whoever has to wait for the warehouse has a few pages when it is free.
             with home.warehouse() as con:
                 results.extend(
-                    _store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress) for m in manifests
+                    _store(home, con, m, batches[m.id], pulled_at, queues[m.id], progress, dry_run=dry_run)
+                    for m in manifests
                 )
         except BaseException:
             stop.set()
             for queue in queues.values():
                 _drain(queue)
             raise
+    if dry_run:
+        return results
     failed = [r.system_id for r in results if r.error]
     received = sum(r.counts.received for r in results)
     acted(home, "pull", "system", [r.system_id for r in results], count=received, failed=failed)
@@ -135,6 +147,7 @@ def _cursors(home: Home) -> dict[str, dict[str, str]]:
 
 def _read(
     home: Home,
+    landing: Path,
     manifest: Manifest,
     batch_id: str,
     cursors: Mapping[str, str],
@@ -150,8 +163,10 @@ def _read(
         permitted(manifest, home.now().date())
         may_read(manifest, authorised)
         _open(manifest, home.now())
-        with LandingWriter(home.landing, manifest.id, batch_id) as writer:
-            for page, decoded in _pages(home, manifest, cursors, pulled_at, decoding, authorised):
+        with LandingWriter(landing, manifest.id, batch_id) as writer:
+            for page, decoded in _pages(
+                home, manifest, cursors, pulled_at, decoding, authorised, landing != home.landing
+            ):
                 if stop.is_set():
                     return
                 writer.write(page)
@@ -167,18 +182,18 @@ def _read(
     queue.put(_End(landed, error, transient))
 
 
+class Maintained(ConnectorError):
+    """The manifest says that the system is left alone now."""
+
+    transient = True
+
+
 def _open(manifest: Manifest, now: datetime) -> None:
     """Raise when the system may not even be read now (maintenance with `reading: false`); later it may."""
     if not manifest.readable_at(now):
         opens = f"{manifest.readable_from(now):%m-%d %H:%M}"
         remedy = f"It can be read again at {opens}; the next run reads it by itself."
         raise Maintained(manifest.id, "maintenance", "the system is being maintained and may not be read", remedy)
-
-
-class Maintained(ConnectorError):
-    """The manifest says that the system is left alone now."""
-
-    transient = True
 
 
 def _pages(
@@ -188,8 +203,10 @@ def _pages(
     pulled_at: str,
     decoding: threading.BoundedSemaphore,
     authorised: Authorised,
+    looks: bool,
 ) -> Iterator[tuple[Page, Decoded]]:
-    connector = connect(manifest, home.context(manifest))
+    """Yield the pages of a system; one that only `looks` (a dry run) leaves no mark there."""
+    connector = connect(manifest, replace(home.context(manifest), looks=looks))
     try:
         for dataset in manifest.datasets:
             for page in connector.pull(dataset.name, cursors.get(dataset.name)):
@@ -208,6 +225,8 @@ def _store(
     pulled_at: str,
     queue: Queue[_Item | _End],
     progress: Progress | None,
+    *,
+    dry_run: bool = False,
 ) -> Pulled:
     """Stage and merge one system's pages, then register batch and cursors in one PostgreSQL transaction."""
     stage = Stage(con, manifest.id, batch_id, pulled_at)
@@ -222,15 +241,18 @@ def _store(
             snapshots.add(item.page.dataset)
         if progress:
             progress(manifest.id, counts.received)
-    if item.error:
+    if item.error and not dry_run:
         _register(home, manifest.id, batch_id, pulled_at, Counts(), None, {}, set(), item.error)
+    if item.error:
         return Pulled(manifest.id, batch_id, error=item.error, transient=item.transient)
     doubts = tuple(
         f"{manifest.id}: {n} of {counts.received} values of column {column!r} in dataset {dataset} were rejected ({rule}). "
         "Does the manifest name the right column, format and code map?"
         for dataset, column, rule, n in stage.mostly_rejected(counts.received)
     )
-    counts = stage.merge(counts, {d: manifest.dataset(d).deleted.when_absent for d in snapshots})
+    counts = stage.merge(counts, {d: manifest.dataset(d).deleted.when_absent for d in snapshots}, dry_run=dry_run)
+    if dry_run:
+        return Pulled(manifest.id, batch_id, counts, doubts=doubts)
     _register(home, manifest.id, batch_id, pulled_at, counts, item.landed, cursors, snapshots, None)
     return Pulled(manifest.id, batch_id, counts, doubts=doubts)
 
@@ -266,8 +288,6 @@ def _register(
     snapshots: set[str],
     error: str | None,
 ) -> None:
-    if home.scratch is not None:
-        return
     row = {
         "batch_id": batch_id, "system_id": system_id, "pulled_at": pulled_at, "error": error,
         "folder": str(Path(system_id) / batch_id) if landed else None, "sha256": landed.sha256 if landed else None,

@@ -39,13 +39,14 @@ class Rebuilt:
 
     batches: int
     records: int
-    consolidated: Consolidated
+    consolidated: Consolidated | None
+    """None in a rehearsal."""
 
 
 def rebuild(home: Home, progress: Callable[[str, int], None] | None = None, *, dry_run: bool = False) -> Rebuilt:
     """Delete the DuckDB file and make it again from the landed batches in their order.
 
-    A dry run checks that every batch is there, whole and readable, counts their records and deletes nothing.
+    With `dry_run` it is only looked whether everything is there that this needs.
 
     Raises:
         LandingMissing: a batch folder is missing or its SHA-256 differs from the register.
@@ -62,7 +63,7 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None, *, d
             raise LandingMissing(f"batch {batch['batch_id']}: its landed files differ from the register (SHA-256).")
     _readable(home, [str(batch["folder"]) for batch in batches])
     if dry_run:
-        return Rebuilt(len(batches), sum(int(b["received"] or 0) for b in batches), Consolidated("dry run"))
+        return Rebuilt(len(batches), sum(batch["received"] for batch in batches), None)
     for leftover in home.path.glob("warehouse.duckdb*"):
         leftover.unlink()
     records, authorised = 0, register.load(home).may("in", home.now().date())

@@ -119,12 +119,15 @@ def reconcile(
 
 
 def _summary(results: Sequence[Compared]) -> dict[str, Any]:
-    """What is remembered of a comparison: how many records and differences of each kind in each system, no values."""
+    """What is remembered of a comparison: how many records and differences of each kind in each system, no values.
+
+    A stale value of which it is known why it stays (no write path, waits for a person) is `explained`.
+    """
     systems = {}
     for r in results:
         kinds: Counter[str] = Counter()
-        for (kind, _), n in r.kinds.items():
-            kinds[kind] += n
+        for (kind, code), n in r.kinds.items():
+            kinds["explained" if kind == "stale" and code != "unexplained" else kind] += n
         systems[r.system_id] = {
             "records": r.records, "kinds": dict(kinds), "error": r.error is not None, "unreadable": r.unreadable,
         }  # fmt: skip

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from onefact.acting import noted
 from onefact.home import Home
+from onefact.rehearsal import deciding
 from onefact.sides import JudgementRefused, Side, between, entity_of, judged, master_of, titles
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
@@ -173,7 +174,9 @@ def joined(home: Home, asked: Question) -> tuple[str | None, str | None]:
     return left, right
 
 
-def decide(home: Home, number: int, answer: Answer, *, actor: str, reason: str | None) -> Decided:
+def decide(
+    home: Home, number: int, answer: Answer, *, actor: str, reason: str | None, dry_run: bool = False
+) -> Decided:
     """Answer a question; an answer may be changed later by another.
 
     The judgement is about the two records, so it stands whatever ids they get later. To accept withdraws judgements that
@@ -184,7 +187,7 @@ def decide(home: Home, number: int, answer: Answer, *, actor: str, reason: str |
     """
     judgement, state = ANSWERS[answer]
     by = By(actor, reason, home.now())
-    with home.change() as connection:
+    with deciding(home.engine, dry_run) as connection:
         connection.execute(sa.select(REVIEW.c.review_id).where(REVIEW.c.review_id == number).with_for_update())
         asked = _question(connection, number)
         if asked.state == "closed":
@@ -239,14 +242,14 @@ def _close_alike(connection: sa.Connection, asked: Question, by: By) -> None:
     )
 
 
-def reopen(home: Home, number: int, *, actor: str, reason: str | None) -> Question:
+def reopen(home: Home, number: int, *, actor: str, reason: str | None, dry_run: bool = False) -> Question:
     """Take an answer back, so that the model decides or asks again.
 
     Raises:
         JudgementRefused: no such question, or nobody has answered it.
     """
     by = By(actor, reason, home.now())
-    with home.change() as connection:
+    with deciding(home.engine, dry_run) as connection:
         asked = _question(connection, number)
         if asked.state not in {state for _, state in ANSWERS.values()}:
             raise JudgementRefused(

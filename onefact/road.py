@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from onefact.consolidate import Consolidated, consolidate
 from onefact.delivery.pusher import Pushed
 from onefact.home import Home
 from onefact.pull import Pulled, pull
-from onefact.push import push
+from onefact.push import preview, push
 
 Progress = Callable[[str, str, int], None]
 """Called with (step, system id, count so far)."""
@@ -42,8 +43,14 @@ class Road:
         return [e for e in (*(p.error for p in self.pulled), *(p.error for p in self.pushed)) if e]
 
 
-def run(home: Home, systems: Sequence[str] | None = None, progress: Progress | None = None) -> Road:
-    """Run all steps once for the given systems (all when None)."""
+def run(
+    home: Home, systems: Sequence[str] | None = None, progress: Progress | None = None, *, dry_run: bool = False
+) -> Road:
+    """Run all steps once for the given systems (all when None).
+
+    With `dry_run` each step is rehearsed by itself: what would be read, what would change of that which was read before,
+    and what waits to be written; nothing is kept and nothing is sent.
+    """
     seconds: dict[str, float] = {}
 
     def tell(step: str) -> Callable[[str, int], None] | None:
@@ -51,12 +58,18 @@ def run(home: Home, systems: Sequence[str] | None = None, progress: Progress | N
 
     clock = time.perf_counter
     start = clock()
-    pulled = pull(home, systems, tell("pull"))
+    pulled = pull(home, systems, tell("pull"), dry_run=dry_run)
     seconds["pull"], start = clock() - start, clock()
     if progress:
         progress("consolidate", "", 0)
-    consolidated = consolidate(home)
+    consolidated = consolidate(home, dry_run=dry_run)
     seconds["consolidate"], start = clock() - start, clock()
-    pushed = push(home, systems, tell("push"))
+    pushed = rehearsed(home, systems) if dry_run else push(home, systems, tell("push"))
     seconds["push"] = clock() - start
     return Road(tuple(pulled), consolidated, tuple(pushed), seconds)
+
+
+def rehearsed(home: Home, systems: Sequence[str] | None) -> list[Pushed]:
+    """Return what waits for each system, as if it had been looked at and left."""
+    waiting = Counter(change.system_id for change in preview(home, systems))
+    return [Pushed(system_id, {"planned": n}) for system_id, n in sorted(waiting.items())]

@@ -17,6 +17,7 @@ from onefact.home import Home
 from portal.access import rows
 from portal.access.gate import Refused, SignInFirst, Unknown, gate
 from portal.access.rules import load
+from portal.api import v1, webhooks
 from portal.pages import ROUTERS
 from portal.security.headers import BodyTooLarge, Guard
 from portal.security.limits import Tries
@@ -73,7 +74,7 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title=settings.title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(gate)])
     app.state.home, app.state.settings, app.state.rules = home, settings, load()
     app.state.tries = Tries(settings.lockout.address_tries, timedelta(minutes=settings.lockout.minutes))
-    for router in ROUTERS:
+    for router in (*ROUTERS, v1.router, webhooks.router):
         app.include_router(router)
     app.state.rules.fit(app.routes)
     rows.protect(home.engine)

@@ -1,7 +1,7 @@
 """The carrier (搬运): what was entered is consolidated at once and pushed to the systems; runs beside the portal.
 
-PostgreSQL tells it of every entry (a trigger), whoever made it. It is a process of its own: it opens the working copy,
-which the portal never does, and an error in it stops no page.
+It is `onefact push --follow`, which PostgreSQL tells of every entry, as a process of its own: it opens the working copy, which
+the portal never does, and an error in it stops no page.
 """
 
 from __future__ import annotations
@@ -16,58 +16,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import psycopg
-
-from onefact.consolidate import consolidate
 from onefact.delivery.follow import follow
 from onefact.home import OWN_SYSTEMS, Home
+from portal.api.deliver import follow as tell_changes
 
 logger = logging.getLogger("portal")
-
-CHANNEL: Final = "onefact_entry"
-
-TELLS: Final = (
-    (
-        "CREATE OR REPLACE FUNCTION onefact_entry_told() RETURNS trigger LANGUAGE plpgsql AS $$ "
-        f"BEGIN PERFORM pg_notify('{CHANNEL}', ''); RETURN NULL; END $$"
-    ),
-    "DROP TRIGGER IF EXISTS entry_told ON entry",
-    "CREATE TRIGGER entry_told AFTER INSERT ON entry FOR EACH STATEMENT EXECUTE FUNCTION onefact_entry_told()",
-)
-
-LOOKS_SECONDS: Final = 60.0
-"""How often it looks for entries though nobody told it of one."""
 
 AGAIN_SECONDS: Final = 5.0
 """Pause after an error."""
 
 
-def consolidate_entries(home: Home, stop: threading.Event) -> None:
-    """Consolidate whenever something was entered, until told to stop."""
-    while not stop.is_set():
-        try:
-            with psycopg.connect(home.database.dsn(), autocommit=True) as connection:
-                for statement in TELLS:
-                    connection.execute(statement.encode())
-                connection.execute(f"LISTEN {CHANNEL}".encode())
-                while not stop.is_set():
-                    consolidate(home)
-                    for _ in connection.notifies(timeout=LOOKS_SECONDS, stop_after=1):
-                        pass
-        except Exception as error:  # noqa: BLE001 - the carrier goes on; a message may quote a record
-            logger.error("consolidating entries failed: %s", type(error).__name__)  # noqa: TRY400
-            stop.wait(AGAIN_SECONDS)
-
-
-def push_changes(home: Home, stop: threading.Event) -> None:
-    """Push whenever changes are planned or due, until told to stop."""
+def carry(home: Home, stop: threading.Event) -> None:
+    """Consolidate and push whenever something is entered, planned or due, until told to stop."""
     while not stop.is_set():
         try:
             for _ in follow(home):
                 if stop.is_set():
                     return
         except Exception as error:  # noqa: BLE001 - the carrier goes on; a message may quote a record
-            logger.error("pushing failed: %s", type(error).__name__)  # noqa: TRY400
+            logger.error("carrying failed: %s", type(error).__name__)  # noqa: TRY400
             stop.wait(AGAIN_SECONDS)
 
 
@@ -101,7 +68,7 @@ def main(path: str, systems: str) -> None:
     url = os.environ.get("ONEFACT_DATABASE_URL") or None
     home = Home(path=Path(path), systems=Path(systems or OWN_SYSTEMS), database_url=url, patience=300.0)
     stop, parent = threading.Event(), os.getppid()
-    for work in (consolidate_entries, push_changes):
+    for work in (carry, tell_changes):
         threading.Thread(target=work, args=(home, stop), daemon=True).start()
     while os.getppid() == parent:  # the portal may die without a word
         stop.wait(1.0)

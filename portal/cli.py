@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from onefact.cli.session import session_of
+from portal.api import cli as api
 
 user_app = typer.Typer(help="Who may sign in to the portal (门户账号).", no_args_is_help=True)
 
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("serve")(serve)
     app.add_typer(user_app, name="user")
+    api.add_to(app)
 
 
 def serve(
@@ -41,7 +43,9 @@ def serve(
     """Serve the portal over HTTPS, with its database and the process that carries entries to the systems (启动门户)."""
     from portal import command
 
-    command.serve(session_of(context), command.Wanted(host, port, certificate, key, carry, demo, people))
+    session = session_of(context)
+    session.via = "portal"
+    command.serve(session, command.Wanted(host, port, certificate, key, carry, demo, people))
 
 
 @user_app.command("add")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -49,15 +49,15 @@ class Wanted:
 
 def serve(session: Session, wanted: Wanted) -> None:
     """Serve until interrupted."""
-    home, settings = session.home, load(session.home.path)
+    home, settings = replace(session.home, via="portal"), load(session.home.path)
     with ExitStack() as stack:
         if wanted.demo:
             settings = settings.model_copy(update={"second_factor": frozenset()})
-            _fill(session, wanted.people)
+            _fill(session, home, wanted.people)
         app = create_app(home, settings)
         running, listening, address = server(home, app, Door(wanted.host, wanted.port, wanted.certificate, wanted.key))
         if wanted.demo:
-            _show_demo_accounts(session)
+            _show_demo_accounts(session, home)
         if wanted.carry:
             stack.enter_context(carry.beside(home))
         session.console.print(f"The portal is at {address} (stop it with Ctrl-C).", soft_wrap=True)
@@ -72,13 +72,12 @@ def serve(session: Session, wanted: Wanted) -> None:
         running.run(sockets=[listening])
 
 
-def _fill(session: Session, people: int) -> None:
+def _fill(session: Session, home: Home, people: int) -> None:
     """Start the stand-ins, and run the road once where the master is still empty."""
     from onefact import road
     from onefact.delivery import guards
     from sandbox import supervisor  # only the demo knows the stand-ins
 
-    home = session.home
     session.console.print("Starting forty stand-in systems ...")
     supervisor.start(home.path, people)
     with home.engine.connect() as connection:
@@ -89,10 +88,10 @@ def _fill(session: Session, people: int) -> None:
         road.run(home)
 
 
-def _show_demo_accounts(session: Session) -> None:
+def _show_demo_accounts(session: Session, home: Home) -> None:
     """Make one account for each role, or give those that are there new passwords, and print them once."""
     table = Table("login", "password", "role")
-    with session.home.engine.begin() as connection:
+    with home.engine.begin() as connection:
         most = sa.text(
             "SELECT grid FROM entity_grid WHERE entity_type = 'person' GROUP BY grid ORDER BY count(*) DESC, grid LIMIT 3"
         )

@@ -77,15 +77,18 @@ def plant(con: duckdb.DuckDBPyConnection) -> None:
 
 def _scope(con: duckdb.DuckDBPyConnection) -> None:
     """Create `tree_scope`: golden address fields of touched entities, and those whose text may mean another place now."""
-    moved = (
-        "SELECT entity_type, master_id FROM address_point WHERE text IS NULL OR text IN (SELECT text FROM place_again)"
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE tree_moved AS SELECT entity_type, master_id FROM (SELECT entity_type, master_id FROM address_point "
+        "WHERE text IS NULL UNION SELECT entity_type, master_id FROM address_point WHERE text IN (SELECT text FROM place_again)) "
+        "ANTI JOIN touched USING (entity_type, master_id)"
     )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE tree_entity AS SELECT entity_type, master_id FROM touched UNION {moved}")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE tree_entity AS SELECT entity_type, master_id FROM touched UNION ALL SELECT * FROM tree_moved"
+    )
     parts = " UNION ALL ".join(
         f"SELECT '{entity}' AS entity_type, master_id, '{field}' AS field, \"{field}\" AS text FROM ("
         f'SELECT master_id, "{field}" FROM fresh_{entity} UNION ALL SELECT master_id, "{field}" FROM golden_{entity} '
-        f"WHERE master_id IN (SELECT master_id FROM tree_entity WHERE entity_type = '{entity}') "
-        f"AND master_id NOT IN (SELECT master_id FROM touched WHERE entity_type = '{entity}')) WHERE \"{field}\" IS NOT NULL"
+        f"WHERE master_id IN (SELECT master_id FROM tree_moved WHERE entity_type = '{entity}')) WHERE \"{field}\" IS NOT NULL"
         for entity, field in POINTERS
     )
     con.execute(f"CREATE OR REPLACE TEMP TABLE tree_scope AS {parts}")
@@ -128,38 +131,58 @@ def _path(names: list[str]) -> str:
 
 
 def _points(con: duckdb.DuckDBPyConnection) -> None:
+    """Create `point_fresh`, `point_gone`, `point_text` and `point_changed` (keys, and the node pointed at before)."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE tree_point AS SELECT {_KEY}, node_id, exact, text FROM tree_scope JOIN tree_path USING (text)"
     )
+    # The pointers in question are few, all of them many: they are read once.
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE point_fresh AS SELECT n.* FROM tree_point n LEFT JOIN address_point o USING ({_KEY}) "
+        "CREATE OR REPLACE TEMP TABLE tree_old AS SELECT * FROM (SELECT * FROM address_point "
+        "WHERE master_id IN (SELECT master_id FROM tree_entity)) SEMI JOIN tree_entity USING (entity_type, master_id)"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE point_fresh AS SELECT n.* FROM tree_point n LEFT JOIN tree_old o USING ({_KEY}) "
         "WHERE o.node_id IS DISTINCT FROM n.node_id OR o.exact IS DISTINCT FROM n.exact"
     )
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE point_gone AS SELECT o.* FROM address_point o ANTI JOIN tree_point n USING ({_KEY}) "
-        "WHERE (entity_type, master_id) IN (SELECT entity_type, master_id FROM tree_entity)"
+        f"CREATE OR REPLACE TEMP TABLE point_gone AS SELECT o.* FROM tree_old o ANTI JOIN tree_point n USING ({_KEY})"
     )
     # The text is the copy's own: it tells which pointers to look at when a text changes its place.
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE point_text AS SELECT {_KEY}, n.text FROM tree_point n JOIN address_point o USING ({_KEY}) "
+        f"CREATE OR REPLACE TEMP TABLE point_text AS SELECT {_KEY}, n.text FROM tree_point n JOIN tree_old o USING ({_KEY}) "
         "WHERE o.node_id = n.node_id AND o.exact = n.exact AND o.text IS DISTINCT FROM n.text"
     )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE point_changed AS SELECT {_KEY}, o.node_id FROM (SELECT {_KEY} FROM point_fresh "
+        f"UNION SELECT {_KEY} FROM point_gone) c LEFT JOIN tree_old o USING ({_KEY})"
+    )
     con.execute("DROP TABLE tree_entity")
+    con.execute("DROP TABLE tree_moved")
+    con.execute("DROP TABLE tree_old")
+
+
+def _pointing(nodes: str) -> str:
+    """Return the SQL of all pointers, as they are now, at the nodes that a relation names."""
+    return (
+        f"(SELECT {_KEY}, node_id, exact FROM (SELECT {_KEY}, node_id, exact FROM address_point WHERE node_id IN (SELECT node_id FROM {nodes})) "
+        f"ANTI JOIN point_changed USING ({_KEY}) UNION ALL SELECT {_KEY}, node_id, exact FROM point_fresh "
+        f"WHERE node_id IN (SELECT node_id FROM {nodes}))"
+    )
+
+
+def _unused(con: duckdb.DuckDBPyConnection, nodes: str) -> None:
+    """Create `node_left`: those of some nodes (SQL) that nobody points at."""
+    con.execute(f"CREATE OR REPLACE TEMP TABLE node_asked AS {nodes}")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE node_left AS SELECT node_id FROM node_asked "
+        f"WHERE node_id NOT IN (SELECT node_id FROM {_pointing('node_asked')})"
+    )
 
 
 def _nodes(con: duckdb.DuckDBPyConnection) -> None:
     """Create `node_fresh` and `node_gone`: a node lives while somebody points at it or below it."""
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE point_now AS SELECT {_KEY}, node_id, exact FROM address_point o "
-        f"ANTI JOIN (SELECT {_KEY} FROM point_fresh UNION ALL SELECT {_KEY} FROM point_gone) c USING ({_KEY}) "
-        f"UNION ALL SELECT {_KEY}, node_id, exact FROM point_fresh"
-    )
     con.execute("CREATE OR REPLACE TEMP TABLE node_gone (node_id UUID)")
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE node_left AS SELECT DISTINCT o.node_id FROM address_point o JOIN "
-        f"(SELECT {_KEY} FROM point_fresh UNION ALL SELECT {_KEY} FROM point_gone) c USING ({_KEY}) "
-        "WHERE o.node_id NOT IN (SELECT node_id FROM point_now)"
-    )
+    _unused(con, "SELECT DISTINCT node_id FROM point_changed WHERE node_id IS NOT NULL")
     # From the leaves up: a node that lost its last child may go with it.
     while count(con, "SELECT count(*) FROM node_left"):
         con.execute(
@@ -168,22 +191,26 @@ def _nodes(con: duckdb.DuckDBPyConnection) -> None:
             "WHERE c.parent_id = n.node_id AND c.node_id NOT IN (SELECT node_id FROM node_gone))"
         )
         con.execute("INSERT INTO node_gone SELECT node_id FROM node_dead")
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE node_left AS SELECT DISTINCT parent_id AS node_id FROM node_dead "
-            "WHERE parent_id IS NOT NULL AND parent_id NOT IN (SELECT node_id FROM point_now)"
-        )
+        _unused(con, "SELECT DISTINCT parent_id AS node_id FROM node_dead WHERE parent_id IS NOT NULL")
+    # An address is the master of its node: that can only have changed where a pointer did.
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE node_master AS SELECT node_id, min(master_id) AS master_id FROM point_now "
-        "WHERE entity_type = 'address' AND exact GROUP BY node_id"
+        "CREATE OR REPLACE TEMP TABLE node_asked AS SELECT node_id FROM point_changed WHERE node_id IS NOT NULL "
+        "UNION SELECT node_id FROM point_fresh"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE node_master AS SELECT node_id, min(master_id) AS master_id "
+        f"FROM {_pointing('node_asked')} WHERE entity_type = 'address' AND exact GROUP BY node_id"
     )
     columns = "node_id, parent_id, level, name, full_text"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE node_fresh AS SELECT {columns}, m.master_id FROM tree_node n LEFT JOIN node_master m USING (node_id) "
-        f"ANTI JOIN address_node o USING (node_id) UNION ALL SELECT {columns}, m.master_id FROM address_node o "
+        f"CREATE OR REPLACE TEMP TABLE node_fresh AS SELECT {columns}, m.master_id FROM (SELECT * FROM tree_node "
+        "WHERE node_id NOT IN (SELECT node_id FROM address_node WHERE node_id IN (SELECT node_id FROM tree_node))) n "
+        f"LEFT JOIN node_master m USING (node_id) UNION ALL SELECT {columns}, m.master_id FROM ("
+        "SELECT * FROM address_node WHERE node_id IN (SELECT node_id FROM node_asked)) o "
         "LEFT JOIN node_master m USING (node_id) WHERE m.master_id IS DISTINCT FROM o.master_id "
         "AND node_id NOT IN (SELECT node_id FROM node_gone)"
     )
-    for table in ("node_left", "node_dead", "node_master", "point_now"):
+    for table in ("node_left", "node_dead", "node_asked", "node_master", "point_changed"):
         con.execute(f"DROP TABLE IF EXISTS {table}")
 
 
@@ -193,10 +220,11 @@ def commit(con: duckdb.DuckDBPyConnection) -> None:
         f"DELETE FROM address_point WHERE ({_KEY}) IN (SELECT {_KEY} FROM point_fresh UNION ALL SELECT {_KEY} FROM point_gone)"
     )
     con.execute(f"INSERT INTO address_point BY NAME SELECT {_KEY}, node_id, exact, text FROM point_fresh")
-    con.execute(
-        "UPDATE address_point o SET text = n.text FROM point_text n WHERE o.entity_type = n.entity_type "
-        "AND o.master_id = n.master_id AND o.field = n.field"
-    )
+    if count(con, "SELECT count(*) FROM point_text"):
+        con.execute(
+            "UPDATE address_point o SET text = n.text FROM point_text n WHERE o.entity_type = n.entity_type "
+            "AND o.master_id = n.master_id AND o.field = n.field"
+        )
     con.execute(
         "DELETE FROM address_node WHERE node_id IN (SELECT node_id FROM node_gone UNION ALL SELECT node_id FROM node_fresh)"
     )

@@ -14,10 +14,17 @@ import sqlalchemy as sa
 REFUSE = """
 CREATE OR REPLACE FUNCTION onefact_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'DELETE' AND nullif(current_setting('onefact.expiry', true), '') IS NOT NULL THEN
+        IF EXISTS (SELECT 1 FROM sealed_log WHERE seq = current_setting('onefact.expiry')::bigint AND act IN ('expire', 'cut')
+            AND subjects @> to_jsonb(ARRAY[TG_TABLE_NAME::text]) AND xmin = pg_current_xact_id()::xid) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'integrity_constraint_violation';
 END $$
 """
-"""Raises for whatever statement fires it."""
+"""Raises for whatever statement fires it, but for a deletion that stands in the sealed log already, with count and hash, in
+the very transaction that deletes (`onefact.retention`): what the law lets expire goes, and never without its proof."""
 
 REFUSE_TRUNCATE = """
 CREATE OR REPLACE FUNCTION onefact_refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -47,10 +47,22 @@ def work_new(
     """
     # What is not touched was worked when it was.
     touched = "sid IN (SELECT sid FROM touched_record)"
-    texts = " UNION ".join(f'SELECT "{column}" AS text FROM {source} WHERE {touched}' for source, column in sources)
+    # What came last lies at the end of a table: rows that are chosen by their place let it skip the rest.
+    texts = " UNION ".join(
+        f'SELECT "{column}" AS text FROM {source} WHERE rowid IN (SELECT rowid FROM {source} WHERE {touched})'
+        for source, column in sources
+    )
+    return work_texts(con, texts, table, columns, work)
+
+
+def work_texts(
+    con: duckdb.DuckDBPyConnection, texts: str, table: str, columns: str, work: Callable[[pa.Array], pa.Table]
+) -> int:
+    """Work those of some texts (SQL of one column `text`) that `table` does not hold yet; otherwise as `work_new`."""
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE new_text AS SELECT text FROM ({texts}) WHERE text IS NOT NULL "
-        f"AND text NOT IN (SELECT text FROM {table})"
+        f"CREATE OR REPLACE TEMP TABLE new_text AS WITH asked AS MATERIALIZED (SELECT DISTINCT text FROM ({texts}) WHERE text IS NOT NULL) "
+        # The texts in question may be few, those that are known are many.
+        f"SELECT text FROM asked WHERE text NOT IN (SELECT text FROM {table} WHERE text IN (SELECT text FROM asked))"
     )
     done = 0
     cursor = con.cursor()  # the reader keeps the connection busy

@@ -69,8 +69,10 @@ PLACE_TABLES = (
     ),
     (
         "CREATE TABLE IF NOT EXISTS place_site (neighbourhood UBIGINT, site UBIGINT, province VARCHAR, city VARCHAR, "
-        "district VARCHAR, street VARCHAR, community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR)"
+        "district VARCHAR, street VARCHAR, community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR, sure BOOLEAN)"
     ),
+    # Files from before; unknown is not sure.
+    "ALTER TABLE place_site ADD COLUMN IF NOT EXISTS sure BOOLEAN",
     "CREATE TABLE IF NOT EXISTS place_option (neighbourhood UBIGINT, saying UBIGINT, flat UBIGINT)",
     (
         "CREATE TABLE IF NOT EXISTS place_alias (neighbourhood UBIGINT, door UBIGINT, name VARCHAR, alias VARCHAR, "
@@ -116,6 +118,7 @@ def _schema() -> list[str]:
             "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "
             "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)"
         ),
+        "CREATE TABLE IF NOT EXISTS address_use (sid UBIGINT, code UBIGINT)",
         *PLACE_TABLES,
         (
             "CREATE TABLE IF NOT EXISTS address_node (node_id UUID, parent_id UUID, level VARCHAR, name VARCHAR, "

@@ -30,6 +30,13 @@ _NEWEST: Final = (
     f"SELECT DISTINCT ON ({_KEY}, field) {_KEY} AS record_key, entity_type, field, value, entered_at, entry_id::text AS entry_id "
     f"FROM entry {{where}}ORDER BY {_KEY}, field, entered_at DESC, entry_id DESC"
 )
+NEWEST_THEN: Final = (
+    f"SELECT DISTINCT ON ({_KEY}, field) {_KEY} AS record_key, entity_type, field, value, entered_at, entry_id::text AS entry_id "
+    f"FROM entry WHERE {_KEY} = ANY(:keys) AND coalesce(left(taken_by, 15) <= :run, entered_at < :until) "
+    f"ORDER BY {_KEY}, field, entered_at DESC, entry_id DESC"
+)
+"""The newest entries of records that a past consolidation had taken; those of before it was noted who took them, by their time."""
+
 _SINCE: Final = (
     "WHERE entry_id IN (WITH added AS (SELECT master_id, field, record_key FROM entry WHERE tx >= '{mark}'::xid8 OR tx IS NULL) "
     "SELECT e.entry_id FROM entry e JOIN (SELECT DISTINCT master_id, field FROM added) a USING (master_id, field) "
@@ -57,12 +64,13 @@ def stage(con: duckdb.DuckDBPyConnection, master: MasterReader, stamp: str) -> l
     since = _SINCE.format(mark=mark) if cluster == now["cluster"] else ""
     newest = master.fetch(_NEWEST.format(where=since))
     if newest.num_rows:
-        _merge(con, newest, stamp)
+        merge(con, newest, stamp)
     con.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_MARK, f"{now['cluster']}:{now['mark']}"])
     return [str(entry_id) for entry_id in untaken]
 
 
-def _merge(con: duckdb.DuckDBPyConnection, newest: pa.Table, stamp: str) -> None:
+def merge(con: duckdb.DuckDBPyConnection, newest: pa.Table, stamp: str) -> None:
+    """Merge entries (record_key, entity_type, field, value, entered_at, entry_id; the newest of each field) as records of the system."""
     stage, records = Stage(con, SYSTEM, SYSTEM, stamp), 0
     con.register("_entry", newest)
     fields: dict[EntityType, list[str]] = {}

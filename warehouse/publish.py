@@ -11,16 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.rows import dict_row
-
 from schemas.derive.sql import as_text, column_type
 from schemas.entities import ENTITIES, LINKS
 from schemas.model import EntityType
-from schemas.records import Change
 from warehouse import golden_history, grids, search_keys
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
-from warehouse.outbox.changes import change_of
 from warehouse.tables import WAKE
 from warehouse.transfer import DIALECT
 
@@ -131,8 +127,17 @@ class Publisher(Ledger):
         return rows
 
     def tree(self, nodes: tuple[str, str], points: tuple[str, str]) -> int:
-        """Apply changes to the address tree; `nodes` and `points` name the relations (gone, fresh). Return how many."""
-        return self._keyed("address_node", NODE, *nodes) + self._keyed("address_point", POINT, *points)
+        """Apply changes to the address tree and to who is in which grid; return how many nodes and points changed.
+
+        `nodes` and `points` name the relations (gone, fresh).
+        """
+        moved = self._send("grid_moved", grids.KEY_TYPES, grids.MOVED)
+        for statement in grids.BEFORE if moved else ():
+            self._execute(statement)
+        changed = self._keyed("address_node", NODE, *nodes) + self._keyed("address_point", POINT, *points)
+        for statement in grids.AFTER if moved else ():
+            self._execute(statement)
+        return changed
 
     def _keyed(self, table: str, types: Mapping[str, str], gone: str, fresh: str) -> int:
         """Remove rows of `gone` and put those of `fresh` in their place; the first columns of `types` are the key."""
@@ -150,12 +155,6 @@ class Publisher(Ledger):
             self._execute(f"DELETE FROM {table} t USING gone_{table} g WHERE {same}")
             self._copy(table, values)
         return rows
-
-    def grids(self) -> int:
-        """Say anew which grid each entity is in, after the tree has changed; return how many rows came or went."""
-        now, *steps = grids.SETTLE
-        self._execute(now)
-        return sum(self._execute(step) for step in steps)
 
     def found_by(self) -> int:
         """Write the search keys of records that changed or moved anew, after the tree; return how many there are now.
@@ -244,12 +243,6 @@ class Publisher(Ledger):
         if planned:
             self._execute(f"SELECT pg_notify('{WAKE}', '')")  # told when the transaction commits
         return planned, superseded
-
-    def planned_now(self) -> list[Change]:
-        """Return the changes that this run has planned in this transaction, for a dry run to show."""
-        cursor = self._pg.cursor(row_factory=dict_row)
-        query = "SELECT * FROM outbox WHERE run_id = %s AND state = 'planned' ORDER BY change_id"
-        return [change_of(row) for row in cursor.execute(query, (self._run,))]
 
     def _run_named(self) -> None:
         """Let the steps that the outbox's triggers write down carry this run."""

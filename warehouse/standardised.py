@@ -139,12 +139,13 @@ class Stage:
             [received],
         ).fetchall()
 
-    def merge(self, counts: Counts, complete: Mapping[str, bool]) -> Counts:
+    def merge(self, counts: Counts, complete: Mapping[str, bool], *, dry_run: bool = False) -> Counts:
         """Merge the staged pages and return `counts` with taken/unchanged/duplicates settled.
 
         Args:
             counts: received and rejected as decoding counted them (taken = decoded records before merging).
             complete: dataset -> True when absence means gone (the reading was complete and the manifest says so).
+            dry_run: only count; the standardised records stay as they are.
         """
         con = self._con
         con.execute("BEGIN")
@@ -158,7 +159,7 @@ class Stage:
             changed = self._count("SELECT count(*) FROM changed")
             removed = self._count("SELECT count(*) FROM changed WHERE gone")
             self._replace()
-            con.execute("COMMIT")
+            con.execute("ROLLBACK" if dry_run else "COMMIT")
         except BaseException:
             con.execute("ROLLBACK")
             raise

@@ -32,11 +32,20 @@ class Transfer:
         con: the DuckDB connection whose relations are sent.
         run_id: the run that writes.
         at: when the run's changes begin to hold; PostgreSQL's time of the transaction when not given.
+        dry_run: everything is written and taken back: a rehearsal.
     """
 
-    def __init__(self, dsn: str, con: duckdb.DuckDBPyConnection, run_id: str, at: datetime | None = None) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        con: duckdb.DuckDBPyConnection,
+        run_id: str,
+        at: datetime | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> None:
         self._pg = psycopg.connect(dsn)
-        self._con, self._run = con, run_id
+        self._con, self._run, self._dry_run = con, run_id, dry_run
         self._at = "now()" if at is None else f"TIMESTAMPTZ '{at.astimezone().isoformat()}'"
 
     def __enter__(self) -> Self:
@@ -44,7 +53,7 @@ class Transfer:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
-            if kind is None:
+            if kind is None and not self._dry_run:
                 self._pg.commit()
             else:
                 self._pg.rollback()

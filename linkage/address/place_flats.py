@@ -15,7 +15,7 @@ from linkage.address.place_keys import CONTEXT
 CHOICES: Final = 12
 """A text that could be more flats than this keeps no candidates."""
 
-_NAMED: Final = ("province", *CONTEXT, "road", "plate", "name")
+NAMED: Final = ("province", *CONTEXT, "road", "plate", "name")
 """Elements that a site has a name for."""
 
 _SIDES: Final = "(('左', '1'), ('右', '2'))"
@@ -126,7 +126,7 @@ def _fill_side(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def settle_codes(con: duckdb.DuckDBPyConnection) -> None:
-    """Write the rows of `place_row` to `place_resolved`, the names of their sites and the candidates of what is undecided."""
+    """Write the rows of `place_row` to `place_resolved`, and the candidates of what is undecided."""
     building = "hash('building', site, building)"
     flat = "hash('flat', site, coalesce(building, ''), coalesce(unit, ''), coalesce(floor, ''), room)"
     whole = "sure AND NOT undecided"
@@ -142,7 +142,6 @@ def settle_codes(con: duckdb.DuckDBPyConnection) -> None:
         f"WHEN building IS NOT NULL THEN {building} ELSE site END AS node, {depth} AS depth, "
         f"{whole} AS complete, building AS building_no, unit AS unit_no, floor AS floor_no, room AS room_no FROM place_row"
     )
-    _name_sites(con)
     con.execute(
         "INSERT INTO place_option BY NAME WITH open AS (SELECT r.neighbourhood, r.saying, coalesce(m.site, r.site) AS site, "
         "r.building, r.unit, r.floor, r.room FROM place_row r LEFT JOIN place_maybe m USING (saying) "
@@ -154,22 +153,26 @@ def settle_codes(con: duckdb.DuckDBPyConnection) -> None:
         "AND p.building_no IS NOT DISTINCT FROM o.building AND (o.unit IS NULL OR p.unit_no = o.unit) "
         f"QUALIFY count(*) OVER (PARTITION BY o.saying) <= {CHOICES}"
     )
-    for table in ("place_row", "place_fact", "place_maybe"):
+    for table in ("place_fact", "place_maybe"):
         con.execute(f"DROP TABLE {table}")
 
 
-def _name_sites(con: duckdb.DuckDBPyConnection) -> None:
-    """Keep the commonest name of each element of each site; of equally common ones the first in order."""
-    for element in _NAMED:
+def name_sites(con: duckdb.DuckDBPyConnection) -> None:
+    """Keep the commonest name of each element of each site of `place_row`; of equally common ones the first in order."""
+    columns = ", ".join(NAMED)
+    # Texts are many, what they say above the building is little.
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE place_told AS SELECT neighbourhood, site, sure, {columns}, count(*) AS n FROM place_row GROUP BY ALL"
+    )
+    for element in NAMED:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE place_{element} AS SELECT site, arg_min({element}, (-n, {element})) AS {element} "
-            f"FROM (SELECT site, {element}, count(*) AS n FROM place_row WHERE {element} IS NOT NULL GROUP BY ALL) GROUP BY site"
+            f"FROM (SELECT site, {element}, sum(n) AS n FROM place_told WHERE {element} IS NOT NULL GROUP BY ALL) GROUP BY site"
         )
-    joins = " ".join(f"LEFT JOIN place_{e} USING (site)" for e in _NAMED)
-    columns = ", ".join(_NAMED)
+    joins = " ".join(f"LEFT JOIN place_{e} USING (site)" for e in NAMED)
     con.execute(
-        f"INSERT INTO place_site BY NAME SELECT neighbourhood, site, {columns} FROM "
-        f"(SELECT DISTINCT neighbourhood, site FROM place_row) {joins}"
+        f"INSERT INTO place_site BY NAME SELECT neighbourhood, site, {columns}, sure FROM "
+        f"(SELECT neighbourhood, site, bool_and(sure) AS sure FROM place_told GROUP BY ALL) {joins}"
     )
-    for element in _NAMED:
-        con.execute(f"DROP TABLE place_{element}")
+    for table in ("told", *NAMED):
+        con.execute(f"DROP TABLE place_{table}")

@@ -118,6 +118,8 @@ FROM placed
 def read_new(con: duckdb.DuckDBPyConnection, addresses: str) -> int:
     """Add to `place_said` and `place_key` what every text of `addresses` says that is not there yet; return how many.
 
+    Leaves what was read in the temporary table `place_read` (saying).
+
     Args:
         con: the warehouse.
         addresses: relation with the parse of address texts (text and `schemas.address.COLUMNS`).
@@ -125,8 +127,10 @@ def read_new(con: duckdb.DuckDBPyConnection, addresses: str) -> int:
     columns = ", ".join(f"a.{name}" for name in ("text", *COLUMNS))
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE place_new AS SELECT {columns}, row_number() OVER () // {CHUNK} AS chunk "
-        f"FROM {addresses} a ANTI JOIN place_said k USING (text)"
+        # The texts in question may be few, those that are known are many.
+        f"FROM {addresses} a WHERE text NOT IN (SELECT text FROM place_said WHERE text IN (SELECT text FROM {addresses}))"
     )
+    con.execute("CREATE OR REPLACE TEMP TABLE place_read (saying UBIGINT)")
     done = 0
     # On this connection, chunk by chunk: what is read belongs to the transaction of the caller.
     for (chunk,) in con.execute("SELECT DISTINCT chunk FROM place_new ORDER BY chunk").fetchall():
@@ -146,9 +150,10 @@ def _read(con: duckdb.DuckDBPyConnection, said: pa.Table) -> int:
     con.register("_plain_form", _table(("said", "form"), [(v, name_digits(v)) for v in communities]))
     con.register("_read", con.sql(_READ).to_arrow_table())
     con.execute("INSERT INTO place_said SELECT text, saying FROM _read")
+    con.execute("INSERT INTO place_read SELECT DISTINCT saying FROM _read")
     con.execute(
         f"INSERT INTO place_key BY NAME SELECT DISTINCT saying, {', '.join(_COLUMNS)} FROM _read r "
-        "ANTI JOIN place_key k USING (saying)"
+        "WHERE saying NOT IN (SELECT saying FROM place_key WHERE saying IN (SELECT saying FROM _read))"
     )
     con.unregister("_read")
     for name in ("_parsed", "_kind", "_said", "_name_form", "_road_form", "_plain_form"):

@@ -74,18 +74,24 @@ def _components(left: np.ndarray, right: np.ndarray) -> pa.Table:
 def affected(con: duckdb.DuckDBPyConnection) -> None:
     """Create `place_touched` (neighbourhood) and `place_scope`: what new and vanished sayings could concern.
 
-    Reads `place_gone`, whose rows are removed from `place_key`. A name that is a hub before and after joins nothing, so
+    Reads `place_gone`, whose rows are removed from `place_key`, and `place_calm`, which concerns nobody else. A name that is a hub before and after joins nothing, so
     the many sayings that bear it are not concerned.
     """
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_fresh AS SELECT k.* FROM place_key k ANTI JOIN place_resolved p USING (saying) "
-        "UNION ALL SELECT * FROM place_gone"
+        "CREATE OR REPLACE TEMP TABLE place_fresh AS SELECT n.* FROM (SELECT * FROM place_scope UNION ALL SELECT * FROM place_gone) n "
+        "ANTI JOIN place_calm USING (saying)"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_met AS SELECT p.neighbourhood, k.* FROM place_key k JOIN place_resolved p USING (saying) "
-        "WHERE k.door IN (SELECT door FROM place_fresh) OR k.fold_code IN (SELECT fold_code FROM place_fresh)"
+        # The sayings that meet are few and have wide rows: they are found first.
+        "CREATE OR REPLACE TEMP TABLE place_met AS WITH met AS MATERIALIZED (SELECT saying FROM place_key "
+        "WHERE door IN (SELECT door FROM place_fresh) UNION SELECT saying FROM place_key "
+        "WHERE fold_code IN (SELECT fold_code FROM place_fresh)) "
+        "SELECT p.neighbourhood, k.* FROM (SELECT saying, door, fold_code, name_code, community FROM place_key "
+        "WHERE saying IN (SELECT saying FROM met)) k JOIN (SELECT saying, neighbourhood FROM place_resolved "
+        "WHERE saying IN (SELECT saying FROM met)) p USING (saying)"
     )
     con.execute("DELETE FROM place_key WHERE saying IN (SELECT saying FROM place_gone)")
+    con.execute("DELETE FROM place_gone WHERE saying IN (SELECT saying FROM place_calm)")
     usual = " OR ".join(
         f"(m.{code} IN (SELECT {code} FROM place_fresh) AND (m.{code} IN ({_usual(code, 'place_met')}) "
         f"OR m.{code} IN ({_usual(code, 'place_key')})))"
@@ -104,10 +110,11 @@ def affected(con: duckdb.DuckDBPyConnection) -> None:
         "INSERT INTO place_touched SELECT neighbourhood FROM place_resolved WHERE saying IN (SELECT saying FROM place_gone)"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE place_scope AS SELECT k.* FROM place_key k LEFT JOIN place_resolved p USING (saying) "
-        "WHERE p.saying IS NULL OR p.neighbourhood IN (SELECT neighbourhood FROM place_touched)"
+        "CREATE OR REPLACE TEMP TABLE place_scope AS SELECT * FROM place_key WHERE saying IN (SELECT saying FROM place_resolved "
+        "WHERE neighbourhood IN (SELECT neighbourhood FROM place_touched) UNION ALL SELECT saying FROM place_fresh "
+        "UNION ALL SELECT saying FROM place_calm WHERE neighbourhood IN (SELECT neighbourhood FROM place_touched))"
     )
-    for table in ("place_met", "place_fresh", "place_gone"):
+    for table in ("place_met", "place_fresh"):
         con.execute(f"DROP TABLE {table}")
 
 

@@ -13,8 +13,7 @@ import pyarrow as pa
 from linkage.address.names import LEVELS, compare_names
 from linkage.address.place_keys import CONTEXT
 from linkage.address.place_zones import SETTLED, SHARE, Said, joined_sets, zones
-from linkage.address.roads import LEVELS as ROAD_LEVELS
-from linkage.address.roads import compare_roads
+from linkage.address.roads import written_alike
 
 LEAST: Final = 3
 """Shared flats from which two names at a door, or two doors of a name, are one compound (as in `aliases.learn`)."""
@@ -24,7 +23,6 @@ CHOICES: Final = 8
 
 _SAID: Final = (*CONTEXT, "name")
 _SPELLED: Final = LEVELS.index("typo")
-_SPELLED_ROAD: Final = ROAD_LEVELS.index("typo")
 _SLOT: Final = "hash(building, coalesce(unit, ''), room)"
 
 
@@ -163,7 +161,7 @@ def _join_doors(con: duckdb.DuckDBPyConnection) -> None:
         for one, other, roads, others in con.execute(
             "SELECT one, other, roads, others FROM place_twin WHERE plates"
         ).fetchall()
-        if any(compare_roads(a, b) <= _SPELLED_ROAD for a in roads or () for b in others or ())
+        if any(written_alike(a, b) for a in roads or () for b in others or ())
     ]
     heirs = [(site, heir) for site, heir in joined_sets([*same, *spelled]).items() if site != heir]
     if heirs:

@@ -60,6 +60,29 @@ def compare_roads(left: str, right: str) -> int:
     return min(_compare(a, b) for a in left.split(SEPARATOR) for b in right.split(SEPARATOR))
 
 
+def written_alike(left: str, right: str) -> bool:
+    """Whether two names may be one road in two hands: a typing error, or a former name beside the name of today.
+
+    Short names are judged too (珞喻路 and 珞瑜路), so this is for roads about which all else agrees: the plate and the
+    name of what stands behind it. A text that names no city keeps the former name, since another city may have it today.
+    """
+    return any(_one_road(a, b) for a in left.split(SEPARATOR) for b in right.split(SEPARATOR))
+
+
+def _one_road(left: str, right: str) -> bool:
+    if _compare(left, right) <= LEVELS.index("typo"):
+        return True
+    a, b = _read(left), _read(right)
+    stems = [part[1].translate(words().alike) for part in (a, b)]
+    return (a[2:] == b[2:] and stems[0] == stems[1]) or bool({(left, right), (right, left)} & _renamed())
+
+
+@lru_cache(maxsize=1)
+def _renamed() -> frozenset[tuple[str, str]]:
+    """Former road names with the name of today, of any city."""
+    return frozenset((former, today) for (former, _), today in former_names().items())
+
+
 def _compare(left: str, right: str) -> int:
     a, b = _read(left), _read(right)
     return LEVELS.index(_level(a, b))

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from onefact.acting import acted, noted
 from onefact.bulk import compare, write
 from onefact.bulk.guard import UploadRefused
 from onefact.bulk.ids import uuid7
@@ -115,9 +116,14 @@ def bulk(
         refused = done.counts["bad"] > max(limits.few, limits.errors * done.rows)
         if dry_run or refused:
             transaction.rollback()
+        else:
+            told: dict[str, Any] = {**done.counts, "file": digest[:12], "facts": done.facts, "tickets": done.tickets}
+            noted(connection, home, "enter", done.entity_type, count=done.rows, actor=actor, **told)
     if not dry_run:
         _register(home, done, digest, actor, refused)
         if refused:
+            said: dict[str, Any] = dict(done.counts)
+            acted(home, "enter", done.entity_type, count=done.rows, actor=actor, outcome="refused", **said)
             raise TooManyErrors(done, limits.errors)
     return done
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from functools import lru_cache
 from io import BytesIO
 
 from onefact.bulk.settings import Limits
@@ -29,8 +30,14 @@ _FORBIDDEN = (
 _HARMLESS = re.compile(r"printersettings\d*\.bin$", re.IGNORECASE)
 _SHEET = re.compile(r"worksheets/[^/]+\.xml$", re.IGNORECASE)
 _DOCTYPE = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
-_FAR = re.compile(rb"""\br\s*=\s*["'](?:[A-Za-z]{1,3}0*[1-9]\d{4,}|[A-Za-z]{2,}\d+|0*[1-9]\d{4,}|[^"'<>]*&)""")
 _REFERENCE = re.compile(rb"""["']([A-Za-z]*)0*(\d*)""")
+
+
+@lru_cache(8)
+def _far(rows: int) -> re.Pattern[bytes]:
+    """Return what finds references worth a second look: long row numbers, columns of several letters, anything written around."""
+    digits = rf"0*[1-9]\d{{{len(str(rows)) - 1},}}"
+    return re.compile(rf"""\br\s*=\s*["'](?:[A-Za-z]{{1,3}}{digits}|[A-Za-z]{{2,}}\d+|{digits}|[^"'<>]*&)""".encode())
 
 
 class UploadRefused(Exception):
@@ -102,7 +109,7 @@ def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo, left: int, limits: 
 
 def _near(xml: bytes, limits: Limits) -> None:
     """Refuse references to cells outside the limits; a reference that is not plain text is refused as well."""
-    for found in _FAR.finditer(xml):
+    for found in _far(limits.rows + 100).finditer(xml):
         text = found.group()
         if b"&" in text:
             raise UploadRefused("文件的单元格编号不规范。请用表格软件另存一次再上传。")

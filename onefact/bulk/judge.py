@@ -21,7 +21,7 @@ AHEAD = frozenset({"lease_end", "departure_date", "permit_expiry"})
 FORMULA = r"^\s*(=|@|[+\-][^0-9])"
 """Texts that another spreadsheet would run as a formula (formula injection)."""
 
-DERIVED = ("birth_date", "sex")
+DERIVED = ("id_type", "birth_date", "sex")
 """What the citizen number proves; it is said of new persons, and never asked."""
 
 

@@ -20,8 +20,9 @@ from onefact.cli import (
     law_app,
     log_app,
     quality_app,
+    retention_app,
 )
-from onefact.cli.options import Actor, Purpose
+from onefact.cli.options import Actor, DryRun, Purpose
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
 
@@ -49,6 +50,7 @@ delivery_app.add_to(app)
 agreement_app.add_to(app)
 law_app.add_to(app)
 log_app.add_to(app)
+retention_app.add_to(app)
 quality_app.add_to(app)
 audit_app.add_to(app)
 bulk_app.add_to(app)
@@ -93,34 +95,19 @@ def demo(
 
 
 @app.command()
-def pull(
-    context: typer.Context,
-    system: Systems = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and count; keep nothing, mark nothing as read.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
+def pull(context: typer.Context, system: Systems = None, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Pull new records from systems into landing and standardise them (拉取)."""
     from onefact.cli import verbs
 
-    verbs.pull(_session(context, as_json), system, dry_run)
+    verbs.pull(_session(context, as_json), system, dry_run=dry_run)
 
 
 @app.command()
-def consolidate(
-    context: typer.Context,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Work it out on a copy and show what would be planned; keep nothing.")
-    ] = False,
-    full: Annotated[bool, typer.Option("--full", help="With --dry-run: values in full, not masked.")] = False,
-    purpose: Purpose = None,
-    as_json: Json = False,
-) -> None:
+def consolidate(context: typer.Context, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Link records, recompute golden records, plan what each system lacks (归集)."""
     from onefact.cli import verbs
 
-    verbs.consolidate(_session(context, as_json, purpose=purpose), dry_run, full)
+    verbs.consolidate(_session(context, as_json), dry_run=dry_run)
 
 
 @app.command()
@@ -143,20 +130,11 @@ def push(
 
 
 @app.command()
-def run(
-    context: typer.Context,
-    system: Systems = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Pull and consolidate on a copy and show what would be pushed.")
-    ] = False,
-    full: Annotated[bool, typer.Option("--full", help="With --dry-run: values in full, not masked.")] = False,
-    purpose: Purpose = None,
-    as_json: Json = False,
-) -> None:
+def run(context: typer.Context, system: Systems = None, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Pull, consolidate and push once (全流程)."""
     from onefact.cli import verbs
 
-    verbs.run(_session(context, as_json, purpose=purpose), system, dry_run, full)
+    verbs.run(_session(context, as_json), system, dry_run=dry_run)
 
 
 @app.command()
@@ -302,17 +280,11 @@ def rejects(
 
 
 @app.command()
-def rebuild(
-    context: typer.Context,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check that every landed batch is whole and readable; delete nothing.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
+def rebuild(context: typer.Context, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Make the working copy again from landing and crosswalk, with the same ids (重建)."""
     from onefact.cli import verbs
 
-    verbs.rebuild(_session(context, as_json), dry_run)
+    verbs.rebuild(_session(context, as_json), dry_run=dry_run)
 
 
 @app.command()

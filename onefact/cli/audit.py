@@ -10,7 +10,7 @@ from onefact.cli.session import Session
 from schemas.model import EntityType
 
 if TYPE_CHECKING:
-    from onefact.sample import Stratum
+    from onefact.sample import Sample, Stratum
 
 
 def report(
@@ -53,6 +53,7 @@ def sample(
     if full and size > verb.FULL_MOST:
         raise verb.TooManyInFull(size)
     drawn = verb.sample(session.home, size, seed, stratify, entities, fields)
+    _note(session, drawn, full)
     path = sample_sheet.write(session.home, drawn, out, full=full)
     if session.as_json:
         session.emit({
@@ -66,3 +67,12 @@ def sample(
         highlight=False,
     )
     session.console.print(str(path), highlight=False, soft_wrap=True)
+
+
+def _note(session: Session, drawn: Sample, full: bool) -> None:
+    """Note whom the sheet shows: one act for each entity type, so that it can be asked who has seen somebody."""
+    shown: dict[str, set[str]] = {}
+    for value in drawn.values:
+        shown.setdefault(value.entity_type, set()).add(value.master_id)
+    for entity_type, ids in shown.items():
+        session.read("sample", entity_type, sorted(ids), full=full, act="sample", seed=drawn.seed, digest=drawn.digest)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from onefact.cli.options import Purpose
 from onefact.cli.session import session_of
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
@@ -55,11 +56,19 @@ def sample(
         "sample.xlsx"
     ),
     full: Annotated[bool, typer.Option("--full", help="Values in full, not masked; few at a time.")] = False,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """Draw golden values at random for an audit, with a sign-off sheet (抽样核查表)."""
     from onefact.cli import audit
 
     audit.sample(
-        session_of(context, as_json), size, seed, stratify, [entity] if entity else [], field or [], out, full=full
+        session_of(context, as_json, purpose=purpose),
+        size,
+        seed,
+        stratify,
+        [entity] if entity else [],
+        field or [],
+        out,
+        full=full,
     )

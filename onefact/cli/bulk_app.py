@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from onefact.cli.options import Actor
 from onefact.cli.session import session_of
 
 bulk_app = typer.Typer(
@@ -17,7 +18,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for 
 File = Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="A filled template.")]
 Entity = Annotated[str | None, typer.Option(help="person, house or organisation; asked of the file when not given.")]
 Grid = Annotated[list[str] | None, typer.Option("--grid", help="Only these grids may be entered for.")]
-Actor = Annotated[str, typer.Option(help="Who enters it.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,7 +52,7 @@ def bulk_check(
     """Say what would happen to each row of a filled template; nothing is kept (试导入)."""
     from onefact.cli import bulk
 
-    bulk.run(session_of(context, as_json), file, out, entity, grid, "cli", dry_run=True)
+    bulk.run(session_of(context, as_json), file, out, entity, grid, dry_run=True)
 
 
 @bulk_app.command("enter")
@@ -62,10 +62,10 @@ def bulk_enter(
     out: Annotated[Path, typer.Option("--out", metavar="BAD.xlsx", help="Where bad rows go, with their reasons.")],
     entity: Entity = None,
     grid: Grid = None,
-    actor: Actor = "cli",
+    actor: Actor = None,
     as_json: Json = False,
 ) -> None:
     """Take the good rows in, send the bad ones back (正式导入); `onefact consolidate` and `push` then carry them on."""
     from onefact.cli import bulk
 
-    bulk.run(session_of(context, as_json), file, out, entity, grid, actor, dry_run=False)
+    bulk.run(session_of(context, as_json, actor), file, out, entity, grid, dry_run=False)

@@ -73,11 +73,11 @@ def match_(session: Session, source: str, context: EntityType | None) -> None:
     )
 
 
-def teach(session: Session, heading: str, meaning: str, context: EntityType, back: bool, actor: str) -> None:
+def teach(session: Session, heading: str, meaning: str, context: EntityType, back: bool) -> None:
     """Remember a meaning, or forget it."""
-    done = forget(session.home, heading, context, actor) if back else True
+    done = forget(session.home, heading, context, session.actor) if back else True
     if not back:
-        remember(session.home, heading, context, meaning, actor)
+        remember(session.home, heading, context, meaning, session.actor)
     if session.as_json:
         session.emit({"heading": heading, "meaning": None if back else meaning, "done": done})
     elif back:
@@ -96,14 +96,18 @@ def fill_(
     who: str | None,
     system: str | None,
     context: EntityType | None,
-    actor: str,
 ) -> None:
     """Fill a form."""
     if not form.is_file():
         raise typer.BadParameter(f"there is no file {form}")
     if not grids:
         raise typer.BadParameter("--grid is needed: whose people, houses or organisations the form lists")
-    done = fill(session.home, form.read_bytes(), grids, actor, system=system, who=who, context=context)
+    done = fill(session.home, form.read_bytes(), grids, session.actor, system=system, who=who, context=context)
+    named = sorted(done.matched.by_meaning)
+    session.read(
+        "form fill", done.matched.context, done.listed, count=done.rows, full=True, act="export", fields=named,
+        receiver=done.receiver, filled=done.filled,
+    )  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     done.book.save(out)
     if session.as_json:
@@ -160,6 +164,7 @@ def tasks_(session: Session, grids: Sequence[str] | None) -> None:
     settle(session.home)
     with session.home.engine.connect() as connection:
         found = tasks(connection, grids or None)
+    session.read("form tasks", "form_task", [t.task_id for t in found])
     if session.as_json:
         session.emit(
             [

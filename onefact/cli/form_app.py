@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from onefact.cli.options import Actor, Purpose
 from onefact.cli.session import session_of
 
 form_app = typer.Typer(
@@ -43,13 +44,13 @@ def form_teach(
     meaning: Annotated[str, typer.Argument(help="Master field, e.g. phone; '' = none of ours.")],
     row: Annotated[Literal["person", "house", "organisation"], typer.Option("--row", help="What a row is.")] = "person",
     forget: Annotated[bool, typer.Option("--forget", help="Take it back instead.")] = False,
-    actor: Annotated[str, typer.Option(help="Who says so.")] = "cli",
+    actor: Actor = None,
     as_json: Json = False,
 ) -> None:
     """Say what a heading means; remembered for all later forms (确认栏目)."""
     from onefact.cli import form as verbs
 
-    verbs.teach(session_of(context, as_json), heading, meaning, row, forget, actor)
+    verbs.teach(session_of(context, as_json, actor), heading, meaning, row, forget)
 
 
 @form_app.command("fill")
@@ -63,13 +64,14 @@ def form_fill(
     ] = None,
     system: System = None,
     row: Context = None,
-    actor: Annotated[str, typer.Option(help="Who asks.")] = "cli",
+    actor: Actor = None,
+    purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
     """Fill a form for a grid; what is missing stands on the sheet 待补 (填表)."""
     from onefact.cli import form as verbs
 
-    verbs.fill_(session_of(context, as_json), form, out, grid, who, system, row, actor)
+    verbs.fill_(session_of(context, as_json, actor, purpose), form, out, grid, who, system, row)
 
 
 @form_app.command("gate")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from onefact.cli import show
-from onefact.cli.session import Session
+from onefact.cli.session import Apply, Session
 from onefact.enter import TITLES
 from onefact.masking import mask, mask_key, mask_keys
 from schemas.entities import ENTITIES
@@ -110,16 +109,7 @@ def question(session: Session, number: int, full: bool) -> None:
     for c in verb.compared(session.home, asked):
         left, right = (v if full or not v else mask(entity.field(c.field), v) for v in (c.left, c.right))
         same = "" if not c.left or not c.right else ("同" if c.left == c.right else "异")
-        rows.append(
-            {
-                "field": c.field,
-                "cn": entity.field(c.field).cn,
-                "same": same,
-                "left": left,
-                "right": right,
-                **_dry(session),
-            }
-        )
+        rows.append({"field": c.field, "cn": entity.field(c.field).cn, "same": same, "left": left, "right": right})
     why = explain.of_question(session.home, asked)
     if session.as_json:
         told = {"verdict": explain.verdict(why), **asdict(why.told)} if why else None
@@ -151,35 +141,14 @@ def question(session: Session, number: int, full: bool) -> None:
         )
 
 
-@contextmanager
-def _judging(session: Session, dry_run: bool) -> Iterator[None]:
-    """Let the session judge; in a dry run what it judges is taken back."""
-    if not dry_run:
-        yield
-        return
-    from onefact.rehearse import rehearsal
-
-    real = session.home
-    with rehearsal(real, warehouse=False) as home:
-        session.__dict__["home"] = home
-        try:
-            yield
-        finally:
-            session.__dict__["home"] = real
-
-
-def _dry(session: Session) -> dict[str, bool]:
-    return {"dry_run": True} if session.home.scratch is not None else {}
-
-
-def _apply(session: Session, later: bool) -> str | None:
+def _apply(session: Session, apply: Apply) -> str | None:
     """Run the consolidation that makes a judgement hold; return a sentence when that has to wait."""
-    if session.home.scratch is not None:
-        return "（试运行：以上没有记录，归集也没有执行）"
     from onefact import consolidate as consolidation
     from warehouse.duck import WarehouseBusy
 
-    if later:
+    if apply.dry_run:
+        return "（试运行）以上均未记录，数据没有改变。"
+    if apply.later:
         return "已记录；下次 onefact consolidate 时生效。"
     try:
         consolidation.consolidate(session.home)
@@ -188,38 +157,26 @@ def _apply(session: Session, later: bool) -> str | None:
     return None
 
 
-def decide(
-    session: Session, number: int, answer: Answer, reason: str | None, later: bool, dry_run: bool = False
-) -> None:
+def decide(session: Session, number: int, answer: Answer, reason: str | None, apply: Apply) -> None:
     """Answer a question and say what became of it."""
-    with _judging(session, dry_run):
-        _decide(session, number, answer, reason, later)
-
-
-def _decide(session: Session, number: int, answer: Answer, reason: str | None, later: bool) -> None:
     from onefact import review as verb
 
-    done = verb.decide(session.home, number, answer, actor=session.actor, reason=reason)
+    done = verb.decide(session.home, number, answer, actor=session.actor, reason=reason, dry_run=apply.dry_run)
     said = f"第 {number} 号：{JUDGEMENTS[done.judgement].removeprefix('人工：')}，判定人 {session.actor}。"
     if done.overruled:
         said += f"为此撤回了 {done.overruled} 条“不是同一”的判定。"
-    _tell(session, said, _apply(session, later), done.question, answer)
+    _tell(session, said, _apply(session, apply), done.question, answer)
 
 
-def reopen(session: Session, number: int, reason: str | None, later: bool, dry_run: bool = False) -> None:
+def reopen(session: Session, number: int, reason: str | None, apply: Apply) -> None:
     """Take an answer back."""
-    with _judging(session, dry_run):
-        _reopen(session, number, reason, later)
-
-
-def _reopen(session: Session, number: int, reason: str | None, later: bool) -> None:
     from onefact import review as verb
 
-    asked = verb.reopen(session.home, number, actor=session.actor, reason=reason)
+    asked = verb.reopen(session.home, number, actor=session.actor, reason=reason, dry_run=apply.dry_run)
     _tell(
         session,
         f"第 {number} 号的判定已撤回，如仍不能自动判定会重新列入复核。",
-        _apply(session, later),
+        _apply(session, apply),
         asked,
         "reopen",
     )
@@ -242,22 +199,15 @@ def _outcome(left: str | None, right: str | None) -> str:
     return f"归集后：两条记录同属主数据 {left}。" if left == right else f"归集后：两条记录分属 {left} 与 {right}。"
 
 
-def merge(session: Session, one: str, other: str, reason: str | None, later: bool, dry_run: bool = False) -> None:
+def merge(session: Session, one: str, other: str, reason: str | None, apply: Apply) -> None:
     """Join two entities."""
-    with _judging(session, dry_run):
-        _merge(session, one, other, reason, later)
-
-
-def _merge(session: Session, one: str, other: str, reason: str | None, later: bool) -> None:
     from onefact import merge as verb
 
-    done = verb.merge(session.home, one, other, actor=session.actor, reason=reason)
-    waits = _apply(session, later)
+    done = verb.merge(session.home, one, other, actor=session.actor, reason=reason, dry_run=apply.dry_run)
+    waits = _apply(session, apply)
     kept = [i for i in (done.left, str(done.right)) if verb.stands(session.home, i)]
     if session.as_json:
-        session.emit(
-            {**asdict(done), "applied": waits is None, "standing": kept, **_dry(session)}
-        )  # master ids: nothing to mask
+        session.emit({**asdict(done), "applied": waits is None, "standing": kept})  # master ids: nothing to mask
         return
     session.console.print(
         f"已记录：{done.left} 与 {done.right} 是同一{ENTITIES[done.entity_type].cn}，判定人 {session.actor}。",
@@ -275,27 +225,20 @@ def _merge(session: Session, one: str, other: str, reason: str | None, later: bo
     session.console.print(waits or heir, highlight=False)
 
 
-def unmerge(
-    session: Session, master_id: str, records: str | None, reason: str | None, later: bool, dry_run: bool = False
-) -> None:
+def unmerge(session: Session, master_id: str, records: str | None, reason: str | None, apply: Apply) -> None:
     """Undo a merge, or split records off."""
-    with _judging(session, dry_run):
-        _unmerge(session, master_id, records, reason, later)
-
-
-def _unmerge(session: Session, master_id: str, records: str | None, reason: str | None, later: bool) -> None:
     from onefact import merge as verb
 
     if records is None:
-        done = verb.unmerge(session.home, master_id, actor=session.actor, reason=reason)
+        done = verb.unmerge(session.home, master_id, actor=session.actor, reason=reason, dry_run=apply.dry_run)
     else:
-        done = verb.split(session.home, master_id, records.split(","), actor=session.actor, reason=reason)
-    waits = _apply(session, later)
+        done = verb.split(
+            session.home, master_id, records.split(","), actor=session.actor, reason=reason, dry_run=apply.dry_run
+        )
+    waits = _apply(session, apply)
     back = done.right is not None and verb.stands(session.home, done.right)
     if session.as_json:
-        session.emit(
-            {**asdict(done), "applied": waits is None, "restored": back, **_dry(session)}
-        )  # master ids: nothing to mask
+        session.emit({**asdict(done), "applied": waits is None, "restored": back})  # master ids: nothing to mask
         return
     session.console.print(_undone(done, session.actor), highlight=False)
     session.console.print(waits or _after(done, back), highlight=False)

@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli.options import Actor, Purpose
-from onefact.cli.session import session_of
+from onefact.cli.options import Actor, DryRun, Purpose
+from onefact.cli.session import Apply, session_of
 
 review_app = typer.Typer(help="The pairs that wait for a person, and the answers (复核).", invoke_without_command=True)
 
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the question, as the list shows it.")]
 Reason = Annotated[str | None, typer.Option(help="Why; kept with the judgement.")]
 Later = Annotated[bool, typer.Option("--later", help="Only record it; the next consolidation applies it.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be judged; record nothing.")]
 Full = Annotated[bool, typer.Option("--full", help="Values in full, not masked.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 Entity = Literal["person", "address", "house", "organisation"]
@@ -70,7 +69,7 @@ def review_accept(
     """The two are one (判定为同一)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json, actor), number, "accept", reason, later, dry_run)
+    identity.decide(session_of(context, as_json, actor), number, "accept", reason, Apply(later, dry_run))
 
 
 @review_app.command("reject")
@@ -86,7 +85,7 @@ def review_reject(
     """The two are not one (判定为不是同一)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json, actor), number, "reject", reason, later, dry_run)
+    identity.decide(session_of(context, as_json, actor), number, "reject", reason, Apply(later, dry_run))
 
 
 @review_app.command("undecided")
@@ -102,7 +101,7 @@ def review_undecided(
     """It cannot be told; do not ask again (无法判断)."""
     from onefact.cli import identity
 
-    identity.decide(session_of(context, as_json, actor), number, "undecided", reason, later, dry_run)
+    identity.decide(session_of(context, as_json, actor), number, "undecided", reason, Apply(later, dry_run))
 
 
 @review_app.command("reopen")
@@ -118,7 +117,7 @@ def review_reopen(
     """Take an answer back (撤回判定)."""
     from onefact.cli import identity
 
-    identity.reopen(session_of(context, as_json, actor), number, reason, later, dry_run)
+    identity.reopen(session_of(context, as_json, actor), number, reason, Apply(later, dry_run))
 
 
 def merge(
@@ -134,7 +133,7 @@ def merge(
     """Join two entities that are one (合并)."""
     from onefact.cli import identity
 
-    identity.merge(session_of(context, as_json, actor), one, other, reason, later, dry_run)
+    identity.merge(session_of(context, as_json, actor), one, other, reason, Apply(later, dry_run))
 
 
 def unmerge(
@@ -154,7 +153,7 @@ def unmerge(
     """Undo a merge, or split records off an entity (撤销合并、拆出记录)."""
     from onefact.cli import identity
 
-    identity.unmerge(session_of(context, as_json, actor), master_id, records, reason, later, dry_run)
+    identity.unmerge(session_of(context, as_json, actor), master_id, records, reason, Apply(later, dry_run))
 
 
 def whois(

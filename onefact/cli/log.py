@@ -35,6 +35,7 @@ def seen(session: Session, entity: str, limit: int) -> None:
 
     found = enter.find(session.home, entity)
     if not found:
+        session.missed("log seen", entity)
         raise enter.EntryRefused(enter.NOBODY)
     rows = verb.seen(session.home, found[0].entity_type, found[0].master_id, limit)
     session.read("log seen", found[0].entity_type, [found[0].master_id], count=len(rows), act="log")

@@ -12,6 +12,7 @@ from onefact.cli.session import Session
 from onefact.masking import mask, mask_key, mask_keys
 from onefact.report.view import STATES
 from schemas.entities import ENTITIES
+from warehouse.sealed import ACTS
 
 if TYPE_CHECKING:
     from onefact.past.answer import PastClaim, PastField, PastTrace
@@ -22,6 +23,7 @@ def trace(session: Session, wanted: str, on: str, field: str | None, full: bool)
     from onefact.past.answer import trace_on
 
     told = trace_on(session.home, wanted, on, field)
+    session.read("trace --on", told.entity_type, [told.master_id], full=full, field=field, on=on)
     if session.as_json:
         session.emit(asdict(told) if full else mask_keys(asdict(_masked(told))))
         return
@@ -67,15 +69,17 @@ def _show(session: Session, told: PastTrace, one: PastField, full: bool) -> None
     seen = str if full else partial(mask, kind)
     rows = [
         [
-            "★" if c.claim.wins else ("↺" if c.claim.echo else ""), seen(c.claim.value), c.claim.system_id,
-            c.claim.record_key if full else mask_key(c.claim.record_key), c.claim.observed_at, c.claim.rank, _behind(c),
+            number, "★" if c.claim.wins else ("↺" if c.claim.echo else ""), seen(c.claim.value), c.claim.system_id,
+            c.claim.record_key if full else mask_key(c.claim.record_key), c.claim.observed_at[:19], c.claim.rank,
         ]
-        for c in one.claims
+        for number, c in enumerate(one.claims, 1)
     ]  # fmt: skip
     value = seen(one.value) if one.value is not None else "（无）"
     title = f"{one.cn} {one.field} = {value}（{one.rule}）"
-    columns = ["", "候选值", "系统", "记录", "观察时间", "分级", "依据"]
+    columns = ["", "", "候选值", "系统", "记录", "观察时间", "分级"]
     session.console.print(show.table(title, columns, rows, numeric=["分级"]))
+    for number, c in enumerate(one.claims, 1):
+        session.console.print(f"  {number} {_behind(c)}", highlight=False, soft_wrap=True)
     spell = one.spell
     session.console.print(
         f"  自 {_time(spell.since) or '启用历史之前'}（{spell.began_by or '—'}）至 {_time(spell.until) or '今'}"
@@ -87,14 +91,16 @@ def _show(session: Session, told: PastTrace, one: PastField, full: bool) -> None
         same = "" if r.value == one.value else "，送的是另一个值 " + (seen(r.value) if r.value else "（空）")
         receipt = f"，回执 {r.receipt}" if r.receipt else ""
         state = "已单向导出" if r.code == "exported" else STATES.get(r.state, r.state)
-        session.console.print(f"  → {r.system_id}：{state}，{_time(r.at)}{receipt}{same}", highlight=False)
+        session.console.print(
+            f"  → {r.system_id}：{state}，{_time(r.at)}{receipt}{same}", highlight=False, soft_wrap=True
+        )
 
 
 def _behind(claim: PastClaim) -> str:
     """What stands behind a claim: an entry with its typist, or the landed row with its hash."""
     if claim.entry is not None:
-        device = f"，设备 {claim.entry.device}" if claim.entry.device else "，设备未登记"
-        return f"录入：{claim.entry.actor}，{claim.entry.entered_at[:19]}{device}"
+        act = f"，设备动作 {claim.entry.act_id}" if claim.entry.act_id else "，命令行录入"
+        return f"录入：{claim.entry.actor}，{claim.entry.entered_at[:19]}{act}"
     if claim.raw is None:
         return f"{claim.claim.batch_id}（原始记录已不在）"
     raw = claim.raw
@@ -103,12 +109,12 @@ def _behind(claim: PastClaim) -> str:
 
 
 def _seen(session: Session, told: PastTrace) -> None:
-    if isinstance(told.seen, str):
-        session.console.print(f"谁看过：{told.seen}", highlight=False)
-        return
     session.console.print(f"谁看过：{len(told.seen)} 次" if told.seen else "谁看过：日志中没有", highlight=False)
     for s in told.seen[-20:]:
-        session.console.print(f"  {s.at[:19]} {s.actor}：{s.act}，{s.purpose or '未注明目的'}", highlight=False)
+        when = datetime.fromisoformat(s.at)
+        session.console.print(
+            f"  {_time(when)} {s.actor}：{ACTS.get(s.act, s.act)}，{s.purpose or '未注明目的'}", highlight=False
+        )
 
 
 def _time(moment: datetime | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
     from onefact.home import Home
 
 
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """How a judgement is to take effect: with the next consolidation (`later`), or not at all (`dry_run`)."""
+
+    later: bool = False
+    dry_run: bool = False
+
+
 class Session:
     """One call of the command line."""
 
     def __init__(self, home: Path, systems: Path | None, actor: str | None = None, purpose: str | None = None) -> None:
         self.home_path, self.systems_path = home, systems
-        self.named, self.purpose = actor, purpose
+        self.named, self.purpose, self.via = actor, purpose, "cli"
         self.as_json = False
         self.console = _console()
         self.failed = False
@@ -37,7 +46,7 @@ class Session:
             database_url=os.environ.get("ONEFACT_DATABASE_URL") or None,
             actor=self.named or acting(),
             purpose=self.purpose or "",
-            via="cli",
+            via=self.via,
         )
 
     @property
@@ -74,6 +83,12 @@ class Session:
             full=full,
             **detail,
         )
+
+    def missed(self, what: str, wanted: str) -> None:
+        """Note that somebody asked for a person or thing that is not there: who tries numbers is seen."""
+        from onefact.acting import named
+
+        self.read(what, "master", count=0, wanted=named(self.home, wanted))
 
     def emit(self, document: Any) -> None:
         """Print the JSON document of a verb."""

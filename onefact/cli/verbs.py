@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,70 +14,47 @@ from onefact.masking import mask, mask_keys
 from schemas.entities import ENTITIES
 
 if TYPE_CHECKING:
-    from onefact.consolidate import Consolidated
     from onefact.delivery.pusher import Pushed
-    from onefact.home import Home
     from onefact.trace import Trace
 
 
-@contextmanager
-def _homed(session: Session, dry_run: bool) -> Iterator[Home]:
-    """The home, or for a dry run one of which nothing lasts."""
-    if not dry_run:
-        yield session.home
-        return
-    from onefact.rehearse import rehearsal
-
-    with rehearsal(session.home) as home:
-        yield home
-    if not session.as_json:
-        session.console.print("（试运行：以上只是演算，什么也没有保存或发送）")
-
-
-def pull(session: Session, systems: Sequence[str] | None, dry_run: bool = False) -> None:
+def pull(session: Session, systems: Sequence[str] | None, *, dry_run: bool = False) -> None:
     """Pull and show a row per system."""
-    with _homed(session, dry_run) as home:
-        _pull(session, home, systems)
-
-
-def _pull(session: Session, home: Home, systems: Sequence[str] | None) -> None:
     from onefact import pull as verb
 
     with show.progress(len(session.home.chosen(systems)), session.as_json) as (bar, task):
-        results = verb.pull(home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"))
+        results = verb.pull(
+            session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"), dry_run=dry_run
+        )
     if session.as_json:
         session.emit(
             [{"system": r.system_id, "batch": r.batch_id, "error": r.error, **asdict(r.counts)} for r in results]
         )
     else:
         show.pulled(session.console, results)
+        _rehearsed(session, dry_run)
     _fail_if(any(r.error for r in results))
 
 
-def consolidate(session: Session, dry_run: bool = False, full: bool = False) -> None:
-    """Consolidate and show what changed; a dry run shows what would be planned, field by field."""
+def consolidate(session: Session, *, dry_run: bool = False) -> None:
+    """Consolidate and show what changed."""
     from onefact import consolidate as verb
 
-    with _homed(session, dry_run) as home:
-        done = verb.consolidate(home)
-        if done.changes:
-            session.read("consolidate --dry-run", "change", count=len(done.changes), full=full)
-        if session.as_json:
-            session.emit(_consolidated(done, full) | ({"dry_run": True} if dry_run else {}))
-            return
-        session.console.print(
-            f"写入主数据 {sum(done.golden.values())} 条，终止 {done.ended} 条；"
-            f"计划改动 {done.planned} 条，被新计划取代 {done.superseded} 条。"
-        )
-        session.console.print("主数据：" + "，".join(f"{ENTITIES[e].cn} {n}" for e, n in done.entities.items()))
-        if dry_run:
-            show.dry_run(session.console, done.changes, full)
+    done = verb.consolidate(session.home, dry_run=dry_run)
+    if session.as_json:
+        session.emit(asdict(done))
+        return
+    session.console.print(
+        f"Golden records written: {sum(done.golden.values())}, ended: {done.ended}. "
+        f"Changes planned for systems: {done.planned}, replaced by newer plans: {done.superseded}."
+    )
+    session.console.print("Master: " + ", ".join(f"{n} {e}" for e, n in done.entities.items()))
+    _rehearsed(session, dry_run)
 
 
-def _consolidated(done: Consolidated, full: bool) -> dict[str, object]:
-    document = asdict(replace(done, changes=()))
-    document.pop("changes")
-    return document | ({"changes": [_change(c, full) for c in done.changes]} if done.changes else {})
+def _rehearsed(session: Session, dry_run: bool) -> None:
+    if dry_run:
+        session.console.print("A rehearsal: nothing was kept and nothing was sent.")
 
 
 def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: bool, follow: bool = False) -> None:
@@ -142,22 +118,22 @@ def _change(change: object, full: bool) -> dict[str, object]:
     }  # fmt: skip
 
 
-def run(session: Session, systems: Sequence[str] | None, dry_run: bool = False, full: bool = False) -> None:
-    """Run the whole road once; a dry run pulls and consolidates on a copy, and shows what would be pushed."""
+def run(session: Session, systems: Sequence[str] | None, *, dry_run: bool = False) -> None:
+    """Run the whole road once."""
     from onefact import road
 
-    if dry_run:
-        _rehearse(session, systems, full)
-        return
     with show.progress(0, session.as_json) as (bar, task):
         done = road.run(
-            session.home, systems, lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n))
+            session.home,
+            systems,
+            lambda step, s, n: bar.update(task, description=f"{step} {s}", what=str(n)),
+            dry_run=dry_run,
         )
     if session.as_json:
         session.emit({
             "received": done.received, "pushed": done.sent, "seconds": dict(done.seconds), "errors": done.errors,
             "pulled": [{"system": r.system_id, "error": r.error, **asdict(r.counts)} for r in done.pulled],
-            "consolidated": _consolidated(done.consolidated, full),
+            "consolidated": asdict(done.consolidated),
             "deliveries": [{"system": r.system_id, "states": dict(r.states), "error": r.error} for r in done.pushed],
         })  # fmt: skip
     else:
@@ -167,31 +143,9 @@ def run(session: Session, systems: Sequence[str] | None, dry_run: bool = False, 
         )
         show.pushed(session.console, done.pushed)
         session.console.print("  ".join(f"{step} {seconds:.1f} s" for step, seconds in done.seconds.items()))
+        _rehearsed(session, dry_run)
     _fail_if(bool(done.errors))
     _ask_if(done.pushed)
-
-
-def _rehearse(session: Session, systems: Sequence[str] | None, full: bool) -> None:
-    from onefact import consolidate as consolidation
-    from onefact import pull as pulling
-    from onefact import push as pushing
-
-    with _homed(session, True) as home:
-        pulled = pulling.pull(home, systems)
-        done = consolidation.consolidate(home)
-        # What waits already goes out too, unless the new plan stands for it.
-        names = {m.id for m in home.chosen(systems)}
-        changes = [c for c in (*pushing.preview(session.home, systems), *done.changes) if c.system_id in names]
-        session.read("run --dry-run", "change", count=len(changes), full=full)
-        if session.as_json:
-            session.emit({
-                "dry_run": True, "pulled": [{"system": r.system_id, "error": r.error, **asdict(r.counts)} for r in pulled],
-                "consolidated": _consolidated(replace(done, changes=()), full), "changes": [_change(c, full) for c in changes],
-            })  # fmt: skip
-        else:
-            show.pulled(session.console, pulled)
-            show.dry_run(session.console, changes, full)
-    _fail_if(any(r.error for r in pulled))
 
 
 def replay(session: Session, since: str, until: str, systems: Sequence[str] | None, dry_run: bool) -> None:
@@ -229,8 +183,16 @@ def enter(session: Session, entity: str, field: str, value: str, *, dry_run: boo
     from onefact import consolidate as consolidation
     from onefact import enter as verb
     from onefact import push
+    from onefact.acting import acted, named
 
-    entered = verb.enter(session.home, entity, field, value, actor=session.actor, dry_run=dry_run)
+    try:
+        entered = verb.enter(session.home, entity, field, value, actor=session.actor, dry_run=dry_run)
+    except verb.EntryRefused:
+        tried = named(session.home, entity)
+        acted(
+            session.home, "enter", "master", count=0, actor=session.actor, outcome="refused", field=field, wanted=tried
+        )
+        raise
     if dry_run:
         session.read("enter --dry-run", entered.entity_type, [entered.master_id], field=field)
         if session.as_json:
@@ -277,6 +239,7 @@ def trace(session: Session, entity: str, field: str | None, full: bool) -> None:
 
     found = enter.find(session.home, entity)
     if not found:
+        session.missed("trace", entity)
         raise enter.EntryRefused(enter.NOBODY)
     if len(found) > 1 and not session.as_json:
         session.console.print(
@@ -352,7 +315,7 @@ def rejects(session: Session, systems: Sequence[str] | None, limit: int) -> None
     )
 
 
-def rebuild(session: Session, dry_run: bool = False) -> None:
+def rebuild(session: Session, *, dry_run: bool = False) -> None:
     """Make the working copy again."""
     from onefact import rebuild as verb
 
@@ -361,9 +324,10 @@ def rebuild(session: Session, dry_run: bool = False) -> None:
             session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"), dry_run=dry_run
         )
     if session.as_json:
-        session.emit(asdict(done) | ({"dry_run": True} if dry_run else {}))
-    elif dry_run:
-        session.console.print(f"（试运行）{done.batches} 个批次完整可读，共 {done.records} 条记录；什么也没有删除。")
+        session.emit(asdict(done))
+    elif done.consolidated is None:
+        session.console.print(f"{done.batches} batches with {done.records} records are there and can be read again.")
+        _rehearsed(session, dry_run)
     else:
         session.console.print(
             f"Rebuilt from {done.batches} batches, {done.records} records; golden records changed: {done.consolidated.changed}."

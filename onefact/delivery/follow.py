@@ -1,27 +1,17 @@
-"""Carrying as facts come (持续回写): woken by the database when something is entered or planned, and by the clock.
-
-What was entered is consolidated first; what that plans is pushed at once.
-"""
+"""Pushing as changes come (持续回写): woken by the database when changes are planned, and by the clock when one is due."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import psycopg
-import sqlalchemy as sa
 
-from onefact.consolidate import consolidate
 from onefact.delivery.pusher import Pushed, Settings
 from onefact.home import Home
 from onefact.push import owner, push
-from onefact.quality.gate import GateClosed
 from warehouse import outbox
-from warehouse.duck import WarehouseBusy
-from warehouse.tables import ENTRY, ENTRY_WAKE, WAKE
-
-logger = logging.getLogger(__name__)
+from warehouse.tables import WAKE
 
 LATE_SECONDS = 30.0
 """How long until changes that wait for a receipt or a closed system are looked at again when nothing else happens."""
@@ -40,29 +30,12 @@ def follow(
     """
     settings = replace(settings or Settings(owner()), settle_seconds=0.0)
     with psycopg.connect(home.database.dsn(), autocommit=True) as connection:
-        for channel in (WAKE, ENTRY_WAKE):
-            connection.execute(f"LISTEN {channel}".encode())
+        connection.execute(f"LISTEN {WAKE}".encode())
         while True:
-            busy = not take_entries(home)
             if results := push(home, systems, settings=settings):
                 yield results
-            for _ in connection.notifies(timeout=SOON_SECONDS if busy else _patience(home), stop_after=1):
+            for _ in connection.notifies(timeout=_patience(home), stop_after=1):
                 pass
-
-
-def take_entries(home: Home) -> bool:
-    """Consolidate when something was entered that no run has taken; False when another verb holds the warehouse now."""
-    with home.engine.connect() as connection:
-        if not connection.execute(sa.select(sa.literal(1)).where(ENTRY.c.taken_by.is_(None)).limit(1)).first():
-            return True
-    try:
-        consolidate(home)
-    except WarehouseBusy:
-        return False
-    except GateClosed as closed:
-        # What was planned before goes out all the same; the entries wait until somebody has looked at the rule.
-        logger.warning("entries wait: %s", closed)
-    return True
 
 
 def _patience(home: Home) -> float:

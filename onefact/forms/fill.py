@@ -48,6 +48,7 @@ class Missing:
         master_id: whom it is about; None where the form names somebody whom the grid does not have.
         meaning: what is asked for; None where the column is not understood.
         why: in Chinese, without the value.
+        fact: the field that somebody has to find out; None where the master has what it would be read from.
     """
 
     row: int
@@ -55,6 +56,7 @@ class Missing:
     heading: str
     meaning: str | None
     why: str
+    fact: str | None = None
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,9 @@ class _Work:
             return
         value = subject.values.get(meaning)
         if value is None:
-            self.missing.append(Missing(row, subject.master_id, m.heading.text, meaning, UNKNOWN))
+            fact = _behind(self.matched.context, meaning)
+            open_ = None if fact.startswith("@") or fact in subject.values else fact
+            self.missing.append(Missing(row, subject.master_id, m.heading.text, meaning, UNKNOWN, open_))
             return
         try:
             text = spell(self.matched.context, meaning, value, m.heading)
@@ -276,11 +280,7 @@ def _one(told: Mapping[str, str], found: Sequence[Subject]) -> Subject | None:
 def _keep(home: Home, done: Filled, data: bytes, actor: str) -> Filled:
     """Register the filling and open tasks for the facts that nobody has."""
     context, now = done.matched.context, home.now().astimezone()
-    lacking = {
-        (m.master_id, fact)
-        for m in done.missing
-        if m.why == UNKNOWN and m.master_id and m.meaning and not (fact := _behind(context, m.meaning)).startswith("@")
-    }
+    lacking = {(m.master_id, m.fact) for m in done.missing if m.master_id and m.fact}
     with home.engine.begin() as connection:
         filled_id = connection.execute(
             sa.insert(FORM_FILLED)

@@ -58,9 +58,13 @@ class Form:
     filled: tuple[int, ...]
 
 
+MOST = {"megabytes": 10, "unpacked_megabytes": 60, "rows": 5_000, "columns": 200}
+"""A form is a page, not a data set; keeping its looks needs a reader that holds every cell as an object."""
+
+
 def open_form(data: bytes, limits: Limits) -> openpyxl.Workbook:
     """Open a form after the check of uploads; raises `UploadRefused`."""
-    guard(data, limits)
+    guard(data, limits.model_copy(update={name: min(getattr(limits, name), most) for name, most in MOST.items()}))
     try:
         return openpyxl.load_workbook(BytesIO(data))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as problem:

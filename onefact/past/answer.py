@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -17,23 +17,24 @@ from onefact.trace import Claim, rule_of
 from onefact.whois import Held, NobodyThen, held_by, moment
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from warehouse import golden_history
+from warehouse import golden_history, sealed
 from warehouse.golden_history import Spell
-from warehouse.tables import CROSSWALK, CROSSWALK_HISTORY, ENTRY, METADATA
+from warehouse.tables import CROSSWALK, CROSSWALK_HISTORY, ENTRY, REDIRECT
 
-NOT_ENABLED = "未启用（没有密封日志）"
+SEEN = 1000
+"""Readings that are told at most, the newest."""
 
 SAME, DIFFERENT, UNSURE = "一致", "不一致", "无法重算"
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A value that somebody typed: who, when, on which device (None = it was not noted)."""
+    """A value that somebody typed: who, when, in which act (its id is made by the device; None = typed at the command line)."""
 
     entry_id: str
     actor: str
     entered_at: str
-    device: str | None
+    act_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class PastTrace:
         run_id: the consolidation whose result stood then.
         records: the records that were its own.
         missing: batches whose files have been deleted since, so that their rows cannot be shown.
-        seen: who had read it by then; a sentence where nobody can say.
+        seen: who had read it by then, as the sealed log has it.
     """
 
     entity_type: EntityType
@@ -114,7 +115,7 @@ class PastTrace:
     records: tuple[Held, ...]
     fields: tuple[PastField, ...]
     missing: tuple[str, ...]
-    seen: tuple[Seen, ...] | str
+    seen: tuple[Seen, ...]
 
 
 def trace_on(home: Home, wanted: str, on: str, field_name: str | None = None) -> PastTrace:
@@ -131,24 +132,25 @@ def trace_on(home: Home, wanted: str, on: str, field_name: str | None = None) ->
         schemas.model.UnknownField: the entity has no such field.
     """
     at = moment(home, on)
-    members = _members(home, wanted, at)
+    members, life = _members(home, wanted, at)
     entity_type, master_id = members[0].entity_type, members[0].master_id
     entity = ENTITIES[entity_type]
     names = [entity.field(field_name).name] if field_name else list(entity.names)
     with home.engine.connect() as connection:
         when = moment_of(connection, at)
-        spells = {n: _spell(connection, entity_type, master_id, n, members, at) for n in names}
+        began = _began(life, at)
+        spells = {n: _spell(connection, entity_type, master_id, n, began, at) for n in names}
         received = _received(connection, master_id, at)
         entries = _entries(connection, members)
-        seen = _seen(connection, master_id, at)
+        seen = _seen(connection, entity_type, master_id, at)
     wanted_fields = [n for n in names if field_name or spells[n].value is not None]
     again = recompute(home, members, wanted_fields, when)
     fields = tuple(_field(entity_type, n, spells[n], again, entries, tuple(received.get(n, ()))) for n in wanted_fields)
     return PastTrace(entity_type, master_id, at, when.run_id, tuple(members), fields, again.missing, seen)
 
 
-def _members(home: Home, wanted: str, at: datetime) -> list[Held]:
-    """Return the records that were the entity's at a moment."""
+def _members(home: Home, wanted: str, at: datetime) -> tuple[list[Held], list[Held]]:
+    """Return the records that were the entity's at a moment, and all that it ever had."""
     with home.engine.connect() as connection:
         ids = [wanted] if is_uuid(wanted) else []
         ids += [f.master_id for f in find(home, wanted)]
@@ -157,7 +159,7 @@ def _members(home: Home, wanted: str, at: datetime) -> list[Held]:
                 connection, (CROSSWALK.c.master_id == master_id,), (CROSSWALK_HISTORY.c.master_id == master_id,)
             )
             if members := [h for h in life if h.at(at)]:
-                return members
+                return members, life
     if not ids:
         raise NobodyThen(
             "没有主数据有此编号、号码、姓名或电话。可用当时的主数据编号，或先用 onefact whois 系统 记录号 --on 日期 查编号。"
@@ -169,23 +171,30 @@ def _members(home: Home, wanted: str, at: datetime) -> list[Held]:
 
 
 def _spell(
-    connection: sa.Connection, entity_type: EntityType, master_id: str, name: str, members: Sequence[Held], at: datetime
-) -> Spell:
+    connection: sa.Connection, entity_type: EntityType, master_id: str, name: str, began: tuple[datetime | None, str | None], at: datetime
+) -> Spell:  # fmt: skip
+    """Return the value that held; it cannot have begun before the entity stood (again)."""
     found = golden_history.spell_at(golden_history.spells(connection, entity_type, master_id, name), at)
     if found is None:
-        return Spell(None, None, None, None, None, None)
-    if found.since is None:
-        # It has had this value as long as the record is known: since its first record was linked.
-        first = min((h for h in members if h.since is not None), key=lambda h: h.since or at, default=None)
-        return Spell(
-            found.value,
-            found.ref,
-            first.since if first else None,
-            found.until,
-            first.run_id if first else None,
-            found.ended_by,
-        )
+        return Spell(None, None, began[0], None, began[1], None)
+    stood, run = began
+    if found.since is None or (stood is not None and found.since < stood):
+        return replace(found, since=stood, began_by=run)
     return found
+
+
+def _began(life: Sequence[Held], at: datetime) -> tuple[datetime | None, str | None]:
+    """Return since when the entity had stood without a break, and the run that made it stand; (None, None): always."""
+    moment, run = at, None
+    while True:
+        covering = [h for h in life if h.since is None or h.since < moment]
+        covering = [h for h in covering if h.until is None or h.until >= moment]
+        if not covering:
+            return (moment, run) if run else (None, None)
+        first = min(covering, key=lambda h: h.since.timestamp() if h.since else 0.0)
+        if first.since is None:
+            return None, None
+        moment, run = first.since, first.run_id
 
 
 def _field(
@@ -230,9 +239,17 @@ def _check(name: str, spell: Spell, again: Recomputed) -> tuple[str, str]:
 
 
 def _entries(connection: sa.Connection, members: Sequence[Held]) -> dict[str, Entered]:
-    masters = {h.record.record_key.partition("/")[0] for h in members if h.record.system_id == policy.ENTRY}
-    rows = connection.execute(sa.select(ENTRY).where(sa.cast(ENTRY.c.master_id, sa.Text).in_(masters))).mappings()
-    return {str(r["entry_id"]): Entered(str(r["entry_id"]), r["actor"], r["entered_at"], r.get("device")) for r in rows}
+    """Return the entries behind the entity's records of the system `entry`; an act that came from a device names it by its id."""
+    keys = [h.record.record_key for h in members if h.record.system_id == policy.ENTRY]
+    query = sa.select(ENTRY).where(
+        sa.or_(
+            ENTRY.c.record_key.in_(keys), sa.cast(ENTRY.c.master_id, sa.Text).in_({k.partition("/")[0] for k in keys})
+        )
+    )
+    return {
+        str(r["entry_id"]): Entered(str(r["entry_id"]), r["actor"], r["entered_at"], r["act_id"] and str(r["act_id"]))
+        for r in connection.execute(query).mappings()
+    }
 
 
 RECEIVED = """
@@ -253,13 +270,8 @@ def _received(connection: sa.Connection, master_id: str, at: datetime) -> dict[s
     return found
 
 
-def _seen(connection: sa.Connection, master_id: str, at: datetime) -> tuple[Seen, ...] | str:
-    table = METADATA.tables.get("sealed_log")
-    if table is None:
-        return NOT_ENABLED
-    query = (
-        sa.select(table.c["at"], table.c["actor"], table.c["act"], table.c["body"].cast(sa.JSON)["purpose"].astext)
-        .where(table.c["subjects"].contains([master_id]), table.c["at"].cast(sa.DateTime(timezone=True)) <= at)
-        .order_by(table.c["seq"])
-    )
-    return tuple(Seen(str(when), actor, act, purpose or "") for when, actor, act, purpose in connection.execute(query))
+def _seen(connection: sa.Connection, entity_type: EntityType, master_id: str, at: datetime) -> tuple[Seen, ...]:
+    """Return who had read the entity by a moment, oldest first: also under the ids that were merged into it."""
+    merged = connection.execute(sa.select(REDIRECT.c.old_id).where(REDIRECT.c.new_id == master_id)).scalars()
+    rows = sealed.seen_by(connection, entity_type, [master_id, *map(str, merged)], limit=SEEN)
+    return tuple(Seen(r.at, r.actor, r.act, r.purpose) for r in reversed(rows) if datetime.fromisoformat(r.at) <= at)

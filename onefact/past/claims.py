@@ -21,16 +21,14 @@ from onefact import policy
 from onefact.home import Home
 from onefact.law import register
 from onefact.law.reading import decode_lawful
-from onefact.past.landed import Raw, batches, search
+from onefact.past.landed import Raw, batches, folder_of, search
 from onefact.whois import Held
 from schemas.entities import ENTITIES
 from schemas.model import Entity
-from schemas.records import REJECT_SCHEMA, standardised_schema
-from warehouse import golden, working_copy
+from warehouse import entries, golden, working_copy
 from warehouse.addresses import parse_new
 from warehouse.duck import RECORD_ID, open_warehouse, standardised_table
 from warehouse.standardised import Counts, Stage
-from warehouse.tables import ENTRY
 
 PUSHED = """
 SELECT DISTINCT ON (o.system_id, o.record_key, o.entity_type, o.role, c ->> 'field')
@@ -117,7 +115,7 @@ def recompute(home: Home, members: Sequence[Held], fields: Sequence[str], when: 
         if held.record.system_id != policy.ENTRY:
             wanted.setdefault(held.record.system_id, []).append(held.record.record_key)
     landed = batches(home, list(wanted), when.pulled)
-    missing = tuple(b["batch_id"] for b in landed if not (home.landing / b["folder"]).is_dir())
+    missing = tuple(b["batch_id"] for b in landed if folder_of(home, b) is None)
     with tempfile.TemporaryDirectory(prefix="onefact-past-") as folder:
         con = open_warehouse(Path(folder) / "past.duckdb", threads=1, memory="400MB")
         try:
@@ -161,33 +159,16 @@ def _read(
 
 
 def _entries(home: Home, con: duckdb.DuckDBPyConnection, members: Sequence[Held], when: Moment) -> None:
-    """Stage what had been typed for the entity by then: the newest entry of each field."""
-    mine = {h.record.record_key for h in members if h.record.system_id == policy.ENTRY}
-    if not mine:
+    """Merge what had been typed for the entity by then."""
+    keys = [h.record.record_key for h in members if h.record.system_id == policy.ENTRY]
+    if not keys:
         return
-    entity_type = members[0].entity_type
-    query = (
-        sa.select(ENTRY)
-        .where(sa.cast(ENTRY.c.master_id, sa.Text).in_({k.partition("/")[0] for k in mine}), ENTRY.c.entered_at < f"{when.pulled}.999999")
-        .order_by(ENTRY.c.entered_at, ENTRY.c.entry_id)
-    )  # fmt: skip
+    asked = {"keys": keys, "run": (when.run_id or "")[:15], "until": f"{when.pulled}.999999"}
     with home.engine.connect() as connection:
-        rows = {f"{r['master_id']}/{r['field']}": r for r in connection.execute(query).mappings()}
-    records = [
-        {
-            "system_id": policy.ENTRY, "record_key": key, "role": entity_type, "dataset": "entry",
-            "observed_at": r["entered_at"], "deleted": False, "place": f"entry {r['entry_id']}", r["field"]: r["value"],
-        }
-        for key, r in rows.items()
-        if key in mine
-    ]  # fmt: skip
-    if records:
-        stage = Stage(con, policy.ENTRY, "entry", when.pulled)
-        names = ("system_id", "record_key", "link", "left_role", "right_role", "relation")
-        links = pa.table({n: pa.array([], pa.string()) for n in names})
-        table = pa.Table.from_pylist(records, schema=standardised_schema(entity_type))
-        stage.add({entity_type: table}, links, REJECT_SCHEMA.empty_table())
-        stage.merge(Counts(), {})
+        rows = [dict(r) for r in connection.execute(sa.text(entries.NEWEST_THEN), asked).mappings()]
+    names = ("record_key", "entity_type", "field", "value", "entered_at", "entry_id")
+    if rows:
+        entries.merge(con, pa.Table.from_pylist(rows, schema=pa.schema([(n, pa.string()) for n in names])), when.pulled)
 
 
 def _inputs(home: Home, con: duckdb.DuckDBPyConnection, members: Sequence[Held], when: Moment) -> None:

@@ -60,10 +60,14 @@ class Found:
 
 
 def batches(home: Home, systems: Sequence[str], until: str) -> list[dict[str, Any]]:
-    """Return the landed batches of systems up to a moment (local, ISO), oldest first."""
+    """Return the landed batches of systems up to a moment (local, ISO), oldest first; expired ones have no folder any more."""
     query = (
         sa.select(BATCH)
-        .where(BATCH.c.system_id.in_(systems), BATCH.c.folder.is_not(None), BATCH.c.pulled_at <= until)
+        .where(
+            BATCH.c.system_id.in_(systems),
+            sa.or_(BATCH.c.folder.is_not(None), BATCH.c.received > 0),
+            BATCH.c.pulled_at <= until,
+        )
         .order_by(BATCH.c.pulled_at, BATCH.c.batch_id)
     )
     with home.engine.connect() as connection:
@@ -76,8 +80,8 @@ def search(home: Home, wanted: Mapping[str, Sequence[str]], landed: Sequence[Map
     Batches whose files are no longer there, and datasets that no manifest describes any more, are left out.
     """
     for batch in landed:
-        manifest, folder = home.manifests.get(batch["system_id"]), home.landing / batch["folder"]
-        if manifest is None or not folder.is_dir():
+        manifest, folder = home.manifests.get(batch["system_id"]), folder_of(home, batch)
+        if manifest is None or folder is None:
             continue
         keys = pa.array(wanted[manifest.id], pa.string())
         intact: bool | None = None
@@ -93,6 +97,12 @@ def search(home: Home, wanted: Mapping[str, Sequence[str]], landed: Sequence[Map
                 yield Found(manifest, dataset.name, batch, rows, _raws(rows, manifest, dataset, batch, intact), gone)
             elif gone:
                 yield Found(manifest, dataset.name, batch, pa.table({}), (), gone)
+
+
+def folder_of(home: Home, batch: Mapping[str, Any]) -> Path | None:
+    """Return where a batch's files are; None when they have been deleted."""
+    folder = home.landing / batch["folder"] if batch["folder"] else None
+    return folder if folder is not None and folder.is_dir() else None
 
 
 def _of(manifest: Manifest, dataset: Dataset, key: str) -> bool:

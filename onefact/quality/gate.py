@@ -91,7 +91,7 @@ def hold(home: Home, con: duckdb.DuckDBPyConnection, run_id: str) -> list[Stoppe
         _agree(con, rules, home, settings.gate.floor, stopped)
     if stopped:
         summary = {"run_id": run_id, "state": settings.gate.state, "stopped": [asdict(s) for s in stopped]}
-        with home.change() as connection:
+        with home.engine.begin() as connection:
             connection.execute(sa.insert(RUN).values(run_id=home.new_run("gate"), verb="gate", summary=summary))
         if settings.gate.state == "on":
             raise GateClosed(stopped)

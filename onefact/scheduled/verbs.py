@@ -164,6 +164,32 @@ def reconcile(systems: Sequence[str] | None = None) -> Told:
     return told
 
 
+def checkpoint() -> Told:
+    """Seal the ledgers and sign how far the log has come; raises `NeedsAPerson` when the log does not verify."""
+    from onefact import log
+
+    with opened() as home:
+        made, path = log.issue(home)
+        found = log.verify(home)
+    if not found.sound:
+        raise NeedsAPerson("The sealed log does not verify. Look at once: onefact log verify")
+    return {"seq": made.seq, "hash": made.hash, "file": str(path), "rows": found.log.rows}
+
+
+def retention() -> Told:
+    """Delete what has run out; raises `NeedsAPerson` for settings below the floor of the law and for an unsound log."""
+    from onefact import retention as verb
+    from onefact.retention.run import LogUnsound
+    from onefact.retention.settings import RetentionUnreadable
+
+    with opened() as home:
+        try:
+            gone = verb.run(home)
+        except (verb.TooShort, RetentionUnreadable, LogUnsound) as problem:
+            raise NeedsAPerson(str(problem)) from problem
+    return {"expired": {f"{e.kind}/{e.what}": e.count for e in gone if e.count}}
+
+
 def quality() -> Told:
     """Run the rule catalogue; raises `VerbMissing` where this onefact has no quality room."""
     return _called("onefact.quality.check", "check")

@@ -9,17 +9,20 @@ from typing import Annotated, cast
 import sqlalchemy as sa
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from onefact.home import Home
 from portal.access import area, rows
 from portal.access.rules import Rule, Rules
-from portal.security import sessions
+from portal.security import sessions, tokens
 from portal.security.accounts import Account
 from portal.security.headers import SAFE
 from portal.security.sessions import Session
+from portal.security.tokens import Program
 from portal.settings import Settings
 
 TOKEN_FIELD = "csrf"  # noqa: S105 - the name of a form field
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 TOKEN_HEADER = "X-CSRF-Token"  # noqa: S105 - the name of a header
 
 
@@ -56,54 +59,88 @@ def settings_of(request: Request) -> Settings:
 async def gate(request: Request) -> None:
     """Let a request through or raise; afterwards `request.state.session` is the session, None on public routes."""
     rule = cast("Rules", request.app.state.rules)[request.scope["route"].name]
+    if "\x00" in request.url.path or any(
+        "\x00" in part for pair in request.query_params.multi_items() for part in pair
+    ):
+        raise HTTPException(400)  # PostgreSQL has no such text
     token = await _sent_token(request) if request.method not in SAFE else None
     await run_in_threadpool(_pass, request, rule, token)
 
 
 def _pass(request: Request, rule: Rule, token: str | None) -> None:
-    home, settings = home_of(request), settings_of(request)
+    home = home_of(request)
+    request.state.session = None
+    bearer = tokens.sent(request.headers.get("authorization")) if rule.api else None
     cookie = request.cookies.get(sessions.COOKIE)
-    request.state.session = session = None
-    if cookie:
-        with home.engine.begin() as connection:
-            request.state.session = session = sessions.find(connection, cookie, home.now(), settings)
-    if rule.public:
-        return
-    if session is None:
+    if bearer is None and not cookie:
+        if rule.public:
+            return
         raise SignInFirst
-    if request.method not in SAFE and not hmac.compare_digest(session.csrf, token or ""):
-        raise Refused("页面已过期，请刷新后再试。")
-    if rule.stage == "full":
-        _signed_in_fully(request, session)
+    # A token stands for password, second factor and origin; a browser has its cookie.
+    program = tokens.find(home, bearer) if bearer is not None else None
+    with home.engine.begin() as connection:
+        session = (
+            program if bearer is not None else sessions.find(connection, cookie or "", home.now(), settings_of(request))
+        )
+        request.state.session = session
+        problem = None if rule.public else _refusal(request, connection, rule, session, token)
+    if problem is not None:  # raised after the transaction: what was learned of the session is kept
+        raise problem
+
+
+def _refusal(
+    request: Request, connection: sa.Connection, rule: Rule, session: Session | None, token: str | None
+) -> Exception | None:
+    """Return why a request may not pass, None when it may."""
+    if session is None:
+        return SignInFirst()
+    if _forged(request, session, token):
+        return Refused("页面已过期，请刷新后再试。")
+    if rule.stage == "full" and (due := _still_due(request, session)):
+        return SignInFirst(due)
     if not rule.allows(session.account):
-        raise Refused
-    if rule.record is not None:
-        entity_type, master_id = rule.record.named(request.path_params)
-        with home.engine.connect() as connection:
-            if not area.may_see(connection, session.account, entity_type, master_id):
-                raise Unknown
+        return Refused()
+    if isinstance(session, Program) and rule.scope not in session.scopes:
+        return Refused("这个令牌没有这项权限。")
+    return None if _in_area(connection, rule, session, request) else Unknown()
 
 
-def _signed_in_fully(request: Request, session: Session) -> None:
+def _in_area(connection: sa.Connection, rule: Rule, session: Session, request: Request) -> bool:
+    if rule.record is None:
+        return True
+    entity_type, master_id = rule.record.named(request.path_params)
+    return area.may_see(connection, session.account, entity_type, master_id)
+
+
+def _forged(request: Request, session: Session, token: str | None) -> bool:
+    """Tell whether a change comes without the session's own token; programs send no cookie that could be misused."""
+    if not session.token or request.method in SAFE:
+        return False
+    return not hmac.compare_digest(session.csrf.encode(), (token or "").encode("utf-8", "replace"))
+
+
+def _still_due(request: Request, session: Session) -> str | None:
+    """Return the route where signing in goes on, None when nothing is due."""
     if session.stage != "full":
-        raise SignInFirst("login.code")
+        return "login.code"
     route = request.scope["route"].name
     account, needed = session.account, settings_of(request).second_factor
-    if account.must_change and not route.startswith("password."):
-        raise SignInFirst("password.show")
+    if account.must_change:
+        return None if route.startswith("password.") else "password.show"
     unbound = account.role in needed and not account.has_second_factor
-    if unbound and not account.must_change and not route.startswith(("factor.", "password.")):
-        raise SignInFirst("factor.show")
+    return "factor.show" if unbound and not route.startswith(("factor.", "password.")) else None
 
 
 async def _sent_token(request: Request) -> str | None:
     """Return the token against forged requests: a header from scripts, a hidden field from forms."""
     header = request.headers.get(TOKEN_HEADER)
-    kind = request.headers.get("content-type", "")
-    if header is not None or not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+    if not request.headers.get("content-type", "").startswith(FORMS):
         return header
-    value = (await request.form()).get(TOKEN_FIELD)
-    return value if isinstance(value, str) else None
+    form = await request.form()
+    if any(isinstance(part, str) and "\x00" in part for pair in form.multi_items() for part in pair):
+        raise HTTPException(400)
+    value = form.get(TOKEN_FIELD)
+    return header or (value if isinstance(value, str) else None)
 
 
 def current(request: Request) -> Account:

@@ -20,7 +20,9 @@ from warehouse.tables import METADATA
 
 ROLE: Final = "onefact_portal"
 
-CLOSED: Final = frozenset({"account", "account_grid", "portal_session", "api_token", "sealed_log"})
+CLOSED: Final = frozenset(
+    {"account", "account_grid", "portal_session", "api_token", "sealed_log", "webhook", "webhook_delivery"}
+)
 """Tables that pages never read by themselves."""
 
 OPEN: Final = frozenset({"entity_grid", "address_node", "address_point"})

@@ -54,6 +54,7 @@ class Rule(BaseModel):
     record: Record | None = None
     stage: Literal["full", "password"] = "full"
     api: bool = False
+    scope: str | None = None
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Rule:

@@ -2,15 +2,50 @@
 
 from fastapi import APIRouter
 
-from portal.pages import bulk, factor, forms, home, login, password, reveal, systems
+from portal.pages import (
+    accounts,
+    assist,
+    bulk,
+    burden,
+    device,
+    entry,
+    factor,
+    forms,
+    home,
+    log,
+    login,
+    outbox,
+    password,
+    quality,
+    records,
+    reveal,
+    settle,
+    systems,
+    tickets,
+    trace,
+    work,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     password.router,
     factor.router,
     home.router,
+    work.router,
+    records.router,
+    entry.router,
+    assist.router,
+    settle.router,
+    device.router,
     reveal.router,
     bulk.router,
     forms.router,
     systems.router,
+    outbox.router,
+    tickets.router,
+    quality.router,
+    trace.router,
+    burden.router,
+    log.router,
+    accounts.router,
 )

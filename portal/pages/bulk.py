@@ -16,7 +16,7 @@ from onefact.bulk.layout import NoSuchLayout, layout, layouts
 from onefact.bulk.returns import write_bad
 from onefact.bulk.template import write_template
 from portal.access import Current, OfHome, Unknown, logged
-from portal.pages.uploads import content, keep, taken, within, workbook
+from portal.pages.uploads import content, keep, onward, taken, within, workbook
 from portal.view import page
 
 router = APIRouter(prefix="/bulk", include_in_schema=False)
@@ -31,6 +31,7 @@ class Tried:
     name: str
     data: bytes
     done: BulkDone
+    refused: str | None = None
 
 
 @router.get("", name="bulk")
@@ -62,7 +63,17 @@ async def check(
     except UploadRefused as refused:
         return page(request, "bulk/show.html", 422, layouts=layouts(), problem=str(refused))
     ticket = keep(request, account, Tried((file.filename if file else "") or "", data, done), len(data) * 2)
-    return page(request, "bulk/result.html", done=done, ticket=ticket, counts=COUNTS, refused=None)
+    return onward(request, "bulk.result", ticket)
+
+
+@router.get("/{ticket}", name="bulk.result")
+def result(request: Request, account: Current, ticket: str) -> Response:
+    """Show what would become of each row, or what became of it."""
+    tried: Tried = taken(request, account, ticket, Tried)
+    status = 422 if tried.refused else 200
+    return page(
+        request, "bulk/result.html", status, done=tried.done, ticket=ticket, counts=COUNTS, refused=tried.refused
+    )
 
 
 @router.post("/{ticket}/enter", name="bulk.enter")
@@ -74,16 +85,8 @@ def enter(request: Request, account: Current, home: OfHome, ticket: str) -> Resp
         done = bulk(home, tried.data, account.login, within=within(account))
     except TooManyErrors as problem:
         done, refused = problem.done, str(problem)
-    with home.engine.begin() as connection:
-        detail = {**done.counts, "facts": done.facts, "tickets": done.tickets}
-        logged(
-            connection, account, "enter", done.entity_type, purpose="批量导入", count=done.rows, detail=detail,
-            outcome="refused" if refused else "done",
-        )  # fmt: skip
-    again = keep(request, account, Tried(tried.name, tried.data, done), len(tried.data) * 2)
-    return page(
-        request, "bulk/result.html", 422 if refused else 200, done=done, ticket=again, counts=COUNTS, refused=refused
-    )
+    again = keep(request, account, Tried(tried.name, tried.data, done, refused), len(tried.data) * 2)
+    return onward(request, "bulk.result", again)
 
 
 @router.get("/{ticket}/bad", name="bulk.bad")

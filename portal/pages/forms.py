@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -25,7 +25,7 @@ from onefact.forms.workbook import open_form, read_form
 from onefact.home import Home
 from portal.access import Account, Current, OfHome, Refused, logged
 from portal.access.area import EVERYWHERE
-from portal.pages.uploads import content, keep, saved, taken, workbook
+from portal.pages.uploads import content, keep, onward, saved, taken, workbook
 from portal.view import page
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
@@ -82,8 +82,13 @@ async def read(
         return page(request, "forms/show.html", 422, problem=str(refused), pasted=pasted)
     if not form.headings:
         return page(request, "forms/show.html", 422, problem="没有读到栏目名称。", pasted=pasted)
-    ticket = keep(request, account, form, len(form.data or b"") + 1000)
-    return await run_in_threadpool(_matched, request, account, home, ticket, form)
+    return onward(request, "forms.match", keep(request, account, form, len(form.data or b"") + 1000))
+
+
+@router.get("/{ticket}", name="forms.match")
+def matched(request: Request, account: Current, home: OfHome, ticket: str) -> Response:
+    """Show what each column means."""
+    return _matched(request, account, home, ticket, taken(request, account, ticket, Read))
 
 
 @router.post("/{ticket}/teach", name="forms.teach")
@@ -102,19 +107,16 @@ def teach(
     if heading is None or (meaning and meaning not in _meanings(found.context)):
         return _matched(request, account, home, ticket, form, problem="没有这个栏目或数据项。")
     remember(home, heading.text, found.context, meaning, account.login)
-    return _matched(request, account, home, ticket, form)
+    return onward(request, "forms.match", ticket)
 
 
 @router.post("/{ticket}/row", name="forms.row")
-def row(
-    request: Request, account: Current, home: OfHome, ticket: str, context: Annotated[str, Form()] = ""
-) -> Response:
+def row(request: Request, account: Current, ticket: str, context: Annotated[str, Form()] = "") -> Response:
     """Say what a row of the form is."""
     form: Read = taken(request, account, ticket, Read)
     chosen: EntityType | None = next((c for c in CONTEXTS if c == context), None)
     form = replace(form, context=chosen)
-    again = keep(request, account, form, len(form.data or b"") + 1000)
-    return _matched(request, account, home, again, form)
+    return onward(request, "forms.match", keep(request, account, form, len(form.data or b"") + 1000))
 
 
 @router.post("/{ticket}/fill", name="forms.fill")
@@ -136,27 +138,21 @@ def filled(
     done = fill(home, form.data, [grid], account.login, system=system or None, who=who or None, context=form.context)
     data = saved(done.book)
     with home.engine.begin() as connection:
-        detail = {
-            "rows": done.rows,
-            "cells": done.cells,
-            "filled": done.filled,
-            "fields": sorted(done.matched.by_meaning),
-        }
+        detail = {"cells": done.cells, "filled": done.filled, "fields": sorted(done.matched.by_meaning)}
         purpose = f"一表通填表，接收单位：{done.receiver}"
-        logged(
-            connection,
-            account,
-            "read",
-            done.matched.context,
-            done.listed[:1000],
-            purpose=purpose,
-            count=done.rows,
-            detail=detail,
-        )
-    ready = keep(request, account, Ready(form.name, data, done), len(data))
+        context = done.matched.context
+        logged(connection, account, "read", context, done.listed, purpose=purpose, count=done.rows, detail=detail)
+    return onward(request, "forms.filled", keep(request, account, Ready(form.name, data, done), len(data)))
+
+
+@router.get("/{ticket}/filled", name="forms.filled")
+def shown(request: Request, account: Current, ticket: str) -> Response:
+    """Say how much of the form nobody had to be asked for, and what is missing."""
+    ready: Ready = taken(request, account, ticket, Ready)
     return page(
-        request, "forms/filled.html", done=done, ticket=ready, form=form, lines=summary(done), missing=_missing(done)
-    )
+        request, "forms/filled.html", done=ready.done, ticket=ticket, name=ready.done.form.title or ready.name,
+        lines=summary(ready.done), missing=_missing(ready.done),
+    )  # fmt: skip
 
 
 @router.get("/{ticket}/file", name="forms.file")
@@ -171,9 +167,9 @@ def file_(request: Request, account: Current, home: OfHome, ticket: str) -> Resp
     return workbook(ready.data, f"已填_{ready.name}")
 
 
-@router.post("/{ticket}/gate", name="forms.gate")
+@router.get("/{ticket}/gate", name="forms.gate")
 def judged(
-    request: Request, account: Current, home: OfHome, ticket: str, system: Annotated[str, Form(max_length=60)] = ""
+    request: Request, account: Current, home: OfHome, ticket: str, system: Annotated[str, Query(max_length=60)] = ""
 ) -> Response:
     """Say how much of the form is known already."""
     form: Read = taken(request, account, ticket, Read)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from fastapi import Request, UploadFile
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from onefact.bulk.guard import UploadRefused
 from portal.access import Account, Unknown, home_of
@@ -50,6 +50,11 @@ async def content(file: UploadFile | None) -> bytes:
 def within(account: Account) -> Sequence[str] | None:
     """Return the grids that an account may enter for; None = everywhere."""
     return None if account.role in EVERYWHERE else account.grids
+
+
+def onward(request: Request, route: str, ticket: str) -> Response:
+    """Send the browser on to a page that it can come back to: an answer to a POST is gone with a step back."""
+    return RedirectResponse(request.app.url_path_for(route, ticket=ticket), status_code=303)
 
 
 def workbook(data: bytes, name: str) -> Response:

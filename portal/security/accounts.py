@@ -55,6 +55,25 @@ class Account:
         return ROLE_NAMES[self.role]
 
 
+WITH_GRIDS = sa.select(
+    *ACCOUNT.c,
+    sa.select(sa.func.array_agg(ACCOUNT_GRID.c.grid))
+    .where(ACCOUNT_GRID.c.account_id == ACCOUNT.c.account_id)
+    .scalar_subquery()
+    .label("grids"),
+)
+"""Accounts with their grids, in one query: it is asked with every request."""
+
+
+def made_of(row: sa.RowMapping) -> Account:
+    """Return the account of a row of `WITH_GRIDS`; only a worker has grids."""
+    held = tuple(sorted(row["grids"] or ())) if row[ACCOUNT.c.role] == "worker" else ()
+    c = ACCOUNT.c
+    return Account(
+        row[c.account_id], row[c.login], row[c.name], row[c.role], held, row[c.must_change], row[c.totp] is not None
+    )
+
+
 def add(
     connection: sa.Connection, login: str, name: str, role: str, *, grids: Sequence[str] = (), password: str | None = None,
     subject: str | None = None, by: str, given: bool = True,
@@ -76,6 +95,8 @@ def add(
         AccountError: the login is taken, the role unknown, or grids were given to a role that has none.
         PasswordTooWeak: the password will not do.
     """
+    if not login or not name:
+        raise AccountError("请填写账号和姓名。")
     if role not in ROLES:
         raise AccountError(f"没有角色 {role}；可选：{'、'.join(ROLES)}。")
     if grids and role != "worker":
@@ -105,23 +126,22 @@ def set_grids(connection: sa.Connection, account_id: str, grids: Sequence[str]) 
 
 def by_id(connection: sa.Connection, account_id: str) -> Account | None:
     """Return an open account, None when it is closed or unknown."""
-    row = connection.execute(
-        sa.select(ACCOUNT).where(ACCOUNT.c.account_id == account_id, ACCOUNT.c.closed_at.is_(None))
-    )
-    return _account(connection, row.mappings().first())
+    return _one(connection, ACCOUNT.c.account_id == account_id)
 
 
 def by_login(connection: sa.Connection, login: str) -> Account | None:
     """Return an open account by what is typed to sign in."""
-    row = connection.execute(sa.select(ACCOUNT).where(ACCOUNT.c.login == login, ACCOUNT.c.closed_at.is_(None)))
-    return _account(connection, row.mappings().first())
+    return _one(connection, ACCOUNT.c.login == login)
 
 
 def by_subject(connection: sa.Connection, subject: str, now: datetime) -> Account | None:
     """Return the account of somebody who signed in at the identity provider; None when there is none, or it is locked."""
-    query = sa.select(ACCOUNT).where(ACCOUNT.c.subject == subject, ACCOUNT.c.closed_at.is_(None))
-    row = connection.execute(query).mappings().first()
-    return None if row is None or is_locked(row["locked_until"], now) else _account(connection, row)
+    row = (
+        connection.execute(WITH_GRIDS.where(ACCOUNT.c.subject == subject, ACCOUNT.c.closed_at.is_(None)))
+        .mappings()
+        .first()
+    )
+    return None if row is None or is_locked(row[ACCOUNT.c.locked_until], now) else made_of(row)
 
 
 def listed(connection: sa.Connection) -> list[dict[str, Any]]:
@@ -144,15 +164,15 @@ def sign_in(connection: sa.Connection, login: str, password: str, now: datetime,
     The answer does not say which of these was wrong. Every wrong try counts; after `lockout.tries` in a row the account
     is locked for a while, and while it is, even the right password does not open it.
     """
-    query = sa.select(ACCOUNT).where(ACCOUNT.c.login == login, ACCOUNT.c.closed_at.is_(None)).with_for_update()
+    query = WITH_GRIDS.where(ACCOUNT.c.login == login, ACCOUNT.c.closed_at.is_(None)).with_for_update(of=ACCOUNT)
     row = connection.execute(query).mappings().first()
-    right = passwords.fits(row["password"] if row else None, password)
-    if row is None or is_locked(row["locked_until"], now):
+    right = passwords.fits(row[ACCOUNT.c.password] if row else None, password)
+    if row is None or is_locked(row[ACCOUNT.c.locked_until], now):
         return None
     if not right:
-        failed(connection, row["account_id"], now, lockout)
+        failed(connection, row[ACCOUNT.c.account_id], now, lockout)
         return None
-    return _account(connection, row)
+    return made_of(row)
 
 
 def failed(connection: sa.Connection, account_id: str, now: datetime, lockout: Lockout) -> None:
@@ -204,13 +224,6 @@ def is_locked(until: datetime | None, now: datetime) -> bool:
     return until is not None and until > now.astimezone()
 
 
-def _account(connection: sa.Connection, row: Any) -> Account | None:
-    if row is None:
-        return None
-    grids = connection.execute(
-        sa.select(ACCOUNT_GRID.c.grid).where(ACCOUNT_GRID.c.account_id == row["account_id"]).order_by("grid")
-    ).scalars()
-    held = tuple(grids) if row["role"] == "worker" else ()
-    return Account(
-        row["account_id"], row["login"], row["name"], row["role"], held, row["must_change"], row["totp"] is not None
-    )
+def _one(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Account | None:
+    row = connection.execute(WITH_GRIDS.where(which, ACCOUNT.c.closed_at.is_(None))).mappings().first()
+    return None if row is None else made_of(row)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SOURCES: Final = {
@@ -55,18 +55,44 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        sending = _with_headers(scope, send)
+        counter = _Counter(receive, self.largest)
+        sending = _with_headers(scope, send, counter)
         headers = Headers(scope=scope)
         if scope["method"] not in SAFE and not _own(headers):
-            await PlainTextResponse("来源不明的请求已被拒绝。", status_code=403)(scope, receive, sending)
+            await _refusal(scope, "来源不明的请求已被拒绝。", 403)(scope, receive, sending)
         elif _declared(headers) > self.largest:
-            await PlainTextResponse("内容太大，已被拒绝。", status_code=413)(scope, receive, sending)
+            await _refusal(scope, "内容太大，已被拒绝。", 413)(scope, receive, sending)
         else:
-            await self.app(scope, _limited(receive, self.largest), sending)
+            await self.app(scope, counter, sending)
+
+
+def _refusal(scope: Scope, sentence: str, status: int) -> Response:
+    """Programs are answered in JSON, browsers in plain words."""
+    if scope["path"].startswith("/api/"):
+        return JSONResponse({"error": sentence}, status_code=status)
+    return PlainTextResponse(sentence, status_code=status)
 
 
 class BodyTooLarge(Exception):
     """A body without a declared length went on for too long."""
+
+
+class _Counter:
+    """Passes a body on and counts it; `over` once it was too much."""
+
+    def __init__(self, receive: Receive, largest: int) -> None:
+        self.receive, self.largest, self.seen = receive, largest, 0
+
+    async def __call__(self) -> Message:
+        message = await self.receive()
+        self.seen += len(message.get("body", b""))
+        if self.over:
+            raise BodyTooLarge
+        return message
+
+    @property
+    def over(self) -> bool:
+        return self.seen > self.largest
 
 
 def _own(headers: Headers) -> bool:
@@ -89,25 +115,13 @@ def _declared(headers: Headers) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-def _limited(receive: Receive, largest: int) -> Receive:
-    seen = 0
-
-    async def limited() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > largest:
-            raise BodyTooLarge
-        return message
-
-    return limited
-
-
-def _with_headers(scope: Scope, send: Send) -> Send:
+def _with_headers(scope: Scope, send: Send, counter: _Counter) -> Send:
     static = scope["path"].startswith("/static/")
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
+            if counter.over:  # whoever read the body took the end of it for a mistake of the sender
+                message["status"] = 413
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)

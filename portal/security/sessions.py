@@ -14,7 +14,7 @@ from starlette.responses import Response
 from portal.security import accounts
 from portal.security.accounts import Account
 from portal.settings import Settings
-from warehouse.tables import SESSION
+from warehouse.tables import ACCOUNT, SESSION
 
 COOKIE: Final = "__Host-onefact"
 """The prefix makes browsers insist on Secure, Path=/ and no Domain."""
@@ -55,21 +55,23 @@ def begin(connection: sa.Connection, account: Account, now: datetime, stage: str
 
 
 def find(connection: sa.Connection, token: str, now: datetime, settings: Settings) -> Session | None:
-    """Return the running session of a cookie; None when there is none, it is too old, or the account is closed or locked."""
+    """Return the running session of a cookie; None when there is none, it is too old, or the account is closed."""
+    query = accounts.WITH_GRIDS.add_columns(SESSION.c.csrf, SESSION.c.stage, SESSION.c.created_at, SESSION.c.seen_at)
+    query = query.join(SESSION, SESSION.c.account_id == ACCOUNT.c.account_id)
     row = connection.execute(
-        sa.select(SESSION).where(SESSION.c.token_sha256 == _key(token), SESSION.c.ended_at.is_(None))
+        query.where(SESSION.c.token_sha256 == _key(token), SESSION.c.ended_at.is_(None))
     ).mappings().first()  # fmt: skip
     if row is None:
         return None
     moment = now.astimezone()
-    account = accounts.by_id(connection, row["account_id"])
-    too_old = moment - row["created_at"] > settings.longest
-    if account is None or too_old or moment - row["seen_at"] > settings.idle:
-        end(connection, token, "revoked" if account is None else "age" if too_old else "idle")
+    too_old = moment - row[SESSION.c.created_at] > settings.longest
+    closed = row[ACCOUNT.c.closed_at] is not None
+    if closed or too_old or moment - row[SESSION.c.seen_at] > settings.idle:
+        end(connection, token, "revoked" if closed else "age" if too_old else "idle")
         return None
-    if moment - row["seen_at"] > SEEN_EVERY:
-        connection.execute(SESSION.update().where(SESSION.c.token_sha256 == row["token_sha256"]).values(seen_at=moment))
-    return Session(token, row["csrf"], row["stage"], account)
+    if moment - row[SESSION.c.seen_at] > SEEN_EVERY:
+        connection.execute(SESSION.update().where(SESSION.c.token_sha256 == _key(token)).values(seen_at=moment))
+    return Session(token, row[SESSION.c.csrf], row[SESSION.c.stage], accounts.made_of(row))
 
 
 def end(connection: sa.Connection, token: str, why: str) -> None:

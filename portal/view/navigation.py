@@ -35,6 +35,7 @@ ITEMS: Final = (
     Item("search", "查找", "search", "姓名、拼音首字母、证件号、电话、地址、单位", main=True),
     Item("settle", "冲突与重复", "settle", "两个取值或两个人，择一或合并", main=True),
     Item("outbox.own", "谁已收到", "send", "我录入的内容到了哪些系统", main=True),
+    Item("assist", "照单录入", "form", "只有网页表单的系统，照单填写后确认"),
     Item("bulk", "批量导入", "sheet", "下载模板，上传表格，错误行退回"),
     Item("forms", "一表通", "form", "任何部门的表，用已有数据先填好"),
     Item("systems", "对接系统", "systems", "四十个系统的收发情况和健康状况", main=True),

@@ -7,24 +7,29 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from onefact import report
+from portal.view.cards import options
 from portal.view.navigation import navigation
 
 ROOM = Path(__file__).parents[1]
 STATIC = ROOM / "static"
+PICTURES = Path(report.__file__).parent
+"""The report's macros draw the map of fields and systems here too."""
 
 
 @cache
 def templates() -> Environment:
     """Return the environment of all templates: everything is escaped, a name that is not there is an error."""
     made = Environment(
-        loader=FileSystemLoader(ROOM / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=ChoiceLoader([FileSystemLoader(ROOM / "templates"), PrefixLoader({"picture": FileSystemLoader(PICTURES)})]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     made.globals["static"] = static
+    made.globals["options"] = options
     return made
 
 

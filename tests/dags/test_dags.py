@@ -27,7 +27,7 @@ FILES = sorted(
 )
 DAGS = {
     *("pull_realtime", "pull_weekly", "pull_monthly", "pull_yearly", "consolidate", "push", "verify"),
-    *("reconcile", "quality", "audit_report", "train", "replay"),
+    *("reconcile", "quality", "audit_report", "train", "replay", "checkpoint", "retention"),
 }
 PARSE_SECONDS = 1.0
 """Processor time that a scheduler may spend on a file each time it looks at it (issue 5)."""
@@ -263,6 +263,17 @@ def test_the_nightly_comparison_finds_the_systems_agree(first: dict[str, Any]) -
     assert done.state == "success"
     [told] = returned(done, "reconcile")
     assert (told["not_reached"], told["unreadable"]) == ([], 1)
+
+
+def test_the_log_is_signed_and_what_has_run_out_goes(first: dict[str, Any], home: Path) -> None:
+    done = run("checkpoint")
+    assert done.state == "success"
+    [told] = returned(done, "checkpoint")
+    assert Path(told["file"]).parent == home / "checkpoints"
+    assert told["rows"] == told["seq"] + 1
+    done = run("retention")
+    assert done.state == "success"
+    assert returned(done, "retention") == [{"expired": {}}]
 
 
 def test_a_replay_is_a_dry_run_unless_told_otherwise(first: dict[str, Any]) -> None:

@@ -127,3 +127,18 @@ def test_a_sheet_without_headings_is_refused() -> None:
     openpyxl.Workbook().save(memory)
     with pytest.raises(UploadRefused, match="表头"):
         read_form(open_form(memory.getvalue(), Limits()))
+
+
+def test_a_data_set_is_no_form() -> None:
+    from io import BytesIO
+
+    from onefact.bulk.guard import UploadRefused
+
+    book, memory = openpyxl.Workbook(), BytesIO()
+    page = book.active
+    assert page is not None
+    page.append(["姓名", "电话", "住址"])
+    page.cell(6_000, 1, "张三")
+    book.save(memory)
+    with pytest.raises(UploadRefused, match="5000 行"):
+        open_form(memory.getvalue(), Limits())

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linkage.address.places import RESOLVED, resolve_all, resolve_new
+from linkage.address.places import _LOOK, RESOLVED, resolve_all, resolve_new
 from schemas import address
 from warehouse.duck import PLACE_TABLES
 
@@ -136,6 +136,59 @@ def _batches(texts: list[str], dice: random.Random) -> Iterator[list[str]]:
     for _ in range(dice.randint(1, 5)):
         yield dice.sample(texts, dice.randint(0, len(texts)))
     yield texts
+
+
+@st.composite
+def quiet_towns(draw: st.DrawFn) -> list[str]:
+    """Texts of doors that have one name each, hardly ever another: most of what is new changes its building alone."""
+    dice = random.Random(draw(st.integers(0, 2**32)))
+    odd = draw(st.sampled_from((0.0, 0.02, 0.1)))
+    doors = (("武珞路1号", "沙湖公寓"), ("武珞路2号", "紫阳大院"), ("中山路3号", "水生村小区"), ("云架桥5号", ""))
+    rooms = ("", "101室", "102室", "201室", "302", "三楼左", "103室", "601")
+    texts: set[str] = set()
+    for _ in range(draw(st.integers(10, 100))):
+        door, name = dice.choice(doors)
+        if dice.random() < odd:
+            name = dice.choice(("沙湖小区", "紫阳公寓", "沙湖大院", "水生村公寓二期"))
+        where = door + dice.choice((name, name, "")) if dice.random() < 0.7 or not name else name
+        building = dice.choice(("", "1栋", "2栋", "3栋", "1栋", "2栋"))
+        unit = dice.choice(("", "1单元", "2单元")) if building else ""
+        upper = dice.choice(("", "武昌区", "湖北省武汉市武昌区", "湖北省武汉市武昌区中南路街道", "武汉市"))
+        texts.add(upper + where + building + unit + dice.choice(rooms))
+    return sorted(texts)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(quiet_towns(), st.randoms(use_true_random=False))
+def test_a_few_texts_at_a_time_give_what_all_at_once_gives(texts: list[str], dice: random.Random) -> None:
+    """Also after each step, and every text whose place or its names changed is told."""
+    now, before = dice.sample(texts, len(texts) * 2 // 3), {}
+    with empty() as con, empty() as other:
+        for _ in range(dice.randint(2, 5)):
+            say(con, now)
+            resolve_new(con)
+            say(other, now)
+            resolve_all(other)
+            assert everything(con) == everything(other)
+            look = dict(con.execute(f"SELECT text, look FROM place_said JOIN ({_LOOK}) USING (saying)").fetchall())
+            told = {text for (text,) in con.execute("SELECT text FROM place_again").fetchall()}
+            assert {t for t in look.keys() & before.keys() if look[t] != before[t]} <= told
+            gone = set(dice.sample(now, min(len(now), dice.randint(0, 4))))
+            others = [t for t in texts if t not in now]
+            now = [t for t in now if t not in gone] + dice.sample(others, min(len(others), dice.randint(0, 5)))
+            before = look
+
+
+def test_a_new_flat_concerns_its_own_building_only() -> None:
+    """A text that says what others say but for the flat; where the estate has one building, all of it is concerned."""
+    flats = [f"武珞路1号桃苑小区{b}栋1单元{f}01室" for b in (1, 2) for f in range(1, 6)]
+    with empty() as con:
+        sizes = []
+        for said in (flats, [*flats, "武珞路1号桃苑小区2栋1单元601室"], flats, flats[:5], flats[:4]):
+            say(con, said)
+            sizes.append(resolve_new(con).resolved)
+    # All; a building and its new flat; the building without it; all, for the second building goes; the one building left.
+    assert sizes == [10, 6, 5, 5, 4]
 
 
 def test_a_new_text_concerns_its_own_neighbourhood_only() -> None:

@@ -13,8 +13,11 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from onefact.consolidate import consolidate
+from onefact.enter import enter
 from onefact.home import Home
 from onefact.pull import pull
+from onefact.quality.check import check
+from portal.access.rules import Rule
 from portal.app import create_app
 from portal.security import accounts
 from portal.settings import Settings
@@ -67,6 +70,24 @@ class Portal:
             return {row[0]: row[1] for row in connection.execute(query, {"e": entity_type})}
 
 
+SAMPLES = {
+    "field": "phone", "system_id": "doors", "change_id": "1", "ticket_id": "1", "rule_id": "person.sex.matches_id",
+    "kind": "move_out",
+}  # fmt: skip
+"""Values of path parameters that name no golden record; add yours. A parameter that is not here gets `1`."""
+
+
+def sample_path(portal: Portal, path: str, rule: Rule, grid: str) -> str:
+    """A path of a route, its record one of the given grid."""
+    values = dict(SAMPLES)
+    if rule.record:
+        entity = rule.record.type
+        if entity.startswith("{"):
+            values[entity[1:-1]] = entity = "person"
+        values[rule.record.id] = portal.ids(entity)[grid]
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda m: values.get(m.group(1), "1"), path)
+
+
 def token(client: TestClient) -> str:
     """The token that a page of this session carries."""
     found = re.search(r'<meta name="csrf" content="([^"]+)">', client.get("/password").text)
@@ -80,6 +101,13 @@ def filled(make_home: MakeHome, folder: Path) -> Home:
     shutil.copytree(FIXTURES / "doors", home.systems / "doors")
     pull(home)
     consolidate(home)
+    with home.engine.connect() as connection:
+        query = sa.text("SELECT master_id::text FROM entity_grid WHERE entity_type = 'person' AND grid = :g LIMIT 1")
+        person = connection.execute(query, {"g": OWN}).scalar_one()
+    enter(home, person, "phone", "13900000011", actor="worker")  # a change to send
+    enter(home, person, "name", "陈建囯", actor="worker")  # a ticket to the authority
+    consolidate(home)
+    check(home)
     return home
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
-from portal_support import FOREIGN, OWN, Portal
+from portal_support import FOREIGN, OWN, Portal, sample_path
 
 from portal.access.rules import NoRule, Record, Rule, Rules, load
 from portal.app import create_app
@@ -16,30 +16,16 @@ from warehouse.tables.portal import ROLES
 RULES = load()
 NOBODY = "nobody"
 WHO = (NOBODY, *ROLES)
-SAMPLES = {"field": "phone"}
-"""Values of path parameters that are no record; a parameter that is not here gets one that names nothing."""
 
 
 def routes(portal: Portal) -> dict[str, APIRoute]:
     return {r.name: r for r in portal.app.routes if isinstance(r, APIRoute)}
 
 
-def path(portal: Portal, route: APIRoute, grid: str) -> str:
-    """A path of the route, its record one of the given grid; other parameters get a value that names nothing."""
-    rule = RULES[route.name]
-    values: dict[str, str] = {}
-    if rule.record:
-        entity = rule.record.type
-        if entity.startswith("{"):
-            values[entity[1:-1]] = entity = "person"
-        values[rule.record.id] = portal.ids(entity)[grid]
-    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda m: values.get(m.group(1), SAMPLES.get(m.group(1), "1")), route.path)
-
-
 def ask(portal: Portal, who: str, route: APIRoute, grid: str) -> Any:
     client = portal.nobody() if who == NOBODY else portal.signed_in(who)
     method = next(m for m in sorted(route.methods) if m != "HEAD")
-    return client.request(method, path(portal, route, grid))
+    return client.request(method, sample_path(portal, route.path, RULES[route.name], grid))
 
 
 @pytest.mark.parametrize("name", sorted(RULES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
+from typing import Any
 
 import openpyxl
 import pytest
@@ -40,8 +41,14 @@ def people(portal: Portal) -> dict[str, tuple[str, str]]:
         return {grid: (number, name) for grid, number, name in connection.execute(query)}
 
 
-def upload(portal: Portal, who: str, path: str, data: bytes, name: str = "表.xlsx"):  # type: ignore[no-untyped-def]
-    return portal.signed_in(who).post(path, files={"file": (name, data, XLSX)})
+def upload(portal: Portal, who: str, path: str, data: bytes, name: str = "表.xlsx") -> Any:
+    return post(portal, who, path, files={"file": (name, data, XLSX)})
+
+
+def post(portal: Portal, who: str, path: str, **more: Any) -> Any:
+    """Post, and go where the answer sends the browser."""
+    answer = portal.signed_in(who).post(path, **more)
+    return portal.signed_in(who).get(answer.headers["location"]) if answer.status_code == 303 else answer
 
 
 def ticket(text: str, what: str) -> str:
@@ -87,8 +94,8 @@ def test_a_file_is_tried_then_taken_in_and_bad_rows_come_back(portal: Portal) ->
             return int(connection.execute(query).scalar_one())
 
     assert entered() == 0
-    assert portal.signed_in("neighbour").post(f"/bulk/{at}/enter").status_code == 404, "another's file"
-    done = portal.signed_in("worker").post(f"/bulk/{at}/enter")
+    assert post(portal, "neighbour", f"/bulk/{at}/enter").status_code == 404, "another's file"
+    done = post(portal, "worker", f"/bulk/{at}/enter")
     assert (done.status_code, entered()) == (200, 1)
     back = portal.signed_in("worker").get(f"/bulk/{ticket(done.text, 'bad')}/bad")
     page = openpyxl.load_workbook(BytesIO(back.content))["填报"]
@@ -122,9 +129,9 @@ def test_a_form_is_matched_corrected_and_filled_for_the_own_grid(portal: Portal)
     assert read.status_code == 200
     assert "居民信息表" in read.text
     at = ticket(read.text, "fill")
-    taught = portal.signed_in("worker").post(f"/forms/{at}/teach", data={"column": "6", "meaning": ""})
+    taught = post(portal, "worker", f"/forms/{at}/teach", data={"column": "6", "meaning": ""})
     assert "人工确认过" in taught.text
-    filled = portal.signed_in("worker").post(f"/forms/{at}/fill", data={"grid": OWN, "who": "all"})
+    filled = post(portal, "worker", f"/forms/{at}/fill", data={"grid": OWN, "who": "all"})
     assert filled.status_code == 200
     file = portal.signed_in("worker").get(f"/forms/{ticket(filled.text, 'file')}/file")
     page = openpyxl.load_workbook(BytesIO(file.content)).worksheets[0]
@@ -137,19 +144,19 @@ def test_a_form_is_matched_corrected_and_filled_for_the_own_grid(portal: Portal)
 
 def test_a_form_is_not_filled_for_another_grid(portal: Portal) -> None:
     at = ticket(upload(portal, "worker", "/forms/read", FORM).text, "fill")
-    assert portal.signed_in("worker").post(f"/forms/{at}/fill", data={"grid": FOREIGN}).status_code == 403
-    assert portal.signed_in("steward").post(f"/forms/{at}/fill", data={"grid": FOREIGN}).status_code == 404
+    assert post(portal, "worker", f"/forms/{at}/fill", data={"grid": FOREIGN}).status_code == 403
+    assert post(portal, "steward", f"/forms/{at}/fill", data={"grid": FOREIGN}).status_code == 404
 
 
 def test_a_pasted_header_goes_through_the_gate(portal: Portal) -> None:
-    read = portal.signed_in("worker").post("/forms/read", data={"pasted": "姓名、身份证号、宗教信仰、疫苗品牌"})
-    gate = portal.signed_in("worker").post(f"/forms/{ticket(read.text, 'gate')}/gate")
+    read = post(portal, "worker", "/forms/read", data={"pasted": "姓名、身份证号、宗教信仰、疫苗品牌"})
+    gate = portal.signed_in("worker").get(f"/forms/{ticket(read.text, 'gate')}/gate")
     assert {"已有", "不得收集", "新增"} <= set(re.findall(r"<dt>(\w+)</dt>", gate.text))
 
 
 def test_what_a_row_is_can_be_said(portal: Portal) -> None:
-    read = portal.signed_in("worker").post("/forms/read", data={"pasted": "名称、地址、电话"})
-    as_house = portal.signed_in("worker").post(f"/forms/{ticket(read.text, 'row')}/row", data={"context": "house"})
+    read = post(portal, "worker", "/forms/read", data={"pasted": "名称、地址、电话"})
+    as_house = post(portal, "worker", f"/forms/{ticket(read.text, 'row')}/row", data={"context": "house"})
     assert '<option value="house" selected>' in as_house.text
 
 
@@ -157,7 +164,7 @@ def test_everything_is_in_the_sealed_log_without_values(portal: Portal) -> None:
     with portal.home.engine.connect() as connection:
         acts = connection.execute(sa.text("SELECT body::text FROM sealed_log")).scalars().all()
     text = "".join(acts)
-    assert "批量导入" in text
+    assert '"facts":' in text.replace(" ", "")
     assert "一表通" in text
     assert not re.search(r"420199\d{11}|13912340", text)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from road_support import MakeHome, Town, citizen, flat, manifests, row
+from typer.testing import CliRunner
 
-from onefact import consolidate, enter, merge, pull
+from onefact import consolidate, enter, merge, pull, push
+from onefact.cli.app import app
 from onefact.past.answer import DIFFERENT, SAME, UNSURE, trace_on
 from onefact.past.landed import row_hash
 from onefact.whois import NobodyThen
@@ -119,6 +121,20 @@ def test_a_field_that_was_empty_says_so(lived: Lived) -> None:
     assert first.astimezone() < field.spell.since < later.astimezone()
 
 
+def test_an_entity_that_stood_again_began_then(lived: Lived) -> None:
+    town, days = lived
+    (restored,) = [i for (e, i) in days[6][1] if e == "person" and (e, i) not in days[5][1]]
+    (name,) = trace_on(town.home, restored, days[6][0].isoformat(), "name").fields
+    assert name.spell.since is not None
+    assert days[5][0].astimezone() < name.spell.since < days[6][0].astimezone()
+    (before,) = trace_on(town.home, restored, days[4][0].isoformat(), "name").fields
+    assert before.value == name.value
+    assert before.spell.since is not None
+    assert before.spell.since < days[1][0].astimezone()
+    with pytest.raises(NobodyThen):
+        trace_on(town.home, restored, days[5][0].isoformat(), "name")  # then it was part of another
+
+
 def test_the_winner_of_a_day_leads_to_the_row_and_its_hash(lived: Lived) -> None:
     town, days = lived
     told = trace_on(town.home, citizen(1), days[1][0].isoformat(), "name")
@@ -217,3 +233,45 @@ def test_the_hash_of_a_row_does_not_hang_on_its_order_or_empty_columns() -> None
     one: dict[str, Any] = {"a": "1", "b": "张", "c": None}
     assert row_hash(one) == row_hash({"b": "张", "a": "1"})
     assert row_hash(one) != row_hash({"a": "1", "b": "章"})
+
+
+def test_who_had_received_it_by_then(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.home.now.moment = datetime.now()  # type: ignore[attr-defined]  # noqa: DTZ005 - deliveries carry PostgreSQL's time
+    town.write("ybss", [row("1", "张明", **MING)])
+    town.write("sg_etong", [row("7", "张明", **{**MING, "phone": "13900000011"})])
+    pull.pull(town.home)
+    consolidate.consolidate(town.home)
+    enter.enter(town.home, citizen(1), "phone", "13900000012", actor="王网格员")
+    town.home.now.advance(1 / 3600)  # type: ignore[attr-defined]
+    consolidate.consolidate(town.home)
+    before = datetime.now().astimezone()
+    push.push(town.home)
+    after = town.home.now() + timedelta(hours=1)
+    (field,) = trace_on(town.home, citizen(1), after.isoformat(), "phone").fields
+    sent = {(r.system_id, r.value): r.state for r in field.received}
+    assert sent["sg_etong", "13900000012"] in {"sent", "verified"}
+    states = {r["state"] for r in town.query("SELECT state FROM delivery WHERE at <= %s", before)}
+    assert states <= {"planned", "dead"}  # nothing had left by then
+    monkeypatch.setenv("ONEFACT_DATABASE_URL", town.home.database_url or "")
+    base = [
+        "--home",
+        str(town.home.path),
+        "--systems",
+        str(town.home.systems),
+        "trace",
+        citizen(1),
+        "phone",
+        "--on",
+        after.isoformat(),
+    ]
+    told = CliRunner().invoke(app, base)
+    assert told.exit_code == 0, told.output
+    for said in ("139****0012", "录入：王网格员", "sg_etong：", "重算：一致", "谁看过"):
+        assert said in told.output
+    assert "13900000012" not in told.output
+    assert "13900000012" not in CliRunner().invoke(app, [*base, "--json"]).output
+    assert "13900000012" in CliRunner().invoke(app, [*base, "--full", "--purpose", "信访核查"]).output
+    seen = trace_on(town.home, citizen(1), (after + timedelta(hours=1)).isoformat(), "phone").seen
+    assert [s.act for s in seen] == ["read"] * 3
+    assert seen[-1].purpose == "信访核查"
+    assert trace_on(town.home, citizen(1), before.isoformat(), "phone").seen == ()

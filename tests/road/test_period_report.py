@@ -10,12 +10,13 @@ import openpyxl
 import pytest
 from road_support import MakeHome, Town, citizen, flat, manifests, row
 
-from onefact import consolidate, enter, merge, pull, reconcile
+from onefact import consolidate, enter, log, merge, pull, reconcile
 from onefact.quality.check import check
 from onefact.report.period import pdf, view
 from onefact.report.period.collect import Report, collect
 from onefact.report.period.span import NoPeriod, Period, asked, month_of
 from onefact.report.period.write import last_month, write
+from warehouse import sealed
 
 TODAY = date(2026, 11, 20)
 
@@ -118,6 +119,23 @@ def test_what_has_no_input_is_not_evaluated_with_the_reason(town: Town) -> None:
     assert "100" not in re.findall(r'class="heat [^"]*"[^>]*>[^<]*<i[^>]*>[^<]*</i>([^<]*)<', page)
     for reason in ("没有质量检查", "没有录入", "没有核对"):
         assert reason in page
+
+
+def test_the_cover_names_the_checkpoint_of_the_log(town: Town) -> None:
+    assert "没有签发检查点" in str(collect(town.home, this_month(town)).checkpoint)
+    made, _ = log.issue(town.home)
+    found = collect(town.home, this_month(town)).checkpoint
+    assert not isinstance(found, str)
+    assert (found.size, found.root, found.key) == (made.seq, made.hash, made.key)
+    assert made.hash in view.html(collect(town.home, this_month(town)))
+
+
+def test_writing_a_report_is_noted(told: tuple[Town, Report], tmp_path: Path) -> None:
+    town, _ = told
+    write(town.home, this_month(town), tmp_path, ("html",))
+    with town.home.engine.connect() as connection:
+        (act,) = sealed.entries(connection, act="report", limit=1)
+    assert act.subjects == (this_month(town).name,)
 
 
 def test_a_person_undoes_and_it_is_counted(town: Town) -> None:

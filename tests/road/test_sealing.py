@@ -16,6 +16,7 @@ from onefact.consolidate import consolidate
 from onefact.enter import enter
 from onefact.pull import pull
 from warehouse import sealed
+from warehouse.sealed import keys
 
 WANG = citizen(1)
 PHONE = "13900000001"
@@ -135,6 +136,21 @@ def test_nothing_personal_is_in_the_log(peopled: Town, say: Run) -> None:
     say("export", "links", "--out", str(peopled.home.path / "out"))
     text = bodies(peopled)
     assert [part for part in (WANG, PHONE, "13900000002", "王伟", "李娜", "武珞路") if part in text] == []
+
+
+def test_who_tries_numbers_and_what_is_refused_is_noted(peopled: Town, say: Run) -> None:
+    other = citizen(77)
+    say("--actor", "好奇", "trace", other, code=1)
+    say("enter", WANG, "phone", "1390000", "--actor", "lin", code=1)
+    say("enter", "查无此人", "phone", PHONE, "--actor", "lin", code=1)
+    tried = [(r.actor, r.act, r.outcome, r.count) for r in log(peopled)[-3:]]
+    assert tried == [("好奇", "read", "done", 0), ("lin", "enter", "refused", 0), ("lin", "enter", "refused", 0)]
+    asked = log(peopled)[-3].detail["wanted"]
+    assert asked == keys.load(peopled.home.path).named(
+        other, asked["masked"]
+    )  # who holds the number can show that it was meant
+    assert other[6:14] not in bodies(peopled)
+    assert "查无" not in bodies(peopled)
 
 
 def test_what_is_not_noted_is_not_shown(peopled: Town, say: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,9 +21,7 @@ def awaited(row: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.and_(row.c.state == "sent", sa.func.coalesce(row.c.code, "").not_in(UNANSWERED))
 
 
-def change_of(
-    row: sa.RowMapping | Mapping[str, Any], golden: Mapping[str, Mapping[str, str]] = {}, shadow: Shadow = {}
-) -> Change:  # noqa: B006 - read only
+def change_of(row: sa.RowMapping, golden: Mapping[str, Mapping[str, str]] = {}, shadow: Shadow = {}) -> Change:  # noqa: B006 - read only
     """Return the change that a row asks for, without the fields that were kept back when it was sent."""
     record = (row["system_id"], row["record_key"] or "", row["entity_type"], row["role"])
     return Change(

@@ -78,7 +78,7 @@ class Act:
         subjects = sorted(set(map(str, self.subjects)))
         return {
             "seq": seq,
-            "at": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
+            "at": stamp(at),
             "actor": clean(self.actor)[:60], "act": self.act[:30], "subject_type": self.subject_type[:30],
             "subjects": clean(subjects) if len(subjects) <= LISTED else [ALL],
             "purpose": clean(self.purpose), "count": len(subjects) if self.count is None else self.count,
@@ -93,6 +93,11 @@ class Head:
     seq: int
     hash: bytes
     algorithm: str
+
+
+def stamp(at: datetime) -> str:
+    """Return a moment as the log writes it: UTC, so that its text sorts as it does."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def hashing(algorithm: str) -> Hash:

@@ -25,6 +25,7 @@ from warehouse.tables.sealed import SEALED_LOG
 
 LEDGERS: Mapping[str, str] = {
     "delivery": "delivery_id", "refusal": "refusal_id", "ticket_event": "event_id", "crosswalk_history": "history_id",
+    "golden_history": "history_id",
 }  # fmt: skip
 """Ledger -> the column of its numbers."""
 
@@ -48,26 +49,26 @@ class Portion:
     seq: int
 
 
-def seal(connection: sa.Connection, *, actor: str, at: datetime | None = None, via: str = "") -> int:
-    """Seal what has come into the ledgers, in the caller's transaction; return how many rows."""
-    connection.execute(sa.text("SET LOCAL timezone = 'UTC'"))
-    done = {p.table: p.last for p in portions(connection)}  # the newest of each table comes last
-    acts: list[Act] = []
-    for table, number in LEDGERS.items():
-        top = _settled(connection, table, number)
-        begin = done.get(table, 0)
-        columns = [c.name for c in METADATA.tables[table].columns]
-        while begin < top:
-            count, last, digest = _hash(connection, table, number, columns, begin, top)
-            if count == 0:
-                break
-            detail = {
-                "table": table, "first": begin + 1, "last": last, "hash": digest, "columns": columns,
-            }  # fmt: skip
-            acts.append(Act(actor, "seal", "ledger", (table,), count=count, detail=detail, via=via))
-            begin = last
-    if acts:
-        append(connection, *acts, at=at)
+def seal(engine: sa.Engine, *, actor: str, at: datetime | None = None, via: str = "") -> int:
+    """Seal what has come into the ledgers; return how many rows. Of two at once the second finds nothing left to do."""
+    tops = {table: _settled(engine, table, number) for table, number in LEDGERS.items()}
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("onefact seal ledgers"))))
+        connection.execute(sa.text("SET LOCAL timezone = 'UTC'"))
+        done = {p.table: p.last for p in portions(connection)}  # the newest of each table comes last
+        acts: list[Act] = []
+        for table, number in LEDGERS.items():
+            columns = [c.name for c in METADATA.tables[table].columns]
+            begin = done.get(table, 0)
+            while begin < tops[table]:
+                count, last, digest = _hash(connection, table, number, columns, begin, tops[table])
+                if count == 0:
+                    break
+                told = {"table": table, "first": begin + 1, "last": last, "hash": digest, "columns": columns}
+                acts.append(Act(actor, "seal", "ledger", (table,), count=count, detail=told, via=via))
+                begin = last
+        if acts:
+            append(connection, *acts, at=at)
     return sum(a.count or 0 for a in acts)
 
 
@@ -98,16 +99,18 @@ def differing(connection: sa.Connection, expired: Mapping[str, int] | None = Non
     return wrong
 
 
-def _settled(connection: sa.Connection, table: str, number: str) -> int:
-    """The number below which nothing can come any more; 0 while somebody keeps writing."""
-    with connection.begin_nested() as attempt:
-        try:
+def _settled(engine: sa.Engine, table: str, number: str) -> int:
+    """The number below which nothing can come any more; 0 while somebody keeps writing.
+
+    In a transaction of its own: writers wait for this moment only, not for the hashing.
+    """
+    try:
+        with engine.begin() as connection:
             connection.execute(sa.text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
             connection.execute(sa.text(f"LOCK TABLE {table} IN SHARE MODE"))
             top = connection.execute(sa.text(f"SELECT coalesce(max({number}), 0) FROM {table}")).scalar_one()
-        except sa.exc.OperationalError:
-            attempt.rollback()
-            return 0
+    except sa.exc.OperationalError:
+        return 0
     return int(top)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from warehouse.sealed.chain import ALL
+from warehouse.sealed.chain import ALL, stamp
 from warehouse.tables.sealed import SEALED_LOG
 
 READINGS = ("read", "export", "sample")
@@ -74,7 +75,9 @@ def entries(
     return _rows(connection, sa.select(c.seq, c.hash, c.body).where(*where).order_by(c.seq.desc()).limit(limit))
 
 
-def seen_by(connection: sa.Connection, subject_type: str, ids: Iterable[str], limit: int = 100) -> list[Sealed]:
+def seen_by(
+    connection: sa.Connection, subject_type: str, ids: Iterable[str], limit: int = 100, until: datetime | None = None
+) -> list[Sealed]:
     """Return who has seen somebody, newest first: readings that name one of the ids, and those of everything of the type.
 
     Args:
@@ -82,11 +85,14 @@ def seen_by(connection: sa.Connection, subject_type: str, ids: Iterable[str], li
         subject_type: `person`, `house`, `organisation`, `address`.
         ids: the master id and those that were merged into it.
         limit: rows at most.
+        until: only what had been read by then.
     """
     c = SEALED_LOG.c
     named = sa.or_(*(c.subjects.contains([i]) for i in ids))
     everything = sa.and_(c.subject_type == subject_type, c.subjects.contains([ALL]))
     query = sa.select(c.seq, c.hash, c.body).where(c.act.in_(READINGS), sa.or_(named, everything))
+    if until is not None:
+        query = query.where(c.at <= stamp(until))
     return _rows(connection, query.order_by(c.seq.desc()).limit(limit))
 
 

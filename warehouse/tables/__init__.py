@@ -12,6 +12,7 @@ from warehouse.tables.intake import BATCH, CURSOR, ENTRY, ENTRY_WAKE, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
 from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
+from warehouse.tables.portal_api import API_TOKEN, WEBHOOK, WEBHOOK_DELIVERY
 from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING, FORM_TASK
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
 from warehouse.tables.sealed import SEALED_LOG
@@ -23,6 +24,7 @@ __all__ = [
     "ACT",
     "ADDRESS_NODE",
     "ADDRESS_POINT",
+    "API_TOKEN",
     "AUTHORISATION",
     "BATCH",
     "BULK_UPLOAD",
@@ -60,6 +62,8 @@ __all__ = [
     "TICKET",
     "TICKET_EVENT",
     "WAKE",
+    "WEBHOOK",
+    "WEBHOOK_DELIVERY",
     "WORK_ORDER",
     "create_all",
     "default_of",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from onefact.home import Home
 from onefact.report.period.span import Period
-from warehouse.tables import METADATA, RUN
+from warehouse import sealed
+from warehouse.tables import RUN
 
-NOT_ENABLED = "未启用"
+NO_CHECKPOINT = "本期末之前没有签发检查点（onefact log checkpoint）"
 
 VERBS: Mapping[str, str] = {
     "consolidate": "归集", "gate": "质量闸门", "reconcile": "核对", "quality": "质量检查", "push": "回写", "pull": "采集",
@@ -39,21 +41,22 @@ def runs(home: Home, period: Period) -> list[Runs]:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The last checkpoint of the sealed log before the period ended: how many entries, and the hash over them."""
+    """The last checkpoint of the sealed log before the period ended: how many rows the log had, and the hash of its end."""
 
     size: int
     root: str
     at: str
+    key: str
 
 
 def checkpoint(home: Home, period: Period) -> Checkpoint | str:
     """Return the checkpoint, or why there is none (a sentence)."""
-    table = METADATA.tables.get("log_checkpoint")
-    if table is None:
-        return NOT_ENABLED
     with home.engine.connect() as connection:
-        query = sa.select(table).where(table.c["at"] < period.end).order_by(table.c["at"].desc()).limit(1)
-        row = connection.execute(query).mappings().first()
-    return (
-        Checkpoint(int(row["size"]), str(row["root"]), f"{row['at']:%Y-%m-%d %H:%M}") if row else "本期末之前没有检查点"
-    )
+        found = sealed.entries(
+            connection, act="checkpoint", until=f"{period.end.astimezone(UTC):%Y-%m-%dT%H:%M:%S}", limit=1
+        )
+    if not found:
+        return NO_CHECKPOINT
+    told = found[0].detail
+    at = datetime.fromisoformat(found[0].at).astimezone()
+    return Checkpoint(int(told["seq"]), str(told["hash"]), f"{at:%Y-%m-%d %H:%M}", str(told["key"]))

@@ -26,11 +26,17 @@ WHERE o.created_at >= :begin AND o.created_at < :end GROUP BY 1, 2
 FAILED = ("rejected", "conflict", "no_answer", "dead")
 WAITING = ("planned", "pending")
 
-KINDS: Mapping[str, str] = {"ghost": "多出的记录", "stale": "旧值", "silent_loss": "写后丢失", "near_miss": "写法不同"}
+KINDS: Mapping[str, str] = {
+    "ghost": "多出的记录",
+    "stale": "旧值",
+    "silent_loss": "写后丢失",
+    "explained": "有原因的旧值",
+    "near_miss": "写法不同",
+}
 """Kinds of findings in words."""
 
 DIFFERENT = ("ghost", "stale", "silent_loss")
-"""Kinds that are differences; `pending` and `news` explain themselves."""
+"""Kinds that are differences; `explained`, `pending` and `news` have a reason that is known."""
 
 COUNTED = ("batches", "failed_batches", "received", "taken", "unchanged", "rejected", "duplicates")
 
@@ -93,6 +99,11 @@ class SystemFlow:
     def differences(self) -> int:
         """Differences of the last comparison that nothing explains; another spelling, or a change on its way, is none."""
         return sum(self.found.get(k, 0) for k in DIFFERENT)
+
+    @property
+    def explained(self) -> int:
+        """Old values of which it is known why they stay: no write path, or a person has to type them."""
+        return self.found.get("explained", 0)
 
     @property
     def verdict(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,8 @@ class Line:
 
 
 def points(score: float) -> str:
-    """A score as points of 100, never rounded up to 100."""
-    return "100" if score == 1 else f"{min(score * 100, 99.9):.1f}"
+    """A score as points of 100, rounded down: 94.97 is not 95.0, which would be another grade."""
+    return "100" if score == 1 else f"{math.floor(score * 1000 + 1e-9) / 10:.1f}"
 
 
 def line(past: Sequence[float | None]) -> Line | None:

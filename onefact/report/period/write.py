@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from onefact.acting import acted
 from onefact.home import Home
 from onefact.report.period import excel, pdf, view
 from onefact.report.period.collect import Report, collect
@@ -42,6 +43,7 @@ def write(home: Home, period: Period, out: Path, forms: Sequence[Form] = FORMS) 
         onefact.report.period.pdf.NoPrinter: a PDF was asked for and cannot be made; what does not need it is written.
     """
     report = collect(home, period)
+    acted(home, "report", "report", (period.name,), forms=sorted(forms), rows=len(report.quality.failing))
     out.mkdir(parents=True, exist_ok=True)
     # The PDF last: where it cannot be made, the others are there.
     wanted = [f for f in ("html", "xlsx", "pdf") if f in forms]

@@ -1,0 +1,71 @@
+"""Words for people (用语): states and kinds in Chinese, with the tone in which they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from onefact.report.view import KINDS
+from portal.view.render import templates
+
+STATES: Final[Mapping[str, tuple[str, str]]] = {
+    "planned": ("待发", "wait"),
+    "pending": ("发送中", "wait"),
+    "sent": ("已发，待回执", "wait"),
+    "verified": ("已接收", "good"),
+    "exported": ("已导出", "good"),
+    "rejected": ("被拒", "bad"),
+    "conflict": ("冲突", "bad"),
+    "no_answer": ("无应答", "bad"),
+    "awaiting_person": ("待人工录入", "wait"),
+    "dead": ("已终止", "none"),
+    "superseded": ("已被新值替换", "none"),
+}
+"""State of a change -> (word, tone)."""
+
+TICKETS: Final[Mapping[str, tuple[str, str]]] = {
+    "open": ("办理中", "wait"), "remind": ("过半", "wait"), "overdue": ("逾期", "bad"), "accepted": ("已更正", "good"),
+    "refused": ("未采纳", "bad"), "withdrawn": ("已撤回", "none"),
+}  # fmt: skip
+"""State of a ticket -> (word, tone)."""
+
+RULES: Final[Mapping[str, tuple[str, str]]] = {
+    "passed": ("合格", "good"), "failed": ("不合格", "bad"), "not_evaluated": ("未评价", "none"), "did_not_run": ("未运行", "wait"),
+}  # fmt: skip
+"""State of a quality rule -> (word, tone)."""
+
+OPERATIONS: Final[Mapping[str, str]] = {"create": "新增", "update": "更新", "delete": "注销"}
+
+STANDINGS: Final[Mapping[str, tuple[str, str]]] = {
+    "closed": ("正常", "good"), "open": ("故障，暂缓发送", "bad"), "held": ("已暂停，等人放行", "wait"),
+}  # fmt: skip
+"""How a system stands (`warehouse.outbox.targets`)."""
+
+
+def moment(at: datetime | str | None) -> str:
+    """Return a time as people read it, to the minute, local time of the site."""
+    if at is None:
+        return ""
+    if isinstance(at, str):
+        return at[:16].replace("T", " ")
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
+def number(value: float) -> str:
+    """Return a number with separated thousands."""
+    return f"{value:,}"
+
+
+def percent(value: float | None) -> str:
+    """Return a share with one decimal; 未评价 where there is none."""
+    return "未评价" if value is None else f"{100 * value:.1f}"
+
+
+def kind(name: str) -> str:
+    """Return a kind of integration in Chinese."""
+    return KINDS.get(name, name)
+
+
+templates().filters.update(moment=moment, number=number, percent=percent, kind=kind)
+templates().globals.update(STATES=STATES, TICKETS=TICKETS, RULES=RULES, OPERATIONS=OPERATIONS, STANDINGS=STANDINGS)

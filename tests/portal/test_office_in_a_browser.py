@@ -1,0 +1,135 @@
+"""An Excel with bad rows and a department's form, in a real Chromium: uploaded, looked at, taken in, downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+import sqlalchemy as sa
+from browsing import CHROMIUM, PICTURES, SMALL_TARGETS, Browsing, browsing, violations
+from playwright.sync_api import Page
+from portal_support import OWN, Portal
+
+from onefact.bulk.layout import layout
+from warehouse.tables import ENTRY
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM ON THIS MACHINE: the portal was not opened in a browser"),
+]
+
+
+@pytest.fixture(scope="module")
+def seen(portal: Portal) -> Iterator[Browsing]:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with browsing(portal) as opened:
+        yield opened
+
+
+def looked_at(page: Page, name: str, width: int) -> None:
+    page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page is wider than the screen"
+    assert page.evaluate(SMALL_TARGETS) == []
+
+
+def numbers(portal: Portal) -> list[tuple[str, str]]:
+    query = sa.text(
+        "SELECT p.id_number, p.name FROM person p JOIN entity_grid g USING (master_id) WHERE g.grid = :g AND p.id_number IS NOT NULL ORDER BY 1"
+    )
+    with portal.home.engine.connect() as connection:
+        return [(str(n), str(name)) for n, name in connection.execute(query, {"g": OWN})]
+
+
+def filled(page: Page, address: str, portal: Portal, folder: Path) -> Path:
+    """Download the template and type ten rows, one of them wrong."""
+    page.goto(address + "/bulk")
+    with page.expect_download() as download:
+        page.click("text=实有人口模板")
+    path = folder / "filled.xlsx"
+    download.value.save_as(path)
+    book = openpyxl.load_workbook(path)
+    sheet = book["填报"]
+    at = {c.field.name: i for i, c in enumerate(layout("person").columns, start=2)}
+    number, name = numbers(portal)[0]
+    rows = [{"id_number": number, "name": name, "phone": "13955550000"}]
+    rows += [
+        {"id_number": number[:-1] + wrong, "name": name} for wrong in [c for c in "0123456789" if c != number[-1]][:1]
+    ]
+    for row, values in enumerate(rows, start=3):
+        for field, value in values.items():
+            sheet.cell(row, at[field], value)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_file_is_tried_taken_in_and_its_bad_row_comes_back(
+    portal: Portal, seen: Browsing, tmp_path: Path, width: int
+) -> None:
+    with seen.page("worker", width, 740) as page:
+        path = filled(page, seen.address, portal, tmp_path)
+        page.set_input_files("#file", path)
+        page.click("text=上传并试导入")
+        page.wait_for_selector("h1:has-text('试导入结果')")
+        looked_at(page, "bulk.check", width)
+        page.click("button:has-text('正式导入')")
+        page.wait_for_selector("h1:has-text('：导入结果')")
+        looked_at(page, "bulk.enter", width)
+        with page.expect_download() as download:
+            page.click("a:has-text('下载退回的')")
+        download.value.save_as(tmp_path / "bad.xlsx")
+    bad = openpyxl.load_workbook(tmp_path / "bad.xlsx")["填报"]
+    assert [bool(r[0]) for r in bad.iter_rows(min_row=2, values_only=True)] == [True]
+    with portal.home.engine.connect() as connection:
+        kept = connection.execute(sa.select(ENTRY.c.actor).where(ENTRY.c.value == "13955550000")).scalars().all()
+    assert kept == ["worker"], "once, however often the file is uploaded"
+
+
+def form(folder: Path, unknown: str) -> Path:
+    book = openpyxl.Workbook()
+    page: Any = book.active
+    for row in (
+        ["社区居民信息登记表"],
+        ["序号", "姓名", "证件", None, "本人电话", "居住地", unknown],
+        [None, None, "类型", "号码"],
+    ):
+        page.append(row)
+    for area in ("A1:G1", "A2:A3", "B2:B3", "C2:D2", "E2:E3", "F2:F3", "G2:G3"):
+        page.merge_cells(area)
+    path = folder / "form.xlsx"
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize(("width", "unknown"), [(1280, "血型"), (360, "鞋码")])
+def test_a_form_is_read_corrected_filled_and_judged(
+    portal: Portal, seen: Browsing, tmp_path: Path, width: int, unknown: str
+) -> None:
+    with seen.page("worker", width, 740) as page:
+        page.goto(seen.address + "/forms")
+        page.set_input_files("#file", form(tmp_path, unknown))
+        page.click("form[enctype] button")
+        page.wait_for_selector("h1:has-text('核对栏目')")
+        looked_at(page, "forms.match", width)
+        page.select_option("#m7", "")
+        page.click(f"button[aria-label='记住“{unknown}”的含义']")
+        page.wait_for_selector("text=人工确认过")
+        page.select_option("#who", "all")
+        page.click("text=用已有数据填好")
+        page.wait_for_selector("h1:has-text('填好的表')")
+        looked_at(page, "forms.fill", width)
+        with page.expect_download() as download:
+            page.click("text=下载表格")
+        download.value.save_as(tmp_path / "out.xlsx")
+        page.go_back()
+        page.wait_for_selector("h1:has-text('核对栏目')")
+        page.click("section[aria-labelledby=gate] button")
+        page.wait_for_selector("h1:has-text('新表准入')")
+        looked_at(page, "forms.gate", width)
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
+    listed = {(str(r[3]), str(r[1])) for r in sheet.iter_rows(min_row=4, values_only=True)}
+    assert set(numbers(portal)) <= listed

@@ -1,0 +1,119 @@
+"""Every page in a real Chromium, on a phone and on a desktop: axe finds nothing, nothing is cut off, no target is small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from browsing import CHROMIUM, PICTURES, SMALL_TARGETS, Browsing, browsing, violations
+from fastapi.routing import APIRoute
+from portal_support import OWN, PASSWORD, Portal, sample_path
+
+from portal.access.rules import load
+from portal.pages import ROUTERS
+from warehouse.tables.portal import ROLES
+
+RULES = load()
+PAGES = sorted(
+    {r.name for router in ROUTERS for r in router.routes if isinstance(r, APIRoute) and "GET" in r.methods}
+    - {
+        "tickets.export",
+        "quality.export",
+        "log.copy",
+        "login.provider",
+        "login.provider.back",
+        "login.code",
+        "reveal.ask",
+        "bulk.template",
+        "bulk.bad",
+        "forms.file",
+    }
+)
+"""Names of all pages; files to take away and steps of signing in are no pages."""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM ON THIS MACHINE: the portal was not opened in a browser"),
+]
+
+
+@pytest.fixture(scope="module")
+def seen(portal: Portal) -> Iterator[Browsing]:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with browsing(portal) as opened:
+        yield opened
+
+
+def first_role(name: str) -> str | None:
+    rule = RULES[name]
+    return None if rule.public else next(r for r in ROLES if rule.signed_in or r in rule.roles)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page(portal: Portal, seen: Browsing, name: str, width: int) -> None:
+    route = next(r for r in portal.app.routes if isinstance(r, APIRoute) and r.name == name)
+    with seen.page(first_role(name), width, 740) as page:
+        answer = page.goto(seen.address + sample_path(portal, route.path, RULES[name], OWN))
+        assert answer is not None
+        assert answer.status == 200
+        page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page is wider than the screen"
+        assert page.evaluate(SMALL_TARGETS) == []
+
+
+def test_a_hidden_value_is_shown_for_a_while(portal: Portal, seen: Browsing) -> None:
+    person = portal.ids("person")[OWN]
+    with seen.page("auditor") as page:
+        page.goto(f"{seen.address}/trace/person/{person}")
+        page.click("button[aria-label^='查看联系方式']")
+        page.select_option("select[name=reason]", "审计取证")
+        assert violations(page) == []
+        page.click("text=查看并记入日志")
+        whole = page.locator(".whole")
+        whole.wait_for()
+        assert whole.inner_text().startswith("1390000")
+        assert whole.get_attribute("data-until") == "set"
+
+
+def test_the_log_is_verified_in_the_page(portal: Portal, seen: Browsing) -> None:
+    with seen.page("auditor") as page:
+        page.goto(f"{seen.address}/log")
+        page.click("text=验证整个日志")
+        page.wait_for_selector("#verdict .notice")
+        assert "日志完好" in page.inner_text("#verdict")
+        assert violations(page) == []
+
+
+def test_signing_in_by_keyboard_alone(portal: Portal, seen: Browsing) -> None:
+    with seen.page(None) as page:
+        page.goto(seen.address + "/login")
+        page.keyboard.type("steward")
+        page.keyboard.press("Tab")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h1:has-text('您好')")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "跳到正文"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_the_policy_holds_in_the_browser(portal: Portal, seen: Browsing) -> None:
+    context = seen.browser.new_context(ignore_https_errors=True)
+    page, said = context.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(seen.address + "/login")
+    page.fill("#login", "steward")
+    page.fill("#password", PASSWORD)
+    page.click("button[type=submit]")
+    for name in ("systems", "quality", "map", "burden"):
+        page.goto(f"{seen.address}/{name}")
+    assert [s for s in said if "Content Security Policy" in s or "Error" in s] == []
+    page.evaluate(
+        "() => { const s = document.createElement('script'); s.textContent = 'window.stolen = 1'; document.body.append(s); }"
+    )
+    assert page.evaluate("window.stolen") is None, "a script put into the page ran"
+    context.close()
