@@ -123,9 +123,8 @@ check-lint:    ; @$(BIN)/ruff check .
 check-format:  ; @$(BIN)/ruff format --check .
 check-types:   ; @$(BIN)/mypy
 check-imports: ; @$(BIN)/lint-imports --no-cache
-check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile --ignore=tests/spark --ignore=tests/gx
-
-check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile --ignore=tests/spark --ignore=tests/dags
+# Spark, Great Expectations and Airflow set themselves up: make test-spark, test-gx, test-airflow.
+check-tests:   ; @$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile --ignore=tests/spark --ignore=tests/gx --ignore=tests/dags
 
 # The report is opened in a real Chromium; without one those tests are skipped, and this says so.
 browser:
