@@ -158,7 +158,7 @@ def quiet_towns(draw: st.DrawFn) -> list[str]:
     return sorted(texts)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(quiet_towns(), st.randoms(use_true_random=False))
 def test_a_few_texts_at_a_time_give_what_all_at_once_gives(texts: list[str], dice: random.Random) -> None:
     """Also after each step, and every text whose place or its names changed is told."""
