@@ -23,7 +23,7 @@ NO_PAGES = {
 WITH_DATA = {
     "bulk.result", "forms.match", "forms.filled", "forms.gate", "outbox.own.act", "assist.show", "settle.show",
 }  # fmt: skip
-"""Pages about something that somebody has to do first (an upload, an entry, a question): opened by the tests that do it."""
+"""Pages about something that somebody has to do first (an upload, an entry, a question); not opened here."""
 
 PAGES = sorted(
     {r.name for router in ROUTERS for r in router.routes if isinstance(r, APIRoute) and "GET" in r.methods}
