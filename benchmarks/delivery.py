@@ -126,13 +126,18 @@ def pace(options: argparse.Namespace, folder: Path) -> None:
     from fleet import KINDS, Fleet
     from speed import pace as measured
 
-    print(f"{'changes/s':10}{'pushed':>9}{'connector':>11}{'bare':>9}{'pushed/connector':>18}{'pushed/bare':>13}")
+    print(
+        f"{'changes/s':10}{'pushed':>9}{'connector':>11}{'bare':>9}{'pushed/connector':>18}{'pushed/bare':>13}"
+        "   by processor: pushed, connector, bare"
+    )
     for kind in options.kinds or KINDS:
         with Fleet(folder / f"pace-{kind}", {kind: KINDS[kind]}, options.changes) as fleet:
             p = measured(fleet, kind, options.changes)
         bare, share = (f"{p.bare:.0f}", f"{p.pushed / p.bare:.2f}") if p.bare else ("", "")
         print(
-            f"{kind:10}{p.pushed:9.0f}{p.connector:11.0f}{bare:>9}{p.pushed / p.connector:18.2f}{share:>13}", flush=True
+            f"{kind:10}{p.pushed:9.0f}{p.connector:11.0f}{bare:>9}{p.pushed / p.connector:18.2f}{share:>13}   "
+            + ", ".join(f"{c:.0f}" for c in p.cpu if c),
+            flush=True,
         )
 
 

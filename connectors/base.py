@@ -107,6 +107,7 @@ class Context:
         at: told the name of each step just before it happens (`send`, `sent`, `read_back` ...); does nothing. Crash tests
             put a power cut here.
         quotas: the quotas of this process; systems share one only where their contexts do.
+        looks: a dry run: a reading leaves no mark at the system (rows flagged as read), so that it can be repeated.
     """
 
     home: Path
@@ -116,6 +117,7 @@ class Context:
     sleep: Callable[[float], None] = time.sleep
     at: Callable[[str], None] = lambda _: None
     quotas: Quotas = field(default_factory=Quotas)
+    looks: bool = False
 
     def quota(self, manifest: Manifest) -> Quota:
         """Return what the quota holder of a system may use."""

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from queue import Queue
 from tempfile import TemporaryDirectory
@@ -102,6 +103,7 @@ def pull(
                 _read,
                 home,
                 landing,
+                dry_run,
                 m,
                 batches[m.id],
                 cursors.get(m.id, {}),
@@ -147,6 +149,7 @@ def _cursors(home: Home) -> dict[str, dict[str, str]]:
 def _read(
     home: Home,
     landing: Path,
+    looks: bool,
     manifest: Manifest,
     batch_id: str,
     cursors: Mapping[str, str],
@@ -161,8 +164,9 @@ def _read(
     try:
         permitted(manifest, home.now().date())
         may_read(manifest, authorised)
+        _open(manifest, home.now())
         with LandingWriter(landing, manifest.id, batch_id) as writer:
-            for page, decoded in _pages(home, manifest, cursors, pulled_at, decoding, authorised):
+            for page, decoded in _pages(home, looks, manifest, cursors, pulled_at, decoding, authorised):
                 if stop.is_set():
                     return
                 writer.write(page)
@@ -178,15 +182,30 @@ def _read(
     queue.put(_End(landed, error, transient))
 
 
+class Maintained(ConnectorError):
+    """The manifest says that the system is left alone now."""
+
+    transient = True
+
+
+def _open(manifest: Manifest, now: datetime) -> None:
+    """Raise when the system may not even be read now (maintenance with `reading: false`); later it may."""
+    if not manifest.readable_at(now):
+        opens = f"{manifest.readable_from(now):%m-%d %H:%M}"
+        remedy = f"It can be read again at {opens}; the next run reads it by itself."
+        raise Maintained(manifest.id, "maintenance", "the system is being maintained and may not be read", remedy)
+
+
 def _pages(
     home: Home,
+    looks: bool,
     manifest: Manifest,
     cursors: Mapping[str, str],
     pulled_at: str,
     decoding: threading.BoundedSemaphore,
     authorised: Authorised,
 ) -> Iterator[tuple[Page, Decoded]]:
-    connector = connect(manifest, home.context(manifest))
+    connector = connect(manifest, replace(home.context(manifest), looks=looks))
     try:
         for dataset in manifest.datasets:
             for page in connector.pull(dataset.name, cursors.get(dataset.name)):

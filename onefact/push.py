@@ -18,6 +18,7 @@ from onefact.delivery.gate import passage
 from onefact.delivery.pusher import Pushed, Pusher, Settings
 from onefact.home import Home
 from onefact.law import register
+from onefact.law.register import Register
 from schemas.records import Change
 from warehouse import outbox
 from warehouse.outbox import targets
@@ -44,13 +45,23 @@ def push(
     systems: Sequence[str] | None = None,
     progress: Progress | None = None,
     settings: Settings | None = None,
+    *,
+    lines: Register | None = None,
 ) -> list[Pushed]:
-    """Push every waiting change of the given systems (all when None); return one result per system that had any."""
+    """Push every waiting change of the given systems (all when None); return one result per system that had any.
+
+    Args:
+        home: the installation.
+        systems: system ids.
+        progress: told how far each system is.
+        settings: how to push.
+        lines: the register, where the manifests' lines have entered it already: that costs more than an empty push.
+    """
     settings = replace(settings or Settings(owner()), progress=progress)
     waiting, open_ = outbox.waiting(home.engine), outbox.unanswered(home.engine)
     chosen = [m for m in home.chosen(systems) if waiting.get(m.id) or open_.get(m.id)]
     mark = targets.mark(home.engine)  # before anything is judged: what comes after it is judged by the pushers
-    lines = register.load(home)
+    lines = lines or register.load(home)
     standings = guards.stand(home, chosen)
     passages = [(m, passage(home, m, standings)) for m in chosen]
     with ThreadPoolExecutor(WRITERS) as pool:

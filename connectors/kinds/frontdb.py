@@ -150,14 +150,16 @@ class FrontdbConnector:
             }
         current = [row for row, key in zip(rows, keys, strict=True) if int(row[0]) >= latest.get(key, 0)]
         overtaken = [row[1] for row, key in zip(rows, keys, strict=True) if int(row[0]) < latest.get(key, 0)]
-        self._flag_each(staging, overtaken)
+        if not self.context.looks:
+            self._flag_each(staging, overtaken)
         return current
 
     def _pages(self, dataset: str, rows: list[Sequence[Any]], fixed: str | None) -> Iterator[Page]:
         for begin in range(0, len(rows), PAGE_ROWS):
             part = rows[begin : begin + PAGE_ROWS]
             yield self._page(dataset, part, fixed)
-            self._flag(self._staging[dataset], part)
+            if not self.context.looks:
+                self._flag(self._staging[dataset], part)
 
     def _page(self, dataset: str, rows: Sequence[Sequence[Any]], cursor: str | None) -> Page:
         staging, spec = self._staging[dataset], self.manifest.dataset(dataset)

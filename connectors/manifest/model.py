@@ -420,6 +420,18 @@ class Manifest(Block):
         """Return whether the system may be asked at a moment (without zone: local time), i.e. is not maintained."""
         return all(window.last(local_time(moment)) is None for window in self.maintenance)
 
+    def readable_at(self, moment: datetime) -> bool:
+        """Return whether the system may be read at a moment: no window is on that forbids reading too."""
+        return all(window.last(local_time(moment)) is None for window in self._unread)
+
+    def readable_from(self, moment: datetime) -> datetime:
+        """Return when the system may be read (again), local time without zone."""
+        return opens_at(self._unread, moment) or local_time(moment)
+
+    @property
+    def _unread(self) -> list[Window]:
+        return [window for window in self.maintenance if not window.reading]
+
     def opens_at(self, moment: datetime) -> datetime:
         """Return when the system may be asked again, local time: the moment itself when it is open."""
         return opens_at(self.maintenance, moment) or local_time(moment)

@@ -19,13 +19,14 @@ WEEK = timedelta(days=7)
 
 
 class Window(BaseModel):
-    """A time in which the system is maintained: nothing is read or written then.
+    """A time in which the system is maintained: nothing is written then, and with `reading: false` nothing is read.
 
     Attributes:
         begin, end: `from` and `to`, local time `HH:MM`; the end does not belong to it. An end before the beginning is on
             the next day; `24:00` is midnight.
         days: weekdays on which it begins; default every day.
         reason: shown to whoever wonders why nothing is sent.
+        reading: false where the system may not be read then either.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +35,7 @@ class Window(BaseModel):
     end: str = Field(alias="to", pattern=CLOCK)
     days: list[Day] = Field(default_factory=lambda: list(DAYS), min_length=1)
     reason: str = "系统维护"
+    reading: bool = True
 
     @model_validator(mode="after")
     def _some_time(self) -> Self:

@@ -9,6 +9,7 @@ import psycopg
 
 from onefact.delivery.pusher import Pushed, Settings
 from onefact.home import Home
+from onefact.law import register
 from onefact.push import owner, push
 from warehouse import outbox
 from warehouse.tables import WAKE
@@ -31,8 +32,9 @@ def follow(
     settings = replace(settings or Settings(owner()), settle_seconds=0.0)
     with psycopg.connect(home.database.dsn(), autocommit=True) as connection:
         connection.execute(f"LISTEN {WAKE}".encode())
+        register.sync(home)  # the manifests are those of this process: their lines enter once
         while True:
-            if results := push(home, systems, settings=settings):
+            if results := push(home, systems, settings=settings, lines=register.read(home)):
                 yield results
             for _ in connection.notifies(timeout=_patience(home), stop_after=1):
                 pass

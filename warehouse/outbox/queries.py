@@ -129,9 +129,8 @@ def rows(
     in_states: Sequence[str] | None = None,
     limit: int = 50,
 ) -> list[Row]:
-    """Return changes, the newest first: by when they were settled, or planned where they are not."""
-    latest = sa.func.coalesce(OUTBOX.c.settled_at, OUTBOX.c.created_at)
-    query = sa.select(OUTBOX).order_by(latest.desc(), OUTBOX.c.change_id.desc()).limit(limit)
+    """Return changes, the newest first: by their numbers, which are in the order of planning and need no sorting."""
+    query = sa.select(OUTBOX).order_by(OUTBOX.c.change_id.desc()).limit(limit)
     if system_ids:
         query = query.where(OUTBOX.c.system_id.in_(system_ids))
     if in_states:
