@@ -91,7 +91,7 @@ def pack(account: Current, connection: Database, home: OfHome) -> Response:
                 "node": node, "address": found.full_text,
                 "cards": [
                     {
-                        "type": c.entity_type, "id": c.master_id, "title": c.title,
+                        "type": c.entity_type, "id": c.master_id, "title": "房屋" if c.entity_type == "house" else c.title,
                         "fields": [
                             {"name": r.field.name, "cn": r.field.cn, "shown": r.text.text, "why": r.why, "stamp": r.known.stamp, "kind": r.field.kind,
                              "options": options(r.field) if r.field.kind == "code" else []}
