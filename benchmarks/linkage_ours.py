@@ -208,7 +208,7 @@ def derive_in_steps(con: duckdb.DuckDBPyConnection, derive: Any) -> float:
 
         return run
 
-    names = ("parse_new", "resolve_new", "settle")
+    names = ("parse_new", "follow_uses", "resolve_new", "settle")
     kept = {name: getattr(consolidate, name) for name in names}
     for name, function in kept.items():
         setattr(consolidate, name, timed(function))

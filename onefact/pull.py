@@ -103,6 +103,7 @@ def pull(
                 _read,
                 home,
                 landing,
+                dry_run,
                 m,
                 batches[m.id],
                 cursors.get(m.id, {}),
@@ -148,6 +149,7 @@ def _cursors(home: Home) -> dict[str, dict[str, str]]:
 def _read(
     home: Home,
     landing: Path,
+    looks: bool,
     manifest: Manifest,
     batch_id: str,
     cursors: Mapping[str, str],
@@ -164,9 +166,7 @@ def _read(
         may_read(manifest, authorised)
         _open(manifest, home.now())
         with LandingWriter(landing, manifest.id, batch_id) as writer:
-            for page, decoded in _pages(
-                home, manifest, cursors, pulled_at, decoding, authorised, landing != home.landing
-            ):
+            for page, decoded in _pages(home, looks, manifest, cursors, pulled_at, decoding, authorised):
                 if stop.is_set():
                     return
                 writer.write(page)
@@ -198,14 +198,13 @@ def _open(manifest: Manifest, now: datetime) -> None:
 
 def _pages(
     home: Home,
+    looks: bool,
     manifest: Manifest,
     cursors: Mapping[str, str],
     pulled_at: str,
     decoding: threading.BoundedSemaphore,
     authorised: Authorised,
-    looks: bool,
 ) -> Iterator[tuple[Page, Decoded]]:
-    """Yield the pages of a system; one that only `looks` (a dry run) leaves no mark there."""
     connector = connect(manifest, replace(home.context(manifest), looks=looks))
     try:
         for dataset in manifest.datasets:

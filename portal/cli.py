@@ -18,7 +18,9 @@ By = Annotated[str, typer.Option("--actor", help="Who does it; kept in the seale
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the commands; once, however often it is asked."""
+    if any(command.name == "serve" for command in app.registered_commands):
+        return
     app.command("serve")(serve)
     app.add_typer(user_app, name="user")
     api.add_to(app)

@@ -9,12 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import sqlalchemy as sa
 
 from onefact.home import Home
 from warehouse import postgres, tables
+
+# How long an example takes says something about the machine, not about us.
+hypothesis.settings.register_profile("onefact", deadline=None)
+hypothesis.settings.load_profile("onefact")
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 TEMPLATE = "with_tables"

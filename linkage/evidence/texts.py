@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist
 
@@ -34,11 +35,15 @@ def compare(left: Texts, right: Texts) -> pa.StringArray:
 
 
 def _levels(texts: pa.StringArray, a: Ints, b: Ints) -> Ints:
-    words = texts.to_pylist()
+    words = np.array(texts.to_pylist(), dtype=object)
+    place = np.empty(len(texts), np.int64)
+    place[pc.sort_indices(texts).to_numpy()] = np.arange(len(texts))
     # Jaro pairs characters greedily from the first text on; in alphabetical order neither side is the first.
-    pairs = [sorted((words[i], words[j])) for i, j in zip(a.tolist(), b.tolist(), strict=True)]
-    one, other = zip(*pairs, strict=True)
+    swap = place[a] > place[b]
+    one, other = words[np.where(swap, b, a)].tolist(), words[np.where(swap, a, b)].tolist()
+    length = pc.utf8_length(texts).to_numpy()
+    short = np.minimum(length[a], length[b])
     edits = cpdist(one, other, scorer=OSA.distance, score_cutoff=1)
+    # Without a cutoff: RapidFuzz with one loses pairs that reach it.
     alike = cpdist(one, other, scorer=JaroWinkler.similarity, dtype=np.float64)
-    short = np.array([min(len(x), len(y)) for x, y in pairs])
     return np.select([(edits <= 1) & (short >= _SHORTEST), alike >= 0.92, alike >= 0.80], [1, 2, 3], 0)

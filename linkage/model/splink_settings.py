@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import get_ident
 from typing import Any, Final
 
 import duckdb
@@ -151,11 +153,41 @@ def _numbered(kind: Kind) -> Any:
     if compare is None:
         raise TypeError("a kind without a function has no textual levels")
 
+    last: dict[int, _Numbered] = {}
+
     def number(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.Array:
-        said = compare(_whole(left), _whole(right))
-        return pc.add(pc.index_in(said, textual), pa.scalar(offset, pa.int32()))
+        one, other = _whole(left), _whole(right)
+        known = last.get(get_ident())
+        found = known.among(one, other, range(offset, offset + len(textual))) if known else None
+        if found is None:
+            found = pc.add(pc.index_in(compare(one, other), textual), pa.scalar(offset, pa.int32()))
+            last[get_ident()] = _Numbered(one, other, found)
+        return found
 
     return number
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """Pairs of texts with the numbers of their levels (NULL = no textual level).
+
+    DuckDB asks once for each level in a CASE: for the second level it brings those of the same pairs that do not have the
+    first, and so on. Most pairs have none, and would be compared as often as there are levels.
+    """
+
+    one: pa.Array
+    other: pa.Array
+    level: pa.Array
+
+    def among(self, one: pa.Array, other: pa.Array, numbers: range) -> pa.Array | None:
+        """Return the levels of some pairs if they are what is left of these below one of the levels."""
+        for below in numbers:
+            left = pc.fill_null(pc.greater_equal(self.level, pa.scalar(below, pa.int32())), True)
+            if pc.sum(left).as_py() != len(one):
+                continue
+            if self.one.filter(left).equals(one) and self.other.filter(left).equals(other):
+                return self.level.filter(left)
+        return None
 
 
 def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:

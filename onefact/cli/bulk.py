@@ -46,9 +46,6 @@ def run(
         done = verb(session.home, file.read_bytes(), session.actor, entity_type=entity, within=grids, dry_run=dry_run)
     except TooManyErrors as problem:
         done, refused = problem.done, problem
-    told = {k: int(n) for k, n in done.counts.items()}
-    act = "read" if dry_run else "enter"
-    session.read("bulk", done.entity_type, count=done.rows, act=act, rows=told, facts=done.facts, dry_run=dry_run)
     written = out if done.counts["bad"] else None
     if written:
         written.parent.mkdir(parents=True, exist_ok=True)

@@ -109,7 +109,6 @@ def _coverage(
     counts = ", ".join(f'count("{f.name}")' for f in ENTITIES[context].fields)
     where, given = "", {}
     if wanted is not None:
-        places.prepare(connection)
         where = (
             f"WHERE master_id IN (SELECT w.master_id FROM ({places.place_of(context)}) w WHERE w.grid = ANY(:grids))"
         )

@@ -92,7 +92,6 @@ def subjects(
     connection: sa.Connection, context: EntityType, wanted: Sequence[str], chosen: Selection, today: date
 ) -> list[Subject]:
     """Return the entities of some grids, door by door; the dead and the departed are not listed."""
-    grids.prepare(connection)
     fields = ENTITIES[context].fields
     columns = ", ".join(
         f'{as_text(f).replace(chr(34) + f.name, "g." + chr(34) + f.name)} AS "{f.name}"' for f in fields

@@ -37,6 +37,9 @@ BY_OTHERS: Final = {
 }
 """Tables that speak of entities through another table: visible with its rows, which are under their own policy."""
 
+OWN: Final = {"entry": " OR entry.actor = current_setting('onefact.account', true)"}
+"""What an account wrote itself it may read: somebody who is newly entered is in no grid before the next run."""
+
 PROTECTING: Final = 420198
 """Number of the advisory lock under which policies are made."""
 
@@ -109,7 +112,7 @@ def conditions() -> Iterator[tuple[str, str]]:
             link = links[name]
             yield name, f"{_within(f'{link.left!r}', 'left_id')} OR {_within(f'{link.right!r}', 'right_id')}"
         elif {"entity_type", "master_id"} <= columns:
-            yield name, _within(f'"{name}".entity_type', f'"{name}".master_id')
+            yield name, _within(f'"{name}".entity_type', f'"{name}".master_id') + OWN.get(name, "")
         elif {"entity_type", "left_master", "right_master"} <= columns:
             sides = (_within(f'"{name}".entity_type', f'"{name}".{side}_master') for side in ("left", "right"))
             yield name, " OR ".join(sides)

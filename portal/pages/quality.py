@@ -10,7 +10,7 @@ from starlette.responses import Response
 from onefact.masking import mask_key
 from onefact.quality import read
 from onefact.quality.settings import catalogue
-from portal.access import Current, Database, OfHome, Unknown, logged
+from portal.access import Current, Database, OfHome, Unknown, logged, settings_of
 from portal.view import export, page
 from portal.view.charts import Line, line
 from quality.catalogue import UnknownRule
@@ -80,7 +80,7 @@ def rule(request: Request, home: OfHome, account: Current, connection: Database,
 
 
 @router.get("/quality/rules/{rule_id}/failing.xlsx", name="quality.export")
-def take(home: OfHome, account: Current, connection: Database, rule_id: str) -> Response:
+def take(request: Request, home: OfHome, account: Current, connection: Database, rule_id: str) -> Response:
     """Take the failing rows of a rule as a file: places, no values; numbers within record keys are masked."""
     try:
         catalogue(home).rule(rule_id)
@@ -102,4 +102,5 @@ def take(home: OfHome, account: Current, connection: Database, rule_id: str) -> 
         subject_type="rule",
         purpose="核查数据质量",
         now=home.now(),
+        most_a_day=settings_of(request).exported_rows_per_day,
     )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from onefact.law import tickets as verb
-from portal.access import Current, Database, OfHome, Unknown, logged
+from portal.access import Current, Database, OfHome, Unknown, logged, settings_of
 from portal.view import export, page
 from portal.view.values import shown
 from schemas.entities import ENTITIES
@@ -36,7 +36,7 @@ def show(request: Request, home: OfHome, which: Annotated[Literal["open", "close
 
 
 @router.get("/tickets.xlsx", name="tickets.export")
-def take(home: OfHome, account: Current, connection: Database) -> Response:
+def take(request: Request, home: OfHome, account: Current, connection: Database) -> Response:
     """Take the open tickets as a file: numbers, fields and dates, no values."""
     rows = [
         (t.ticket_id, ENTITIES[t.entity_type].cn, ENTITIES[t.entity_type].field(t.field).cn, t.department,
@@ -53,6 +53,7 @@ def take(home: OfHome, account: Current, connection: Database) -> Response:
         subject_type="ticket",
         purpose="督办纠错工单",
         now=home.now(),
+        most_a_day=settings_of(request).exported_rows_per_day,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from portal.view import page
 from portal.view.values import shown
 from schemas.entities import ENTITIES
 from warehouse import sealed
-from warehouse.tables import CROSSWALK, CROSSWALK_HISTORY, ENTRY, METADATA, OUTBOX, TICKET
+from warehouse.tables import CANDIDATE, CROSSWALK, CROSSWALK_HISTORY, ENTRY, METADATA, OUTBOX, TICKET
 
 router = APIRouter(include_in_schema=False)
 
@@ -66,12 +67,19 @@ def show(
     if golden is None:
         raise Unknown
     deliveries = _deliveries(connection, master_id)
+    others = defaultdict[str, list[dict[str, Any]]](list)
+    for other in _all(connection, CANDIDATE, entity_type, master_id, "field"):
+        others[other["field"]].append(other)
     fields = [
         (
             f,
             shown(account, f, golden[f.name]),
             _source(home, golden["provenance"].get(f.name)),
             deliveries.get(f.name, []),
+            [
+                (shown(account, f, o["value"], in_list=True), _source(home, o["ref"]), o["systems"])
+                for o in others[f.name]
+            ],
         )
         for f in entity.fields
         if golden[f.name] is not None

@@ -35,8 +35,24 @@ each("form.guide", (form) => {
     tell("请先确认是不是已经登记过。");
   });
 });
-document.body.addEventListener("htmx:after:swap", weigh);
 weigh();
+
+// Who is known already is asked while typing; an older answer that comes late is thrown away.
+each("[data-asks]", (place) => {
+  let later, last = 0;
+  place.closest("form").addEventListener("input", (event) => {
+    if (place.contains(event.target)) return;
+    clearTimeout(later);
+    later = setTimeout(async () => {
+      const mine = ++last;
+      const headers = { "X-CSRF-Token": document.querySelector("meta[name=csrf]").content, "HX-Request": "true" };
+      const answer = await fetch(place.dataset.asks, { method: "POST", headers, body: new URLSearchParams(new FormData(place.closest("form"))) }).catch(() => null);
+      if (mine !== last || !answer?.ok) return;
+      place.replaceChildren(document.createRange().createContextualFragment(await answer.text()));
+      weigh();
+    }, 350);
+  });
+});
 
 // 地址逐级选择 from our own tree; what is chosen is written into the input, which stays free to be typed in.
 each("[data-address]", (input) => {

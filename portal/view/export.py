@@ -8,15 +8,18 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import sqlalchemy as sa
 import xlsxwriter
+from sqlalchemy.dialects.postgresql import JSONB
 from starlette.responses import Response
 
 from portal.access.acts import logged
+from portal.access.gate import Refused
 from portal.security.accounts import Account
+from warehouse.tables import SEALED_LOG
 
 MOST = 50_000
 """Rows of one file."""
@@ -26,7 +29,7 @@ TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 def sheet(
     connection: sa.Connection, account: Account, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *,
-    subject_type: str, purpose: str, now: datetime,
+    subject_type: str, purpose: str, now: datetime, most_a_day: int,
 ) -> Response:  # fmt: skip
     """Return an Excel file as a download, with its watermark; the export stands in the sealed log before it leaves.
 
@@ -39,6 +42,10 @@ def sheet(
         subject_type: what the rows are about, for the log.
         purpose: why it is taken.
         now: the clock.
+        most_a_day: rows that the account may take out within 24 hours.
+
+    Raises:
+        portal.access.Refused: it would be more; nothing is given out.
     """
     mark = uuid.uuid4().hex[:12]
     words = f"{account.name}（{account.login}，{account.role_name}） {now:%Y-%m-%d %H:%M} 导出编号 {mark}"
@@ -71,7 +78,20 @@ def sheet(
     book.close()
     taken = min(count, MOST)
     told = {"file": title, "mark": mark}
+    connection.execute(sa.text("RESET ROLE"))  # the counter is in the log, which pages cannot read
     logged(connection, account, "export", subject_type, purpose=purpose, count=taken, detail=told)
+    if _within_a_day(connection, account, now) > most_a_day:
+        raise Refused("一天内导出的行数已达上限，请与安全管理员联系。")  # the transaction is undone
     name = quote(f"{title}-{now:%Y%m%d-%H%M}.xlsx")
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
     return Response(made.getvalue(), media_type=TYPE, headers=headers)
+
+
+def _within_a_day(connection: sa.Connection, account: Account, now: datetime) -> int:
+    """Rows that an account has taken out within 24 hours, this time included; copies of the log not counted."""
+    since, c = now.astimezone(UTC) - timedelta(days=1), SEALED_LOG.c
+    mine = sa.and_(
+        c.actor == account.login, c.act == "export", c.subject_type != "log", c.at >= f"{since:%Y-%m-%dT%H:%M:%S.%f}Z"
+    )
+    count = sa.func.sum(sa.cast(c.body, JSONB)["count"].as_integer())
+    return int(connection.execute(sa.select(count).where(mine)).scalar() or 0)

@@ -11,8 +11,7 @@ import xlsxwriter
 
 from onefact.bulk.layout import layout
 from onefact.home import Home
-from warehouse.grids import SETTLE
-from warehouse.tables import ADDRESS_NODE, ADDRESS_POINT, METADATA
+from warehouse.tables import ADDRESS_NODE, ADDRESS_POINT, ENTITY_GRID, METADATA
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "bulk"
 
@@ -52,9 +51,11 @@ def fill_master(home: Home) -> list[str]:
                         entity_type=entity, master_id=who, field=field, node_id=node, exact=True
                     )
                 )
+            for entity, who, field in points:
+                connection.execute(
+                    sa.insert(ENTITY_GRID).values(entity_type=entity, master_id=who, field=field, grid=grid)
+                )
             ids.append(master)
-        for statement in SETTLE:
-            connection.exec_driver_sql(statement)
     return ids
 
 

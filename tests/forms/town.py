@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from onefact.home import Home
-from warehouse.tables import ADDRESS_NODE, ADDRESS_POINT, METADATA
+from warehouse.tables import ADDRESS_NODE, ADDRESS_POINT, ENTITY_GRID, METADATA
 
 PEOPLE = Path(__file__).parent.parent / "fixtures" / "forms" / "people.tsv"
 
@@ -49,7 +49,7 @@ def settle_town(home: Home) -> dict[str, str]:
 
 class _Town:
     def __init__(self, connection: sa.Connection) -> None:
-        self.connection, self.made, self.places = connection, 0, {}
+        self.connection, self.made, self.places, self.grids = connection, 0, {}, {}
 
     def _id(self) -> str:
         self.made += 1
@@ -85,8 +85,8 @@ class _Town:
                     master_id=golden,
                 )
             )
+            self.places[address], self.grids[node] = node, grid
             self._point("address", golden, "full_text", node)
-            self.places[address] = node
         return str(self.places[address])
 
     def add(self, entity: str, told: dict[str, str], points: dict[str, str]) -> str:
@@ -102,4 +102,7 @@ class _Town:
     def _point(self, entity: str, master: str, field: str, node: str) -> None:
         self.connection.execute(
             sa.insert(ADDRESS_POINT).values(entity_type=entity, master_id=master, field=field, node_id=node, exact=True)
+        )
+        self.connection.execute(
+            sa.insert(ENTITY_GRID).values(entity_type=entity, master_id=master, field=field, grid=self.grids[node])
         )

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from onefact import acts
+from onefact.acts import Act, Fact
 from onefact.consolidate import consolidate
 from onefact.enter import enter
 from onefact.home import Home
@@ -69,10 +71,16 @@ class Portal:
         with self.home.engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query, {"e": entity_type})}
 
+    def door(self, grid: str) -> str:
+        """The node of the address tree at which a person of a grid lives."""
+        query = sa.text("SELECT node_id::text FROM address_point WHERE master_id = :m AND field = 'residence_address'")
+        with self.home.engine.connect() as connection:
+            return str(connection.execute(query, {"m": self.ids("person")[grid]}).scalar_one())
+
 
 SAMPLES = {
     "field": "phone", "system_id": "doors", "change_id": "1", "ticket_id": "1", "rule_id": "person.sex.matches_id",
-    "kind": "move_out",
+    "kind": "move_out", "act_id": "01900000-0000-7000-8000-00000000abcd",
 }  # fmt: skip
 """Values of path parameters that name no golden record; add yours. A parameter that is not here gets `1`."""
 
@@ -85,6 +93,8 @@ def sample_path(portal: Portal, path: str, rule: Rule, grid: str) -> str:
         if entity.startswith("{"):
             values[entity[1:-1]] = entity = "person"
         values[rule.record.id] = portal.ids(entity)[grid]
+    if "{node_id}" in path:
+        values |= {"node_id": portal.door(grid), "kind": "move_in"}
     return re.sub(r"\{(\w+)(?::\w+)?\}", lambda m: values.get(m.group(1), "1"), path)
 
 
@@ -106,6 +116,8 @@ def filled(make_home: MakeHome, folder: Path) -> Home:
         person = connection.execute(query, {"g": OWN}).scalar_one()
     enter(home, person, "phone", "13900000011", actor="worker")  # a change to send
     enter(home, person, "name", "陈建囯", actor="worker")  # a ticket to the authority
+    visited = Act(SAMPLES["act_id"], "check", (Fact("person", person, "visited_on", "2026-11-01"),))
+    acts.take(home, visited, "worker")
     consolidate(home)
     check(home)
     return home

@@ -182,6 +182,17 @@ def test_an_export_carries_who_took_it_and_stands_in_the_log(portal: Portal) -> 
     assert mark in str(book.properties.description)
 
 
+def test_so_many_rows_leave_in_a_day_and_no_more(portal: Portal) -> None:
+    client, before = portal.signed_in("auditor"), portal.app.state.settings
+    portal.app.state.settings = before.model_copy(update={"exported_rows_per_day": 2})
+    try:
+        statuses = [client.get("/tickets.xlsx").status_code for _ in range(4)]
+    finally:
+        portal.app.state.settings = before
+    assert statuses == [200, 200, 403, 403]
+    assert [a.count for a in acts(portal, "auditor", 20) if a.act == "export" and a.subject_type == "ticket"] == [1, 1]
+
+
 def test_a_cell_is_never_a_formula(portal: Portal) -> None:
     with portal.home.engine.begin() as connection:
         from portal.security.accounts import by_login
@@ -198,6 +209,7 @@ def test_a_cell_is_never_a_formula(portal: Portal) -> None:
             subject_type="ticket",
             purpose="测试",
             now=portal.home.now(),
+            most_a_day=1000,
         )
     sheet = openpyxl.load_workbook(io.BytesIO(bytes(made.body))).active
     assert sheet is not None

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from portal_support import FOREIGN, OWN, Portal
 
 from onefact.bulk.layout import layout
+from onefact.consolidate import consolidate
 from portal.shelf import Shelf
 from warehouse.tables import ENTRY
 
@@ -182,3 +183,20 @@ def test_the_shelf_is_bounded_and_forgets(portal: Portal) -> None:
 
     last = shelf.put("a", 5, 1, now)
     assert shelf.get("a", last, now + timedelta(minutes=31)) is None
+
+
+def test_a_new_person_of_a_file_is_one_golden_record_after_the_next_run(portal: Portal) -> None:
+    values = {
+        "name": "欧阳新来",
+        "id_number": "420199198808080886",
+        "phone": "13911113333",
+        "residence_address": "示范路8号",
+    }
+    tried = upload(portal, "worker", "/bulk/check", sheet(TITLES, row(**values)))
+    post(portal, "worker", f"/bulk/{ticket(tried.text, 'enter')}/enter")
+    consolidate(portal.home)
+    query = sa.text(
+        "SELECT name, id_type, sex, birth_date::text, phone FROM person WHERE id_number = '420199198808080886'"
+    )
+    with portal.home.engine.connect() as connection:
+        assert [tuple(r) for r in connection.execute(query)] == [("欧阳新来", "111", "2", "1988-08-08", "13911113333")]

@@ -27,6 +27,12 @@ PAGES = sorted(
         "bulk.template",
         "bulk.bad",
         "forms.file",
+        "device.worker",
+        "device.key",
+        "device.pack",
+        "address.children",
+        "settle.show",  # needs a question; see test_worker_in_a_browser.py
+        "assist.show",
     }
 )
 """Names of all pages; files to take away and steps of signing in are no pages."""

@@ -210,3 +210,65 @@ def test_no_change_is_one_tap(portal: Portal, seen: Browsing) -> None:
     with portal.home.engine.connect() as connection:
         kinds = connection.execute(sa.select(ACT.c.kind).order_by(ACT.c.at.desc()).limit(1)).scalar_one()
     assert kinds == "check"
+
+
+QUESTION = """
+INSERT INTO review (entity_type, left_system, left_key, left_role, right_system, right_key, right_role, weight, reason, left_master,
+right_master, gain, run_id)
+SELECT 'person', a.system_id, a.record_key, a.role, b.system_id, b.record_key, b.role, 4.2, 'uncertain', a.master_id, b.master_id, 2.0, 'test'
+FROM crosswalk a, crosswalk b WHERE a.entity_type = 'person' AND b.entity_type = 'person' AND a.system_id = 'doors' AND b.system_id = 'doors'
+AND a.record_key LIKE '%P1' AND b.record_key LIKE '%P2' RETURNING review_id
+"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_two_that_may_be_one_are_settled_and_taken_back(portal: Portal, seen: Browsing, width: int) -> None:
+    with portal.home.engine.begin() as connection:
+        number = connection.execute(sa.text(QUESTION)).scalar_one()
+    with seen.page("worker", width, 740) as page:
+        page.goto(seen.address + "/settle")
+        picture(page, f"settle-list-{width}")
+        page.locator(f"a[href='/settle/{number}']").click()
+        expect(page.locator("table.sides")).to_contain_text("公民身份号码")
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        picture(page, f"settle-{width}")
+        page.get_by_role("button", name="不是同一个").click()
+        expect(page.locator("main")).to_contain_text("已判定不同")
+        page.get_by_role("button", name="撤回").first.click()
+        expect(page.locator("main")).not_to_contain_text("已判定不同")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_form_is_filled_in_by_hand_line_by_line(portal: Portal, seen: Browsing, width: int) -> None:
+    _, master = place(portal, "陈建国")
+    acts.take(
+        portal.home,
+        Act(
+            f"01900000-0000-7000-8000-{width:012d}",
+            "correct",
+            (Fact("person", master, "phone", f"1366666{width:04d}"),),
+        ),
+        "worker",
+    )
+    consolidate(portal.home)
+    waits = sa.text(
+        "UPDATE outbox SET state = 'pending' WHERE master_id = :m AND state = 'planned' RETURNING change_id"
+    )
+    prepared = sa.text(
+        'UPDATE outbox SET state = \'awaiting_person\', detail = \'[["联系电话", "13666660000"], ["姓名", "陈建国"]]\' WHERE change_id = :c'
+    )
+    with portal.home.engine.begin() as connection:
+        number = connection.execute(waits, {"m": master}).scalars().first()
+        connection.execute(prepared, {"c": number})
+    with seen.page("worker", width, 740) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(seen.address + "/assist")
+        page.get_by_role("link", name=f"第 {number} 件").click()
+        assert violations(page) == []
+        picture(page, f"assist-{width}")
+        page.get_by_role("button", name="复制联系电话").click()
+        expect(page.locator("[data-copy]").first).to_have_text("已复制")
+        assert page.evaluate("navigator.clipboard.readText()") == "13666660000"
+        page.get_by_role("button", name="不核对").click()
+        expect(page.locator("h1")).to_have_text("照单录入")

@@ -109,6 +109,16 @@ def test_the_burden_counts_what_the_outbox_carries(told: tuple[Town, Report]) ->
     assert [load.unit for load in report.burden.months] == [f"{town.home.now():%Y-%m}"]
 
 
+def test_a_value_typed_twice_saves_nothing_twice(town: Town) -> None:
+    filled(town)
+    before = collect(town.home, this_month(town)).burden.total
+    enter.enter(town.home, citizen(1), "phone", "13900000009", actor="李网格员")
+    after = collect(town.home, this_month(town)).burden.total
+    assert before is not None
+    assert after is not None
+    assert (after.entered, after.asked) == (before.entered + 1, before.asked)
+
+
 def test_what_has_no_input_is_not_evaluated_with_the_reason(town: Town) -> None:
     report = collect(town.home, this_month(town))
     page = view.html(report)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from road_support import Town, citizen, flat, row
 
+from connectors.manifest.windows import Window
 from onefact import consolidate, enter, merge, pull, rebuild, review, road
 from schemas.entities import ENTITIES
 
@@ -86,3 +87,15 @@ def test_judgements_rehearsed(peopled: Town) -> None:
     with pytest.raises(Exception, match="没有"):
         review.decide(peopled.home, 999, "accept", actor="li", reason=None, dry_run=True)
     assert kept(peopled) == before
+
+
+@pytest.mark.parametrize(("reading", "taken"), [(True, 1), (False, 0)])
+def test_a_system_under_maintenance_is_not_read_where_its_manifest_says_so(
+    peopled: Town, reading: bool, taken: int
+) -> None:
+    window = Window.model_validate({"from": "00:00", "to": "24:00", "reading": reading})
+    manifests = dict(peopled.home.manifests)
+    manifests["volunteer"] = manifests["volunteer"].model_copy(update={"maintenance": [window]})
+    peopled.home.__dict__["manifests"] = manifests
+    [pulled] = pull.pull(peopled.home, ["volunteer"])
+    assert (pulled.counts.taken, pulled.error is None, pulled.transient) == (taken, reading, not reading)

@@ -15,23 +15,29 @@ import sqlalchemy as sa
 from onefact.home import Home
 from onefact.report.period.span import Period
 
+LAST = """
+CROSS JOIN LATERAL (SELECT d.state, d.code, d.receipt FROM delivery d WHERE d.change_id = o.change_id AND d.at < :end
+    ORDER BY d.delivery_id DESC LIMIT 1) s
+"""
+"""The last step that a change `o` had taken when the period ended: read by the index, change by change."""
+
 FACTS = """
 CREATE TEMP TABLE entered ON COMMIT DROP AS
-SELECT entry_id, actor, master_id, field, value, entered_at::timestamp AS at
+SELECT entry_id, actor, master_id, field, value, entered_at::timestamp AS at,
+    row_number() OVER (PARTITION BY master_id, field, value ORDER BY entered_at, entry_id) = 1 AS news
 FROM entry WHERE value IS NOT NULL
 """
-"""What was typed; a withdrawn value (NULL) asks nothing of anybody."""
+"""What was typed; a withdrawn value (NULL) asks nothing of anybody, and a value typed again counts as typed, but carries nothing twice."""
 
-CHANGED = """
+CHANGED = f"""
 CREATE TEMP TABLE carried ON COMMIT DROP AS
 SELECT e.entry_id, e.actor, to_char(e.at, 'YYYY-MM') AS month, o.system_id, o.state, o.code
 FROM entered e LEFT JOIN (
-    SELECT x.system_id, x.master_id, x.changes, s.state, s.code FROM outbox x JOIN (
-        SELECT DISTINCT ON (change_id) change_id, state, code FROM delivery WHERE at < :until ORDER BY change_id, delivery_id DESC
-    ) s USING (change_id) WHERE NOT (s.state = 'dead' AND coalesce(s.code, '') = 'superseded')
-) o ON o.master_id = e.master_id
+    SELECT o.system_id, o.master_id, o.changes, s.state, s.code FROM outbox o {LAST}
+    WHERE o.master_id IN (SELECT master_id FROM entered) AND NOT (s.state = 'dead' AND coalesce(s.code, '') = 'superseded')
+) o ON o.master_id = e.master_id AND e.news
     AND EXISTS (SELECT 1 FROM jsonb_array_elements(o.changes) c WHERE c ->> 'field' = e.field AND c ->> 'new' = e.value)
-WHERE e.at >= :begin AND e.at < :end
+WHERE e.at >= :begin_local AND e.at < :end_local
 """
 """Entries of the period with the changes that carried their value; an entry that no system lacked stays, with NULL."""
 
@@ -43,12 +49,11 @@ SELECT {by} AS unit, count(DISTINCT entry_id) AS entered, count(system_id) AS as
 FROM carried {where} GROUP BY 1 ORDER BY 1
 """
 
-FLOWED = """
+FLOWED = f"""
 SELECT o.system_id AS unit, count(*) AS asked,
     count(*) FILTER (WHERE s.state IN ('verified', 'sent') AND coalesce(s.code, '') <> 'typed_by_person') AS carried,
     count(*) FILTER (WHERE s.state = 'awaiting_person' OR s.code = 'typed_by_person') AS typed
-FROM outbox o JOIN (SELECT DISTINCT ON (change_id) change_id, state, code FROM delivery WHERE at < :end ORDER BY change_id, delivery_id DESC) s
-    USING (change_id), jsonb_array_elements(o.changes) c
+FROM outbox o {LAST} CROSS JOIN jsonb_array_elements(o.changes) c
 WHERE o.created_at >= :begin AND o.created_at < :end AND NOT (s.state = 'dead' AND coalesce(s.code, '') = 'superseded')
     AND NOT EXISTS (SELECT 1 FROM entered e WHERE e.master_id = o.master_id AND e.field = c ->> 'field' AND e.value = c ->> 'new')
 GROUP BY 1
@@ -110,10 +115,13 @@ class Burden:
 
 def burden(home: Home, period: Period) -> Burden:
     """Read the burden of a period from entries and outbox."""
-    local = {"begin": period.begin.replace(tzinfo=None), "end": period.end.replace(tzinfo=None), "until": period.end}
+    span = {
+        "begin": period.begin, "end": period.end, "begin_local": period.begin.replace(tzinfo=None),
+        "end_local": period.end.replace(tzinfo=None),
+    }  # fmt: skip
     with home.engine.begin() as connection:
         connection.execute(sa.text(FACTS))
-        connection.execute(sa.text(CHANGED), local)
+        connection.execute(sa.text(CHANGED), span)
         workers = _by(connection, "actor")
         months = _by(connection, "month")
         systems = _by(connection, "system_id", "WHERE system_id IS NOT NULL")
@@ -121,7 +129,7 @@ def burden(home: Home, period: Period) -> Burden:
         cells = [tuple(r) for r in connection.execute(sa.text(CELLS))]
         flowed = [
             Load(r.unit, 0, int(r.asked or 0), int(r.carried or 0), int(r.typed or 0))
-            for r in connection.execute(sa.text(FLOWED), {"begin": period.begin, "end": period.end})
+            for r in connection.execute(sa.text(FLOWED), span)
         ]
     flowed.sort(key=lambda load: (-load.asked, load.unit))
     return Burden(

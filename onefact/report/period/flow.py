@@ -9,16 +9,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from onefact.home import Home
+from onefact.report.period.burden import LAST
 from onefact.report.period.span import Period
 from onefact.report.sharing import brief
 from warehouse.tables import BATCH, FINDING, RUN
 
-STEPPED = """
+STEPPED = f"""
 SELECT o.system_id, CASE WHEN s.state = 'dead' AND s.code = 'superseded' THEN 'superseded'
     WHEN s.state = 'sent' AND s.code = 'exported' THEN 'exported' ELSE s.state END AS state,
     count(*) AS changes, sum(jsonb_array_length(o.changes)) AS fields, count(s.receipt) AS receipts
-FROM outbox o JOIN (SELECT DISTINCT ON (change_id) change_id, state, code, receipt FROM delivery WHERE at < :end
-    ORDER BY change_id, delivery_id DESC) s USING (change_id)
+FROM outbox o {LAST}
 WHERE o.created_at >= :begin AND o.created_at < :end GROUP BY 1, 2
 """
 """Changes planned in the period, by the state in which it left them; the steps say so, whatever came later."""
