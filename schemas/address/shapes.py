@@ -27,7 +27,7 @@ Template: TypeAlias = tuple[tuple[str | int, ...] | None, ...]
 _RUN: Final = re.compile("0+")
 _TOKEN: Final = re.compile("[0-9]+")
 _NUMERALS: Final = re.compile(f"[{HAN_DIGITS}]+")
-_BY_VALUE: Final = re.compile(r"0{6}|00-00|B0|0-[^-]{0,6}[层楼F]")
+_BY_VALUE: Final = re.compile(r"0{6}|00-00|B[^0-9\w]*0|0-[^-]{0,6}[层楼F]")
 """Shapes in which the values of digits matter: phone numbers, B1, 174-8楼 beside 1-3层."""
 _ALWAYS_TAKEN: Final = frozenset({"1"})
 """Digits that the reader writes where the text has none (底层 is 1层)."""
