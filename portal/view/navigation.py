@@ -53,4 +53,10 @@ ITEMS: Final = (
 def navigation(routes: Iterable[str], rules: Mapping[str, Rule], account: Account | None) -> list[Item]:
     """Return the entries for an account: of the pages that exist, those whose rule lets it in."""
     there = set(routes)
-    return [i for i in ITEMS if i.route in there and i.route in rules and rules[i.route].allows(account)]
+    shown = [i for i in ITEMS if i.route in there and i.route in rules and rules[i.route].allows(account)]
+    # Who has tasks begins with them: the start page shows the same.
+    return (
+        [i for i in shown if i.route != "home"]
+        if any(i.route == "tasks" for i in shown) and account and account.role == "worker"
+        else shown
+    )
