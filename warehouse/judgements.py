@@ -19,7 +19,7 @@ from schemas.model import EntityType
 from warehouse.duck import SOURCE_ID
 from warehouse.ledger import FORMER, NAMED
 from warehouse.reading import MasterReader
-from warehouse.tables import EDGE
+from warehouse.tables import EDGE, ENTRY_WAKE
 
 Judgement = Literal["positive", "negative", "unsure"]
 """Is one (同一), is not one (不是同一), cannot be told (无法判断)."""
@@ -87,6 +87,7 @@ def judge(connection: sa.Connection, pairs: Iterable[Pair], judgement: Judgement
         _close(connection, pair, by)
         connection.execute(_row(pair, judgement, by))
         changed += 1
+    _tell(connection, changed)
     return changed
 
 
@@ -98,7 +99,14 @@ def withdraw(connection: sa.Connection, pairs: Iterable[Pair], by: By) -> int:
             # Born closed: it records the act, and never stands.
             connection.execute(_row(pair, "withdrawn", by).values(ended_at=by.at.astimezone(), ended_by=by.actor))
             taken += 1
+    _tell(connection, taken)
     return taken
+
+
+def _tell(connection: sa.Connection, changed: int) -> None:
+    """Wake whoever carries on, when the transaction commits."""
+    if changed:
+        connection.execute(sa.select(sa.func.pg_notify(ENTRY_WAKE, "")))
 
 
 def _standing(pair: Pair) -> list[sa.ColumnElement[bool]]:
