@@ -76,6 +76,7 @@ def _fill(session: Session, home: Home, people: int) -> None:
     """Start the stand-ins, and run the road once where the master is still empty."""
     from onefact import road
     from onefact.delivery import guards
+    from onefact.quality.check import check
     from sandbox import supervisor  # only the demo knows the stand-ins
 
     session.console.print("Starting forty stand-in systems ...")
@@ -86,6 +87,8 @@ def _fill(session: Session, home: Home, people: int) -> None:
         session.console.print("Pulling, consolidating and pushing once ...")
         guards.let_first_through(home)
         road.run(home)
+        session.console.print("Checking the quality of what was read ...")
+        check(home)
 
 
 def _show_demo_accounts(session: Session, home: Home) -> None:
