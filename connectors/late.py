@@ -152,6 +152,11 @@ class SentFolder:
                 left -= set(mine)
         return found
 
+    def keys(self, dataset: str, file: str) -> set[str]:
+        """Return the idempotency keys of all changes in a kept file."""
+        metadata = pq.read_metadata(self.folder / dataset / f"{file}.parquet").metadata or {}
+        return set(json.loads(metadata.get(KEYS, b"{}")))
+
     def load(self, file: str) -> tuple[str, pa.Table] | None:
         """Return (dataset, rows) of a file, or None when it is not kept here."""
         found = next(iter(self.folder.glob(f"*/{file}.parquet")), None)
@@ -163,7 +168,7 @@ def resume(
     sent: SentFolder,
     changes: Sequence[Change],
     held: Callable[[str], pa.Table],
-    again: Callable[[Dataset, str, pa.Table], None],
+    again: Callable[[Dataset, str, pa.Table, bool], bool],
     by: str | None = None,
     withheld: Collection[str] = (),
 ) -> Iterator[Outcome]:
@@ -177,9 +182,10 @@ def resume(
         sent: where the sent rows are kept.
         changes: what is in doubt.
         held: dataset -> rows of the target's newest export.
-        again: puts the rows of a dataset's file there again, unless the target has the file or its receipt.
+        again: tells whether the target has the file or its receipt; where it has not and may get it (last argument), puts
+            the rows there again and says yes.
         by: when the answer is expected.
-        withheld: keys of changes that may not leave any more; a file with one of them stays where it is.
+        withheld: keys of changes that may not leave any more; a file with one of them is not put there again.
     """
     for dataset in manifest.datasets:
         by_key = {c.key: c for c in changes if c.dataset == dataset.name}
@@ -188,15 +194,15 @@ def resume(
             continue
         rows = held(dataset.name)
         for file, numbers in files.items():
-            if not numbers.keys().isdisjoint(withheld):
-                continue  # what may still leave goes out anew, without the rest
             mine = [by_key[key] for key in numbers]
             shown = standings(manifest, dataset.name, [c for c in mine if c.record_key], rows)
             due_still = all(shown[c.change_id][0] == "due" for c in mine if c.record_key)
             kept = sent.load(file)
             if not due_still or kept is None:
                 continue  # there already, or edited by others: compared and written like any other change
-            again(dataset, file, kept[1].drop_columns([CHANGED]))
+            may = sent.keys(dataset.name, file).isdisjoint(withheld)
+            if not again(dataset, file, kept[1].drop_columns([CHANGED]), may):
+                continue  # never arrived, and may not any more: what may leave of it goes out anew
             for key, number in numbers.items():
                 receipt = f"{file}#{number}"
                 words = "文件已送达，等待回执"

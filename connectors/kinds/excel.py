@@ -185,11 +185,14 @@ class ExcelConnector:
             for change_id, number in numbers.items():
                 yield Outcome(change_id, "sent", message=words, receipt=f"{file}#{number}", due=by)
 
-    def _again(self, dataset: Dataset, file: str, rows: pa.Table) -> None:
-        if not (self._in / file).exists() and not (self._receipts / file).exists():
+    def _again(self, dataset: Dataset, file: str, rows: pa.Table, may: bool) -> bool:
+        if (self._in / file).exists() or (self._receipts / file).exists():
+            return True
+        if may:
             self.context.at("send")
             self._fill(dataset, rows, self._columns(dataset), self._in / file)
             self.context.at("sent")
+        return may
 
     def _fill(self, dataset: Dataset, rows: pa.Table, columns: Mapping[str, int], target: Path) -> None:
         """Write rows below the header of the official template; everything else in it stays."""

@@ -184,11 +184,15 @@ class SftpCsvConnector:
         self._session.put(f"{path}{MARKER}", hashlib.sha256(content).hexdigest().encode())
         self.context.at("sent")
 
-    def _again(self, dataset: Dataset, file: str, rows: pa.Table) -> None:
+    def _again(self, dataset: Dataset, file: str, rows: pa.Table, may: bool) -> bool:
         source = self._source(dataset)
-        arrived = f"{file}{MARKER}" in self._session.list(source.in_dir)
-        if not arrived and f"{file}{RECEIPT}" not in self._session.list(source.receipt_dir):
+        if f"{file}{MARKER}" in self._session.list(source.in_dir):
+            return True
+        if f"{file}{RECEIPT}" in self._session.list(source.receipt_dir):
+            return True
+        if may:
             self._put(f"{source.in_dir}/{file}", _csv(rows, source.delimiter).encode(source.encoding))
+        return may
 
     def _send_without_foreign(
         self, dataset: Dataset, wanted: Sequence[Outgoing], held: Held, encoding: str
