@@ -5,12 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import duckdb
@@ -32,6 +33,19 @@ ACTOR_VARIABLE, PURPOSE_VARIABLE = "ONEFACT_ACTOR", "ONEFACT_PURPOSE"
 
 BETWEEN_TRIES = 0.1
 """Seconds between two tries to open a warehouse that another verb holds."""
+
+
+WAREHOUSE = "warehouse.duckdb"
+
+
+@cache
+def _held_here(path: Path) -> threading.RLock:  # noqa: ARG001 - the cache keeps one lock for each path
+    """Return the lock of a warehouse within this process.
+
+    DuckDB's own lock keeps out other processes; to another thread of the same process it gives the same database, whose
+    verbs would run into each other.
+    """
+    return threading.RLock()
 
 
 class NoManifests(Exception):
@@ -135,17 +149,23 @@ class Home:
     @contextmanager
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the DuckDB working copy for the time of a verb; raises `WarehouseBusy` when patience is at its end."""
-        con = self._warehouse()
+        held = _held_here(self.path / WAREHOUSE)
+        if not held.acquire(timeout=self.patience):
+            raise WarehouseBusy(self.path / WAREHOUSE)
         try:
-            yield con
+            con = self._warehouse()
+            try:
+                yield con
+            finally:
+                con.close()
         finally:
-            con.close()
+            held.release()
 
     def _warehouse(self) -> duckdb.DuckDBPyConnection:
         end = time.monotonic() + self.patience
         while True:
             try:
-                return open_warehouse(self.path / "warehouse.duckdb", threads=self.threads, memory=self.memory)
+                return open_warehouse(self.path / WAREHOUSE, threads=self.threads, memory=self.memory)
             except WarehouseBusy:
                 if time.monotonic() >= end:
                     raise

@@ -33,6 +33,8 @@ WHY: Final = {
 
 ANSWERS: Final = {"accept": "是同一个", "reject": "不是同一个", "undecided": "现在无法判断"}
 
+UNSEEN: Final = "有一方不在您的网格内，或已不在，您看不到双方，请由数据管理员判定。"
+
 STATES: Final = {"accepted": "已合并", "rejected": "已判定不同", "undecided": "暂不能定", "closed": "已关闭"}
 
 
@@ -91,8 +93,7 @@ def _shown(
 ) -> Response:
     asked = _question(connection, home, number)
     ids = [i for i in (asked.left.master_id, asked.right.master_id) if i]
-    found = {c.master_id: c for c in cards(connection, home, asked.entity_type, ids)}
-    left, right = (found.get(i or "") for i in (asked.left.master_id, asked.right.master_id))
+    left, right = _both(connection, home, asked)
     keys = [asked.left.record.record_key, asked.right.record.record_key]
     edges = connection.execute(
         sa.select(EDGE).where(EDGE.c.left_key.in_(keys), EDGE.c.right_key.in_(keys)).order_by(EDGE.c.created_at)
@@ -101,8 +102,20 @@ def _shown(
     return page(
         request, "settle/show.html", 409 if problem else 200, asked=asked, left=left, right=right, why=WHY[asked.reason],
         sides=_sides(account, left, right), edges=edges, answers=ANSWERS, states=STATES, cn=ENTITIES[asked.entity_type].cn, problem=problem,
-        proposal=_proposal(asked),
+        proposal=_proposal(asked), unseen=UNSEEN,
     )  # fmt: skip
+
+
+def _both(connection: Database, home: OfHome, asked: Question) -> tuple[Card | None, Card | None]:
+    """Return the two as far as the account may see them: the database shows no one of another's grid."""
+    ids = [i for i in (asked.left.master_id, asked.right.master_id) if i]
+    found = {c.master_id: c for c in cards(connection, home, asked.entity_type, ids)}
+    return found.get(asked.left.master_id or ""), found.get(asked.right.master_id or "")
+
+
+def _unseen(connection: Database, home: OfHome, asked: Question) -> str | None:
+    """Say why somebody who cannot see both sides does not judge; None when both are to be seen."""
+    return UNSEEN if None in _both(connection, home, asked) else None
 
 
 def _proposal(asked: Question) -> str:
@@ -147,6 +160,8 @@ def decide(
     asked = _question(connection, home, number)
     if answer not in ANSWERS:
         return _shown(request, account, connection, home, number, "请选择一个判定。")
+    if unseen := _unseen(connection, home, asked):
+        return _shown(request, account, connection, home, number, unseen)
     try:
         review.decide(home, number, cast("Answer", answer), actor=account.login, reason=reason.strip() or None)
     except JudgementRefused as problem:
