@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+import sqlalchemy as sa
 from portal_support import FOREIGN, OWN, Portal
 from test_matrix import leaks
 
@@ -57,6 +58,29 @@ def test_lists_and_the_pack_hold_the_own_grids_only(portal: Portal) -> None:
         assert answer.status_code == 200
         assert quiet(answer.text), path
     assert "陈建国" in worker.get("/device/pack").text
+
+
+ASK = """
+INSERT INTO review (entity_type, left_system, left_key, left_role, right_system, right_key, right_role, weight, reason, left_master,
+right_master, gain, run_id) VALUES ('person', 'doors', 'A', 'person', 'doors', 'B', 'person', 4.2, 'uncertain', :own, :foreign, 2.0, 'test')
+RETURNING review_id
+"""
+
+
+def test_nobody_judges_two_of_whom_one_lives_in_another_grid(portal: Portal) -> None:
+    ids = portal.ids("person")
+    with portal.home.engine.begin() as connection:
+        number = connection.execute(sa.text(ASK), {"own": ids[OWN], "foreign": ids[FOREIGN]}).scalar_one()
+    worker = portal.signed_in("worker")
+    seen = worker.get(f"/settle/{number}")
+    if seen.status_code == 200:
+        assert "请由数据管理员判定" in seen.text
+        assert 'name="answer"' not in seen.text
+        assert not leaks(seen.text)
+    assert worker.post(f"/settle/{number}", data={"answer": "accept"}).status_code in {404, 409}
+    with portal.home.engine.begin() as connection:
+        state = connection.execute(sa.text("DELETE FROM review WHERE review_id = :n RETURNING state"), {"n": number})
+        assert state.scalar_one() == "open"
 
 
 @pytest.mark.parametrize(
