@@ -50,32 +50,16 @@ def noted(
     act: str,
     subject_type: str = "",
     subjects: Sequence[str | int] = (),
-    *,
-    count: int | None = None,
-    actor: str | None = None,
-    purpose: str | None = None,
-    **detail: Any,
+    **more: Any,
 ) -> None:
-    """Note an act in the transaction that does it; call it last before the commit (`warehouse.sealed.append`)."""
-    made = act_of(home, act, subject_type, subjects, count=count, actor=actor, purpose=purpose, **detail)
-    sealed.append(connection, made, at=home.now().astimezone())
+    """Note an act in the transaction that does it; call it last before the commit (`warehouse.sealed.append`).
+
+    `more` is what `act_of` takes: count, actor, purpose, outcome and details.
+    """
+    sealed.append(connection, act_of(home, act, subject_type, subjects, **more), at=home.now().astimezone())
 
 
-def acted(
-    home: Home,
-    act: str,
-    subject_type: str = "",
-    subjects: Sequence[str | int] = (),
-    *,
-    count: int | None = None,
-    actor: str | None = None,
-    purpose: str | None = None,
-    outcome: str = "done",
-    **detail: Any,
-) -> None:
+def acted(home: Home, act: str, subject_type: str = "", subjects: Sequence[str | int] = (), **more: Any) -> None:
     """Note an act in a transaction of its own: a reading before it is shown, a run when it is done."""
-    made = act_of(
-        home, act, subject_type, subjects, count=count, actor=actor, purpose=purpose, outcome=outcome, **detail
-    )
     with home.engine.begin() as connection:
-        sealed.append(connection, made, at=home.now().astimezone())
+        noted(connection, home, act, subject_type, subjects, **more)
