@@ -21,7 +21,7 @@ from warehouse.tables import METADATA
 ROLE: Final = "onefact_portal"
 
 CLOSED: Final = frozenset(
-    {"account", "account_grid", "portal_session", "api_token", "sealed_log", "webhook", "webhook_delivery"}
+    {"account", "account_grid", "portal_session", "api_token", "sealed_log", "webhook", "webhook_delivery", "data_key"}
 )
 """Tables that pages never read by themselves."""
 
