@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onefact import keys
+from onefact.home import Home
 from schemas.entities import ENTITIES
-from warehouse.seals import MARK, KeysLost, Seals, ring
+from warehouse.seals import MARK, KeysLost, Seals, parquet, ring
 from warehouse.seals.ciphers import Key, NotOurs
 from warehouse.seals.values import sealed_fields
+
+MakeHome = Callable[[Path, Mapping[str, str]], Home]
 
 SECRET = bytes(range(32))
 ANA, BEN = "0198a000-0000-7000-8000-00000000000a", "0198a000-0000-7000-8000-00000000000b"
@@ -67,7 +71,7 @@ def test_a_column_is_sealed_as_its_values_are(tmp_path: Path) -> None:
 def test_the_ring_opens_by_its_master_key_only(tmp_path: Path, given: Mapping[str, str]) -> None:
     made = ring.load(tmp_path, given)
     assert made is not None
-    assert set(made.active) == {*ring.COMPARTMENTS, ring.INDEX}
+    assert set(made.active) == {*ring.COMPARTMENTS, ring.INDEX, ring.LANDING}
     again = ring.load(tmp_path, given)
     assert again is not None
     assert {n: k.mark for n, k in again.keys.items()} == {n: k.mark for n, k in made.keys.items()}
@@ -96,3 +100,30 @@ def test_the_environment_may_ask_for_clear_values_and_for_nothing_unknown(tmp_pa
     assert ring.load(tmp_path, {ring.CIPHER_VARIABLE: "off"}) is None
     with pytest.raises(KeysLost):
         ring.load(tmp_path, {ring.CIPHER_VARIABLE: "rot13"})
+
+
+def test_a_landing_file_is_read_with_its_ring_and_without_it_not_at_all(tmp_path: Path) -> None:
+    rows, seals = pa.table({"id_number": [NUMBER, None], "name": ["王玮", "李"]}), Seals(tmp_path / "home")
+    path = tmp_path / "people.parquet"
+    with parquet.writer(path, rows.schema, seals) as out:
+        out.write_table(rows)
+    assert NUMBER.encode() not in path.read_bytes()
+    assert b"id_number" not in path.read_bytes()
+    ring.rotate(tmp_path / "home")
+    seals.again()
+    assert parquet.read(path, seals).equals(rows)
+    assert parquet.names(path, seals) == rows.column_names
+    for stranger in (Seals(), Seals(tmp_path / "other")):
+        with pytest.raises(KeysLost):
+            parquet.read(path, stranger)
+    with parquet.writer(tmp_path / "clear.parquet", rows.schema) as out:
+        out.write_table(rows)
+    assert parquet.read(tmp_path / "clear.parquet", seals, ["name"]).equals(rows.select(["name"]))
+
+
+def test_other_keys_than_those_of_the_master_are_refused(make_home: MakeHome, tmp_path: Path) -> None:
+    home = make_home(tmp_path, {})
+    assert [line.key_id for line in keys.lines(home) if line.compartment == "health"] == ["health.1"]
+    (home.path / "keys" / ring.FILE).unlink()
+    with pytest.raises(KeysLost, match="master"):
+        Seals(home.path).register(home.engine)

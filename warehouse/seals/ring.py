@@ -32,6 +32,9 @@ COMPARTMENTS: Final[tuple[Compartment, ...]] = get_args(Compartment)
 INDEX: Final = "index"
 """The ring's key for blind indexes; it is no compartment's and is not rotated with them."""
 
+LANDING: Final = "landing"
+"""The ring's key for landing files, which hold what a system says of all compartments."""
+
 
 class KeysLost(Exception):
     """The keys of this home are not those that the values were sealed with."""
@@ -85,7 +88,7 @@ def load(home: Path, environment: Mapping[str, str] | None = None) -> Ring | Non
         cipher = wanted_cipher(environment)
         if cipher is None:
             return None
-        ring = _added(Ring({}, {}), (*COMPARTMENTS, INDEX), cipher)
+        ring = _added(Ring({}, {}), (*COMPARTMENTS, LANDING, INDEX), cipher)
         kept(path, lambda: _wrapped(ring, master_key(home, environment)))
     return _unwrapped(path.read_bytes(), master_key(home, environment))
 
@@ -101,7 +104,7 @@ def rotate(home: Path, environment: Mapping[str, str] | None = None) -> Ring:
     ring, cipher = load(home, environment), wanted_cipher(environment)
     if ring is None or cipher is None:
         raise KeysLost(f"{CIPHER_VARIABLE}=off，没有可轮换的密钥")
-    fresh = _added(ring, COMPARTMENTS, cipher)
+    fresh = _added(ring, (*COMPARTMENTS, LANDING), cipher)
     save(home, fresh, environment)
     return fresh
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,9 @@ MARK: Final = "~1~"
 BLIND: Final = "#"
 """How a blind index begins; no folded key of a name or number does."""
 
+LOOKED: Final = 1.0
+"""Seconds for which the ring's file is not looked at again."""
+
 EQUAL: Final = frozenset({"id_number", "phone"})
 """Kinds that are sealed alike wherever they stand."""
 
@@ -52,19 +56,26 @@ class Seals:
         self._home, self._lock = home, threading.Lock()
         self._ring: Ring | None = None
         self._read: int | None = None
+        self._looked = -LOOKED
 
     @property
     def ring(self) -> Ring | None:
         """The keys as they are now, None where values lie in clear; raises `KeysLost`."""
-        if self._home is None:
-            return None
+        now = time.monotonic()
+        if self._home is None or now - self._looked < LOOKED:
+            return self._ring
         path = self._home / FOLDER / rings.FILE
         stamp = path.stat().st_mtime_ns if path.exists() else -1
         if stamp != self._read:
             with self._lock:
                 self._ring = rings.load(self._home)
                 self._read = path.stat().st_mtime_ns if path.exists() else -1
+        self._looked = now
         return self._ring
+
+    def again(self) -> None:
+        """Look at the ring's file at the next use: it has just been replaced."""
+        self._looked = -LOOKED
 
     def register(self, engine: sa.Engine) -> None:
         """Note in the master which keys it is sealed with; raises `KeysLost` where it is sealed with others."""
@@ -148,6 +159,9 @@ class Seals:
             return text
         name, _, sealed = text[len(MARK) :].partition("~")
         ring = self.ring
+        if ring is not None and name not in ring.keys:
+            self.again()  # sealed by another program since the keys were replaced
+            ring = self.ring
         key = None if ring is None else ring.keys.get(name)
         if key is None:
             return text
