@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schemas.entities import ENTITIES
 from schemas.records import Change, FieldChange, Outcome
 from warehouse.seals import Seals, seals_of
 from warehouse.tables import OUTBOX
@@ -81,7 +82,9 @@ def settle(
         masters = _masters(connection, list(rebased))
         rows = [
             {
-                **_values(outcome, pauses.get(outcome.change_id, Pause()), seals),
+                **_values(
+                    outcome, pauses.get(outcome.change_id, Pause()), _detail(by_id[outcome.change_id], outcome, seals)
+                ),
                 "answer_sha256": answers.get(outcome.change_id),
                 **(
                     _rebased(by_id[outcome.change_id], rebased[outcome.change_id], seals, masters)
@@ -129,7 +132,14 @@ def _masters(connection: sa.Connection, change_ids: Sequence[str]) -> dict[str, 
     return {str(i): str(m) for i, m in connection.execute(query)} if change_ids else {}
 
 
-def _values(outcome: Outcome, pause: Pause, seals: Seals) -> dict[str, Any]:
+def _detail(change: Change, outcome: Outcome, seals: Seals) -> list[tuple[str, str]] | None:
+    """Return what a person has to type, as it is kept."""
+    fields = [ENTITIES[change.entity_type].field(c.field) for c in change.changes]
+    told = [(label, seals.secret(value, f"detail|{change.change_id}", fields)) for label, value in outcome.detail]
+    return told or None
+
+
+def _values(outcome: Outcome, pause: Pause, detail: list[tuple[str, str]] | None) -> dict[str, Any]:
     """What becomes of a row, as `SETTLE` reads it; `silent` = the answer has no receipt to replace the one we have."""
     back = outcome.state in {"planned", "no_answer"}
     spent = pause.spent and outcome.state == "planned"
@@ -143,8 +153,7 @@ def _values(outcome: Outcome, pause: Pause, seals: Seals) -> dict[str, Any]:
         "due_at": outcome.due if outcome.state == "sent" else None,
         "silent": back and outcome.receipt is None,
         "receipt": outcome.receipt,
-        "detail": [(label, seals.secret(value, f"detail|{outcome.change_id}")) for label, value in outcome.detail]
-        or None,
+        "detail": detail,
         "counted": pause.counted or not back,
     }
 

@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from warehouse.seals.driver import engine_with, teach
+from warehouse.seals.driver import engine_with, open_only, teach
 from warehouse.seals.ring import KeysLost
 from warehouse.seals.values import MARK, NONE, Seals, seals_of
 
-__all__ = ["MARK", "NONE", "KeysLost", "Seals", "engine_with", "seals_of", "teach"]
+__all__ = ["MARK", "NONE", "KeysLost", "Seals", "engine_with", "open_only", "seals_of", "teach"]

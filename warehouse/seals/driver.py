@@ -6,7 +6,7 @@ sealed, and row-level security has already taken away what the account may not s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import psycopg
@@ -25,7 +25,18 @@ def engine_with(url: str, seals: Seals, **options: Any) -> sa.Engine:
     def taught(connection: Any, _record: object) -> None:
         _register(connection, loaders)
 
+    @sa.event.listens_for(engine, "checkin")
+    def returned(connection: Any, _record: object) -> None:
+        if connection is not None:
+            connection.onefact_opens = None
+
     return engine
+
+
+def open_only(connection: sa.Connection, compartments: Collection[str]) -> None:
+    """Let a connection open sealed values of these compartments only, until it goes back to the pool."""
+    driver: Any = connection.connection.driver_connection
+    driver.onefact_opens = frozenset(compartments)
 
 
 def teach(connection: psycopg.Connection[Any], seals: Seals) -> psycopg.Connection[Any]:
@@ -49,12 +60,16 @@ def _loaders(seals: Seals) -> dict[str, type[Loader]]:
         def load(self, data: Buffer) -> str:
             raw = bytes(data)
             text = raw.decode()
-            return seals.open(text) if raw.startswith(beginning) else text
+            return seals.open(text, _opens(self)) if raw.startswith(beginning) else text
 
     class Json(Loader):
         """Reads JSON, opened where something in it is sealed."""
 
         def load(self, data: Buffer) -> Any:
-            return seals.loads(bytes(data))
+            return seals.loads(bytes(data), _opens(self))
 
     return {"text": Text, "varchar": Text, "json": Json, "jsonb": Json}
+
+
+def _opens(loader: Loader) -> Collection[str] | None:
+    return getattr(loader.connection, "onefact_opens", None)

@@ -66,7 +66,15 @@ def places() -> Iterator[Place]:
     yield Place("ticket", "value", ("ticket_id",), _fact, of, fact)
     yield Place("candidate", "value", ("ctid",), _fact, of, fact)
     yield Place("outbox", "changes", ("change_id",), _changes, ("entity_type", "master_id"), kind="jsonb")
-    yield Place("outbox", "detail", ("change_id",), _detail, where="detail IS NOT NULL", kind="jsonb")
+    yield Place(
+        "outbox",
+        "detail",
+        ("change_id",),
+        _detail,
+        ("entity_type", "changes"),
+        where="detail IS NOT NULL",
+        kind="jsonb",
+    )
     pushed = "(SELECT c.master_id FROM crosswalk c WHERE c.system_id = t.system_id AND c.record_key = t.record_key AND c.entity_type = t.entity_type AND c.role = t.role) AS master_id"
     yield Place("pushed", "value", ("ctid",), _fact, ("entity_type", "field", pushed), fact)
     kinds = ", ".join(f"'{k}'" for k in BLINDED)
@@ -159,8 +167,10 @@ def _changes(seals: Seals, row: Row) -> str | None:
 
 
 def _detail(seals: Seals, row: Row) -> str | None:
-    told = json.loads(row["detail"])
-    anew = [[label, v if v is None else seals.secret(seals.open(v), f"detail|{row['change_id']}")] for label, v in told]
+    told, entity = json.loads(row["detail"]), ENTITIES[row["entity_type"]]
+    fields = [entity.field(c["field"]) for c in row["changes"]]
+    about = f"detail|{row['change_id']}"
+    anew = [[label, v if v is None else seals.secret(seals.open(v), about, fields)] for label, v in told]
     return None if anew == told else json.dumps(anew, ensure_ascii=False)
 
 

@@ -14,7 +14,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,9 @@ from warehouse.tables.keys import DATA_KEY
 
 MARK: Final = "~1~"
 """How a sealed value begins."""
+
+CLOSED: Final = "（受限）"
+"""What a sealed value of a compartment says to whom that is closed."""
 
 BLIND: Final = "#"
 """How a blind index begins; no folded key of a name or number does."""
@@ -105,10 +108,10 @@ class Seals:
             return text
         return _sealed(ring, declared.compartment, text, context(entity_type, declared, master_id))
 
-    def secret(self, text: str, about: str) -> str:
-        """Return a text that is no field's value, sealed for its row (`about`)."""
-        ring = self.ring
-        return text if ring is None else _sealed(ring, "base", text, about)
+    def secret(self, text: str, about: str, fields: Iterable[Field]) -> str:
+        """Return a text that tells values of several fields, sealed for its row (`about`) and the closest of their compartments."""
+        ring, closer = self.ring, sorted({f.compartment for f in fields} - {"base"})
+        return text if ring is None else _sealed(ring, closer[0] if closer else "base", text, about)
 
     def column(self, entity_type: EntityType, field: Field, values: Any, master_ids: Any) -> pa.Array:
         """Return a column of values of one field, sealed; each distinct number once."""
@@ -153,11 +156,18 @@ class Seals:
         """Return a column of folded search keys as blind indexes, each distinct one worked out once."""
         return keys if self.ring is None else _each(keys, self.blind)
 
-    def open(self, text: str) -> str:
-        """Return what a text says: opened where it is sealed, as it is otherwise."""
+    def open(self, text: str, compartments: Collection[str] | None = None) -> str:
+        """Return what a text says: opened where it is sealed, as it is otherwise.
+
+        Args:
+            text: of the master.
+            compartments: whose values may be opened, None = all; others become `CLOSED`.
+        """
         if not text.startswith(MARK):
             return text
         name, _, sealed = text[len(MARK) :].partition("~")
+        if compartments is not None and name.partition(".")[0] not in compartments:
+            return CLOSED
         ring = self.ring
         if ring is not None and name not in ring.keys:
             self.again()  # sealed by another program since the keys were replaced
@@ -170,17 +180,17 @@ class Seals:
         except (NotOurs, ValueError):  # no base64, no UTF-8
             return text
 
-    def loads(self, data: bytes) -> Any:
-        """Read JSON and open what is sealed in it."""
+    def loads(self, data: bytes, compartments: Collection[str] | None = None) -> Any:
+        """Read JSON and open what is sealed in it, as `open` does."""
         found = json.loads(data)
-        return self._opened(found) if MARK.encode() in data else found
+        return self._opened(found, compartments) if MARK.encode() in data else found
 
-    def _opened(self, found: Any) -> Any:
+    def _opened(self, found: Any, compartments: Collection[str] | None) -> Any:
         if isinstance(found, str):
-            return self.open(found)
+            return self.open(found, compartments)
         if isinstance(found, list):
-            return [self._opened(x) for x in found]
-        return {k: self._opened(v) for k, v in found.items()} if isinstance(found, dict) else found
+            return [self._opened(x, compartments) for x in found]
+        return {k: self._opened(v, compartments) for k, v in found.items()} if isinstance(found, dict) else found
 
     def table(self, rows: pa.Table) -> pa.Table:
         """Return an Arrow table with every sealed value opened; columns without one are passed on as they are."""
