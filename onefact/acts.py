@@ -29,6 +29,7 @@ from schemas.entities import ENTITIES
 from schemas.identifiers import citizen_id
 from schemas.model import EntityType, Field, UnknownField
 from schemas.values import ValueOptions, normalise, reason
+from warehouse.seals import seals_of
 from warehouse.tables import ACT, DECISION, ENTRY_WAKE, METADATA
 from warehouse.tables import ENTRY as ENTRIES
 
@@ -195,7 +196,7 @@ def _write(
     connection: sa.Connection, home: Home, act: Act, facts: Sequence[Fact], canonical: Mapping[int, str | None],
     created: Mapping[str, str], actor: str,
 ) -> None:  # fmt: skip
-    at = home.now().isoformat(timespec="microseconds")
+    at, seals = home.now().isoformat(timespec="microseconds"), seals_of(connection)
     rows, decided = [], {}
     for i, f in enumerate(facts):
         master_id = created.get(f.entity, f.entity)
@@ -203,7 +204,7 @@ def _write(
         rows.append(
             {
                 "entry_id": str(uuid.uuid4()), "entity_type": f.entity_type, "master_id": master_id, "field": f.field,
-                "value": canonical[i], "actor": actor, "entered_at": at, "act_id": act.act_id, "record_key": key,
+                "value": seals.value(f.entity_type, f.field, master_id, canonical[i]), "actor": actor, "entered_at": at, "act_id": act.act_id, "record_key": key,
             }
         )  # fmt: skip
         decided[key or f"{master_id}/{f.field}"] = (f, master_id, "founded" if key else "entry")
@@ -390,9 +391,10 @@ def undo(home: Home, act_id: str, new_id: str, actor: str) -> Taken:
         for r in rows:
             value = _before(connection, r)
             again = {k: r[k] for k in ("entity_type", "master_id", "field", "record_key")}
+            sealed = seals_of(connection).value(r["entity_type"], r["field"], str(r["master_id"]), value)
             connection.execute(
                 sa.insert(ENTRIES).values(
-                    **again, entry_id=str(uuid.uuid4()), value=value, actor=actor, entered_at=at, act_id=new_id
+                    **again, entry_id=str(uuid.uuid4()), value=sealed, actor=actor, entered_at=at, act_id=new_id
                 )
             )
             entity_field = ENTITIES[r["entity_type"]].field(r["field"])

@@ -1,6 +1,7 @@
 """Search (查找): one box for name, pinyin, initials, ID number, phone, address and firm; PostgreSQL only.
 
-What is typed is the beginning of a key (`warehouse.search_keys`). Exact and short keys come first. The area is part of the
+What is typed is the beginning of a key (`warehouse.search_keys`), or a whole number or its last digits: numbers lie as blind
+indexes, which have no beginnings. Exact and short keys come first. The area is part of the
 query, so that a worker's question costs what the own grids hold, not what the city holds.
 """
 
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from onefact.enter import TITLES
 from schemas.model import EntityType
+from warehouse.seals import seals_of
 from warehouse.search_keys import fold
 from warehouse.tables import METADATA
 
@@ -37,8 +39,8 @@ SHOWN: Final[dict[EntityType, tuple[str, ...]]] = {
 
 QUERY: Final = """
 WITH hit AS (
-  SELECT k.entity_type, k.master_id, min(CASE WHEN k.key = :low THEN 0 ELSE 1 END) AS far, min(length(k.key)) AS long, min(k.kind) AS kind
-  FROM search_key k WHERE k.key >= :low AND k.key < :high {area} {kind}
+  SELECT k.entity_type, k.master_id, min(CASE WHEN k.key IN (:low, :blind) THEN 0 ELSE 1 END) AS far, min(length(k.key)) AS long, min(k.kind) AS kind
+  FROM search_key k WHERE ((k.key >= :low AND k.key < :high) OR k.key = :blind) {area} {kind}
   GROUP BY k.entity_type, k.master_id ORDER BY far, long, k.master_id LIMIT :limit)
 SELECT entity_type, master_id::text, kind FROM hit ORDER BY far, long, master_id
 """
@@ -82,7 +84,14 @@ def search(
     low = fold(text)
     if not low or (len(low) < SHORTEST and low.isascii()):
         return []
-    values = {"low": low, "high": low + "\U0010ffff", "limit": limit, "grids": list(grids or ()), "entity": entity_type}
+    values = {
+        "low": low,
+        "blind": seals_of(connection).blind(low),
+        "high": low + "\U0010ffff",
+        "limit": limit,
+        "grids": list(grids or ()),
+        "entity": entity_type,
+    }
     sql = QUERY.format(area="" if grids is None else AREA, kind="AND k.entity_type = :entity" if entity_type else "")
     found = connection.execute(sa.text(sql), values).all()
     details = _details(connection, [(row[0], row[1]) for row in found])

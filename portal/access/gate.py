@@ -102,14 +102,20 @@ def _refusal(
         return Refused()
     if isinstance(session, Program) and rule.scope not in session.scopes:
         return Refused("这个令牌没有这项权限。")
-    return None if _in_area(connection, rule, session, request) else Unknown()
+    return _beyond(connection, rule, session.account, request)
 
 
-def _in_area(connection: sa.Connection, rule: Rule, session: Session, request: Request) -> bool:
+def _beyond(connection: sa.Connection, rule: Rule, account: Account, request: Request) -> Exception | None:
+    """Return why the record that a request names is not the account's to see: another's grid, another compartment."""
     if rule.record is None:
-        return True
+        return None
     entity_type, master_id = rule.record.named(request.path_params)
-    return area.may_see(connection, session.account, entity_type, master_id)
+    if not area.may_see(connection, account, entity_type, master_id):
+        return Unknown()
+    named = rule.record.field and str(request.path_params[rule.record.field])
+    if named and not area.may_see_field(account, entity_type, named):
+        return Refused("您的账号没有查看这一分区的权限。")
+    return None
 
 
 def _forged(request: Request, session: Session, token: str | None) -> bool:

@@ -16,12 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from portal.access.area import EVERYWHERE
 from portal.security.accounts import Account
 from schemas.entities import ENTITIES, LINKS
+from warehouse.seals import open_only
 from warehouse.tables import METADATA
 
 ROLE: Final = "onefact_portal"
 
 CLOSED: Final = frozenset(
-    {"account", "account_grid", "portal_session", "api_token", "sealed_log", "webhook", "webhook_delivery"}
+    {"account", "account_grid", "portal_session", "api_token", "sealed_log", "webhook", "webhook_delivery", "data_key"}
 )
 """Tables that pages never read by themselves."""
 
@@ -57,8 +58,13 @@ class NoRole(Exception):
 def enter(connection: sa.Connection, account: Account) -> None:
     """Take the portal's role for the rest of the transaction, with what PostgreSQL has to know of the account."""
     where = "*" if account.role in EVERYWHERE else ",".join(account.grids)
-    settings = "SELECT set_config('onefact.account', :login, true), set_config('onefact.grids', :grids, true)"
-    connection.execute(sa.text(settings), {"login": account.login, "grids": where})
+    seen = ",".join(sorted(account.compartments))
+    settings = (
+        "SELECT set_config('onefact.account', :login, true), set_config('onefact.grids', :grids, true), "
+        "set_config('onefact.compartments', :seen, true)"
+    )
+    connection.execute(sa.text(settings), {"login": account.login, "grids": where, "seen": seen})
+    open_only(connection, account.compartments)
     connection.execute(sa.text(f"SET LOCAL ROLE {ROLE}"))
 
 
@@ -88,13 +94,34 @@ def _rights() -> Iterator[str]:
 
 
 def _policies(connection: sa.Connection) -> Iterator[str]:
-    made = set(
-        connection.execute(sa.text("SELECT tablename FROM pg_policies WHERE policyname = 'onefact_area'")).scalars()
-    )
+    made = {(p, t) for p, t in connection.execute(sa.text("SELECT policyname, tablename FROM pg_policies"))}
+    for table, condition in compartments():
+        if ("onefact_compartment", table) not in made:
+            yield f'CREATE POLICY onefact_compartment ON "{table}" AS RESTRICTIVE FOR SELECT TO {ROLE} USING ({condition})'
     for table, condition in conditions():
-        if table not in made:
+        if ("onefact_area", table) not in made:
             yield f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY'
             yield f'CREATE POLICY onefact_area ON "{table}" FOR SELECT TO {ROLE} USING ({condition})'
+
+
+def compartments() -> Iterator[tuple[str, str]]:
+    """Return (table, SQL condition) of every table that holds a value of one field: its compartment must be the account's.
+
+    The golden records hold fields of all compartments in one row; of them the connection opens no sealed value of a compartment
+    that the account has not (`warehouse.seals`), and every field of a compartment is sealed.
+    """
+    closed: dict[str, list[str]] = {}
+    for entity in ENTITIES.values():
+        for field in entity.fields:
+            if field.compartment != "base":
+                closed.setdefault(field.compartment, []).append(f"'{entity.name}.{field.name}'")
+    mine = "string_to_array(current_setting('onefact.compartments', true), ',')"
+    cases = " ".join(
+        f"WHEN entity_type || '.' || field IN ({', '.join(f)}) THEN '{c}' = ANY({mine})" for c, f in closed.items()
+    )
+    for name, table in sorted(METADATA.tables.items()):
+        if name not in CLOSED and {"entity_type", "field", "value"} <= set(table.columns.keys()):
+            yield name, f"CASE {cases} ELSE true END"
 
 
 def conditions() -> Iterator[tuple[str, str]]:

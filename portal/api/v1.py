@@ -20,7 +20,7 @@ from onefact.household import Card, Value, card
 from onefact.received import received
 from onefact.search import search
 from portal.access import Account, Current, Database, OfHome, Unknown, logged
-from portal.access.area import EVERYWHERE, may_see
+from portal.access.area import EVERYWHERE, may_see, seen_by
 from portal.api import changes as feed
 from portal.api.models import (
     ActIn,
@@ -106,7 +106,7 @@ def entity(
     master_id: Annotated[str, Path(max_length=60)],
 ) -> EntityOut:  # fmt: skip
     """Read one golden record: each field with source, date and confidence; whole values need the scope `full`."""
-    found = card(connection, home, entity_type, master_id)
+    found = card(connection, home, entity_type, master_id, seen_by(account))
     if found is None:
         raise Unknown
     session = request.state.session

@@ -9,6 +9,7 @@ from warehouse.tables.finding import FINDING
 from warehouse.tables.history import GOLDEN_HISTORY
 from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, EDGE, PAIR, REDIRECT, REVIEW
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, ENTRY_WAKE, RUN
+from warehouse.tables.keys import DATA_KEY
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
 from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
@@ -32,6 +33,7 @@ __all__ = [
     "CROSSWALK",
     "CROSSWALK_HISTORY",
     "CURSOR",
+    "DATA_KEY",
     "DECISION",
     "DELIVERY",
     "EDGE",

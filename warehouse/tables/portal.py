@@ -26,6 +26,9 @@ ACCOUNT = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0", comment="wrong passwords or codes in a row"),
     sa.Column("locked_until", sa.DateTime(timezone=True)),
     sa.Column("closed_at", sa.DateTime(timezone=True), comment="an account is closed, never removed"),
+    sa.Column(
+        "compartments", sa.Text, server_default="base", comment="whose facts it may see, with commas; NULL: base only"
+    ),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("created_by", sa.String(60), nullable=False),
     sa.CheckConstraint(f"role IN ({', '.join(repr(r) for r in ROLES)})", name="account_role"),
