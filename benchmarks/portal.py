@@ -77,7 +77,7 @@ PEOPLE: Final = """
 SELECT p.master_id::text, p.name, coalesce(p.id_number, ''), coalesce(p.phone, ''), a.node_id::text,
   (SELECT k.key FROM search_key k WHERE k.master_id = p.master_id AND k.kind = 'initials' LIMIT 1),
   (SELECT o.name FROM entity_grid g JOIN organisation o ON o.master_id = g.master_id
-   WHERE g.entity_type = 'organisation' AND g.grid = ANY(:grids) ORDER BY o.master_id LIMIT 1)
+   WHERE g.entity_type = 'organisation' AND g.grid = ANY(:grids) AND o.name IS NOT NULL ORDER BY o.master_id LIMIT 1)
 FROM entity_grid e JOIN person p ON p.master_id = e.master_id
 JOIN address_point a ON a.entity_type = 'person' AND a.master_id = p.master_id AND a.field = 'residence_address'
 WHERE e.entity_type = 'person' AND e.field = 'residence_address' AND e.grid = ANY(:grids) ORDER BY md5(p.master_id::text) LIMIT 200
@@ -108,7 +108,7 @@ def accounts_of(home: Home, workers: int) -> dict[str, list[Person]]:
         _account(connection, "benchall", "steward", [])
         print(f"{len(grids)} workers; persons in their grids: {min(n for _, n in grids)} to {max(n for _, n in grids)}")
         found = {
-            f"bench{i}": [Person(*map(str, r)) for r in connection.execute(sa.text(PEOPLE), {"grids": [grid]})]
+            f"bench{i}": [Person(*(t or "" for t in r)) for r in connection.execute(sa.text(PEOPLE), {"grids": [grid]})]
             for i, (grid, _) in enumerate(grids)
         }
     return {**found, "benchall": [p for people in found.values() for p in people]}

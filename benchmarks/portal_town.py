@@ -81,11 +81,12 @@ _WHERE: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 PERSON_KEYS: Final = """
-INSERT INTO search_key (entity_type, master_id, kind, key)
-SELECT 'person', p.master_id, v.kind, v.key FROM person p JOIN (SELECT DISTINCT name, pinyin, initials FROM bench_name) n ON n.name = p.name
+INSERT INTO search_key (entity_type, master_id, kind, key, grid)
+SELECT 'person', p.master_id, v.kind, v.key, g.grid FROM person p JOIN (SELECT DISTINCT name, pinyin, initials FROM bench_name) n ON n.name = p.name
 CROSS JOIN LATERAL (VALUES ('name', upper(p.name)), ('pinyin', n.pinyin), ('initials', n.initials), ('id', p.id_number),
   ('id', CASE WHEN length(p.id_number) > 6 THEN right(p.id_number, 6) END), ('phone', p.phone),
   ('phone', CASE WHEN length(p.phone) > 4 THEN right(p.phone, 4) END)) v(kind, key)
+LEFT JOIN (SELECT DISTINCT master_id, grid FROM entity_grid WHERE entity_type = 'person') g ON g.master_id = p.master_id
 WHERE v.key <> '' AND p.run_id = 'bench'
 """
 
@@ -128,7 +129,7 @@ def _pool(connection: sa.Connection) -> None:
         "CREATE TEMP TABLE bench_name (i int PRIMARY KEY, name text, pinyin text, initials text)"
     )
     rows = [
-        {"i": i, "name": n, "p": (f["pinyin"] or "").replace(" ", ""), "s": "".join(w[0] for w in (f["pinyin"] or "").split())}
+        {"i": i, "name": n, "p": (f["pinyin"] or "").replace(" ", "").upper(), "s": "".join(w[0] for w in (f["pinyin"] or "").split()).upper()}
         for i, (n, f) in enumerate(zip(drawn, forms, strict=True))
     ]  # fmt: skip
     connection.execute(sa.text("INSERT INTO bench_name VALUES (:i, :name, :p, :s)"), rows)

@@ -126,7 +126,11 @@ DISPUTES: Final = (
 )
 
 REVIEWS: Final = """SELECT entity_type, left_master::text, right_master::text, created_at, review_id FROM review
-WHERE state = 'open' AND left_master <> right_master AND ({left} OR {right}) ORDER BY gain DESC NULLS LAST LIMIT :most"""
+WHERE state = 'open' AND left_master <> right_master AND {area} ORDER BY gain DESC NULLS LAST LIMIT :most"""
+
+MINE: Final = f"""review_id IN (SELECT r.review_id FROM review r WHERE {AREA.format("r.left_master")}
+UNION SELECT r.review_id FROM review r WHERE {AREA.format("r.right_master")})"""
+"""Questions with one side in the grids; each side by its own index."""
 
 OPEN: Final = """SELECT entity_type, master_id::text, system_id, state, code, message, created_at, due_at, change_id,
 (SELECT string_agg(c ->> 'field', ',') FROM jsonb_array_elements(changes) c) AS fields FROM outbox
@@ -153,8 +157,8 @@ def worklist(
     for e, m, rule, name, at, due, number in connection.execute(sa.text(CHECKS.format(area=area("master_id"))), values):
         found.append(("check", e, m, (rules or {}).get(rule, "") or f"{_cn(e, name)}需要核查", at, due, number))
     found += _disputes(connection, home, values, area("c.master_id"))
-    sides = {"left": area("left_master"), "right": area("right_master")}
-    for e, left, _, at, number in connection.execute(sa.text(REVIEWS.format(**sides)), values):
+    sides = "true" if grids is None else MINE
+    for e, left, _, at, number in connection.execute(sa.text(REVIEWS.format(area=sides)), values):
         found.append(("conflict", e, left, "可能与另一条登记重复", at, None, number))
     for e, m, system, state, _, message, at, due, number, fields in connection.execute(
         sa.text(OPEN.format(area=area("master_id"))), values

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from warehouse.search_keys import REGRID
 from warehouse.tables.delivery import TOLD, keep_honest
 from warehouse.tables.metadata import METADATA
 
@@ -24,6 +25,7 @@ def create_all(engine: sa.Engine) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATING)))
         METADATA.create_all(connection)
         _add_columns(connection)
+        _add_grids(connection)
         _add_indexes(connection)
         if not connection.execute(sa.text(STEPPED), {"told": TOLD}).scalar():
             keep_honest(connection)
@@ -48,6 +50,13 @@ def _add_columns(connection: sa.Connection) -> None:
             connection.execute(
                 sa.text(f'ALTER TABLE "{table.name}" ALTER COLUMN {named} SET DEFAULT {default_of(column)}')
             )
+
+
+def _add_grids(connection: sa.Connection) -> None:
+    """Give the search keys of an older onefact their grids; their old index tells them."""
+    if connection.execute(sa.text("SELECT to_regclass('search_key_key')")).scalar():
+        for statement in REGRID:
+            connection.execute(sa.text(statement))
 
 
 def _add_indexes(connection: sa.Connection) -> None:

@@ -18,6 +18,9 @@ from warehouse.tables.steps import TRANSITIONS
 WAKE = "onefact_outbox"
 """Channel on which PostgreSQL tells waiting pushers that changes were planned."""
 
+UNSETTLED = ("planned", "pending", "no_answer", "awaiting_person", "rejected", "conflict")
+"""States that are somebody's task."""
+
 OUTBOX = sa.Table(
     "outbox",
     METADATA,
@@ -57,6 +60,10 @@ OUTBOX = sa.Table(
         "system_id",
         "change_id",
         postgresql_where=sa.text("state IN ('planned', 'pending', 'no_answer', 'sent', 'awaiting_person')"),
+    ),
+    # A worker's list asks for what is open of the records in a few grids.
+    sa.Index(
+        "outbox_unsettled", "master_id", postgresql_where=sa.text(f"state IN ({', '.join(map(repr, UNSETTLED))})")
     ),
     comment="发件箱: what each system lacks, written in the transaction of the golden change",
 )
