@@ -109,6 +109,21 @@ class Worklist:
         return sorted({t.building for t in self.tasks}, key=_natural)
 
 
+def portion(buildings: Sequence[Building], first: int, most: int) -> list[Building]:
+    """Return so many doors from the given one on, in their buildings: a page of a long list."""
+    told: list[Building] = []
+    left = most
+    for b in buildings:
+        if first >= len(b.doors):
+            first -= len(b.doors)
+            continue
+        doors = b.doors[first : first + left]
+        first, left = 0, left - len(doors)
+        if doors:
+            told.append(Building(b.building, doors))
+    return told
+
+
 def _natural(text: str) -> tuple[tuple[int, str], ...]:
     """Order numbers in a text as numbers: 3栋 before 12栋."""
     import re  # only here
@@ -198,18 +213,18 @@ def _disputes(
 ) -> list[tuple[Kind, str, str, str, datetime | None, datetime | None, int | None]]:
     """Values of other systems that are newer than the golden one: a worker says which is right."""
     rows = connection.execute(sa.text(DISPUTES.format(area=area)), values).all()
-    golden: dict[tuple[str, str], str] = {}
+    golden: dict[str, Mapping[str, str]] = {}
     for entity_type in dict.fromkeys(r[0] for r in rows):
         table = METADATA.tables[entity_type]
         ids = {r[1] for r in rows if r[0] == entity_type}
         for master, provenance in connection.execute(
             sa.select(table.c.master_id, table.c.provenance).where(table.c.master_id.in_(ids))
         ):
-            golden |= {(str(master), f): split(ref)[3] for f, ref in provenance.items()}
+            golden[str(master)] = provenance
     told = {}
     for e, m, name, ref, _ in rows:
         system, _, _, observed = split(ref)
-        if observed > golden.get((m, name), ""):
+        if observed > split(golden.get(m, {}).get(name))[3]:
             told[m, name] = (
                 "conflict",
                 e,

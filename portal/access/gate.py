@@ -143,7 +143,7 @@ async def _sent_token(request: Request) -> str | None:
     return header or (value if isinstance(value, str) else None)
 
 
-def current(request: Request) -> Account:
+async def current(request: Request) -> Account:
     """Return the account that is signed in; for routes whose rule is not public."""
     session = cast("Session | None", request.state.session)
     if session is None:
@@ -167,5 +167,11 @@ Database = Annotated[sa.Connection, Depends(database, scope="function")]
 Current = Annotated[Account, Depends(current)]
 """The account: `account: Current`."""
 
-OfHome = Annotated[Home, Depends(home_of)]
+
+async def _home(request: Request) -> Home:
+    """`home_of` for Depends: what only looks something up needs no thread of its own."""
+    return home_of(request)
+
+
+OfHome = Annotated[Home, Depends(_home)]
 """The installation: `home: OfHome`."""
