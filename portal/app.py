@@ -22,6 +22,7 @@ from portal.pages import ROUTERS
 from portal.security.headers import BodyTooLarge, Guard
 from portal.security.limits import Tries
 from portal.settings import Settings
+from portal.turns import Turns
 from portal.view import page
 from portal.view.render import STATIC, links
 
@@ -82,6 +83,7 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
     app.state.link = links(app)
     app.mount("/static", Assets(directory=Path(STATIC)), name="static")
     app.add_middleware(Calm)
+    app.add_middleware(Turns)
     app.add_middleware(Guard, largest=settings.upload_bytes)
     _errors(app)
     return app

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from onefact.home import Home
+from portal import turns
 from portal.access import area, rows
 from portal.access.rules import Rule, Rules
 from portal.security import sessions, tokens
@@ -64,6 +65,7 @@ async def gate(request: Request) -> None:
     ):
         raise HTTPException(400)  # PostgreSQL has no such text
     token = await _sent_token(request) if request.method not in SAFE else None
+    await turns.begin(request.scope)
     await run_in_threadpool(_pass, request, rule, token)
 
 
