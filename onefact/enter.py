@@ -79,12 +79,11 @@ def find(home: Home, wanted: str, entity_type: EntityType | None = None) -> list
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text is written like a master id."""
+    """Tell whether a text is written like a master id; Python reads more ways of writing one than PostgreSQL does."""
     try:
-        uuid.UUID(text)
+        return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
-    return True
 
 
 def current_id(connection: sa.Connection, master_id: str) -> str:

@@ -109,6 +109,21 @@ class Worklist:
         return sorted({t.building for t in self.tasks}, key=_natural)
 
 
+def portion(buildings: Sequence[Building], first: int, most: int) -> list[Building]:
+    """Return so many doors from the given one on, in their buildings: a page of a long list."""
+    told: list[Building] = []
+    left = most
+    for b in buildings:
+        if first >= len(b.doors):
+            first -= len(b.doors)
+            continue
+        doors = b.doors[first : first + left]
+        first, left = 0, left - len(doors)
+        if doors:
+            told.append(Building(b.building, doors))
+    return told
+
+
 def _natural(text: str) -> tuple[tuple[int, str], ...]:
     """Order numbers in a text as numbers: 3栋 before 12栋."""
     import re  # only here
@@ -126,7 +141,11 @@ DISPUTES: Final = (
 )
 
 REVIEWS: Final = """SELECT entity_type, left_master::text, right_master::text, created_at, review_id FROM review
-WHERE state = 'open' AND left_master <> right_master AND ({left} OR {right}) ORDER BY gain DESC NULLS LAST LIMIT :most"""
+WHERE state = 'open' AND left_master <> right_master AND {area} ORDER BY gain DESC NULLS LAST LIMIT :most"""
+
+MINE: Final = f"""review_id IN (SELECT r.review_id FROM review r WHERE {AREA.format("r.left_master")}
+UNION SELECT r.review_id FROM review r WHERE {AREA.format("r.right_master")})"""
+"""Questions with one side in the grids; each side by its own index."""
 
 OPEN: Final = """SELECT entity_type, master_id::text, system_id, state, code, message, created_at, due_at, change_id,
 (SELECT string_agg(c ->> 'field', ',') FROM jsonb_array_elements(changes) c) AS fields FROM outbox
@@ -153,8 +172,8 @@ def worklist(
     for e, m, rule, name, at, due, number in connection.execute(sa.text(CHECKS.format(area=area("master_id"))), values):
         found.append(("check", e, m, (rules or {}).get(rule, "") or f"{_cn(e, name)}需要核查", at, due, number))
     found += _disputes(connection, home, values, area("c.master_id"))
-    sides = {"left": area("left_master"), "right": area("right_master")}
-    for e, left, _, at, number in connection.execute(sa.text(REVIEWS.format(**sides)), values):
+    sides = "true" if grids is None else MINE
+    for e, left, _, at, number in connection.execute(sa.text(REVIEWS.format(area=sides)), values):
         found.append(("conflict", e, left, "可能与另一条登记重复", at, None, number))
     for e, m, system, state, _, message, at, due, number, fields in connection.execute(
         sa.text(OPEN.format(area=area("master_id"))), values
@@ -194,18 +213,18 @@ def _disputes(
 ) -> list[tuple[Kind, str, str, str, datetime | None, datetime | None, int | None]]:
     """Values of other systems that are newer than the golden one: a worker says which is right."""
     rows = connection.execute(sa.text(DISPUTES.format(area=area)), values).all()
-    golden: dict[tuple[str, str], str] = {}
+    golden: dict[str, Mapping[str, str]] = {}
     for entity_type in dict.fromkeys(r[0] for r in rows):
         table = METADATA.tables[entity_type]
         ids = {r[1] for r in rows if r[0] == entity_type}
         for master, provenance in connection.execute(
             sa.select(table.c.master_id, table.c.provenance).where(table.c.master_id.in_(ids))
         ):
-            golden |= {(str(master), f): split(ref)[3] for f, ref in provenance.items()}
+            golden[str(master)] = provenance
     told = {}
     for e, m, name, ref, _ in rows:
         system, _, _, observed = split(ref)
-        if observed > golden.get((m, name), ""):
+        if observed > split(golden.get(m, {}).get(name))[3]:
             told[m, name] = (
                 "conflict",
                 e,

@@ -22,8 +22,9 @@ from portal.pages import ROUTERS
 from portal.security.headers import BodyTooLarge, Guard
 from portal.security.limits import Tries
 from portal.settings import Settings
+from portal.turns import Turns
 from portal.view import page
-from portal.view.render import STATIC
+from portal.view.render import STATIC, links
 
 logger = logging.getLogger("portal")
 
@@ -79,8 +80,10 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
     app.state.rules.fit(app.routes)
     rows.protect(home.engine)
     app.state.route_names = frozenset(app.state.rules)
+    app.state.link = links(app)
     app.mount("/static", Assets(directory=Path(STATIC)), name="static")
     app.add_middleware(Calm)
+    app.add_middleware(Turns)
     app.add_middleware(Guard, largest=settings.upload_bytes)
     _errors(app)
     return app

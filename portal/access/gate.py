@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from onefact.home import Home
+from portal import turns
 from portal.access import area, rows
 from portal.access.rules import Rule, Rules
 from portal.security import sessions, tokens
@@ -64,6 +65,7 @@ async def gate(request: Request) -> None:
     ):
         raise HTTPException(400)  # PostgreSQL has no such text
     token = await _sent_token(request) if request.method not in SAFE else None
+    await turns.begin(request.scope)
     await run_in_threadpool(_pass, request, rule, token)
 
 
@@ -149,7 +151,7 @@ async def _sent_token(request: Request) -> str | None:
     return header or (value if isinstance(value, str) else None)
 
 
-def current(request: Request) -> Account:
+async def current(request: Request) -> Account:
     """Return the account that is signed in; for routes whose rule is not public."""
     session = cast("Session | None", request.state.session)
     if session is None:
@@ -173,5 +175,11 @@ Database = Annotated[sa.Connection, Depends(database, scope="function")]
 Current = Annotated[Account, Depends(current)]
 """The account: `account: Current`."""
 
-OfHome = Annotated[Home, Depends(home_of)]
+
+async def _home(request: Request) -> Home:
+    """`home_of` for Depends: what only looks something up needs no thread of its own."""
+    return home_of(request)
+
+
+OfHome = Annotated[Home, Depends(_home)]
 """The installation: `home: OfHome`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Final, cast
 
 import sqlalchemy as sa
@@ -22,25 +24,37 @@ router = APIRouter(include_in_schema=False)
 PURPOSE: Final = "网格任务"
 
 
+DOORS: Final = 40
+"""Doors on a page of tasks: more than a day's visits, and little enough for a phone to show at once."""
+
+
 def grids_of(account: Account) -> tuple[str, ...] | None:
     """Return the grids an account works in; None = the whole district."""
     return None if account.role in EVERYWHERE else account.grids
+
+
+@cache
+def _titles() -> Mapping[str, str]:
+    """Rule -> its Chinese name; the shipped catalogue does not change while the portal runs."""
+    return {r.id: r.name for r in rules_of().rules}
 
 
 @router.get("/tasks", name="tasks")
 def tasks(
     request: Request, account: Current, connection: Database, home: OfHome,
     kind: Annotated[str, Query(max_length=10)] = "", building: Annotated[str, Query(max_length=200)] = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=1000)] = 1,
 ) -> Response:  # fmt: skip
-    """Show what waits, by building and door."""
-    titles = {r.id: r.name for r in rules_of().rules}
-    found = worklist.worklist(connection, home, grids_of(account), titles)
+    """Show what waits, by building and door, so many doors on a page."""
+    found = worklist.worklist(connection, home, grids_of(account), _titles())
     chosen = cast("Kind | None", kind if kind in WORDS else None)
-    shown = found.buildings(chosen, building or None)
+    every = found.buildings(chosen, building or None)
+    doors = sum(len(b.doors) for b in every)
     logged(connection, account, "read", "task", purpose=PURPOSE, count=len(found.tasks))
     return page(
         request, "work/tasks.html", counts=found.counts, words=WORDS, kind=chosen, building=building, names=found.names,
-        buildings=shown, paths=PATHS, total=len(found.tasks),
+        buildings=worklist.portion(every, (number - 1) * DOORS, DOORS), paths=PATHS, total=len(found.tasks), number=number,
+        pages=-(-doors // DOORS), doors=doors,
     )  # fmt: skip
 
 

@@ -312,7 +312,9 @@ def test_the_feed_goes_on_from_its_cursor(portal: Portal) -> None:
     assert client.get("/api/v1/changes", params={"cursor": cursor}).json()["events"] == []
     mine = changed(portal, program(portal))
     assert mine in {e["id"] for e in client.get("/api/v1/changes", params={"cursor": cursor}).json()["events"]}
-    assert client.get("/api/v1/changes", params={"cursor": "x"}).status_code == 422
+    when, run, _ = cursor.split("|")
+    for wrong in ("x", f"{when}|{run}|person/1", f"{when}|{run}|person/urn:uuid:{uuid.uuid4()}"):
+        assert client.get("/api/v1/changes", params={"cursor": wrong}).status_code == 422
 
 
 def test_the_log_holds_the_reading_and_no_value(portal: Portal) -> None:
