@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from onefact import search as finding
 from onefact import worklist
-from onefact.worklist import WORDS, Kind
+from onefact.waiting import Kind
+from onefact.worklist import WORDS
 from portal.access import Account, Current, Database, OfHome, logged
 from portal.access.area import EVERYWHERE
 from portal.view import page
 from portal.view.cards import ICONS, PATHS, details
-from quality.catalogue import load as rules_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,14 +33,13 @@ def tasks(
     kind: Annotated[str, Query(max_length=10)] = "", building: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:  # fmt: skip
     """Show what waits, by building and door."""
-    titles = {r.id: r.name for r in rules_of().rules}
-    found = worklist.worklist(connection, home, grids_of(account), titles)
+    found = worklist.worklist(connection, home, grids_of(account))
     chosen = cast("Kind | None", kind if kind in WORDS else None)
     shown = found.buildings(chosen, building or None)
     logged(connection, account, "read", "task", purpose=PURPOSE, count=len(found.tasks))
     return page(
         request, "work/tasks.html", counts=found.counts, words=WORDS, kind=chosen, building=building, names=found.names,
-        buildings=shown, paths=PATHS, total=len(found.tasks),
+        buildings=shown, paths=PATHS, doors=found.doors, total=len(found.tasks),
     )  # fmt: skip
 
 
