@@ -17,6 +17,7 @@ from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
 from onefact import models, policy
 from onefact.acting import acted
+from onefact.forms import tasks as form_tasks
 from onefact.home import Home
 from onefact.law import register, tickets
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
@@ -92,6 +93,7 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
             con.execute("ROLLBACK")
             return replace(result, entities=_totals(con))
         tickets.settle(home, run_id)
+        form_tasks.settle(home)
         working_copy.commit(con, run_id)
         judgements.applied(con)
         lost = findings.plan_lost(home.engine, run_id)
