@@ -79,10 +79,9 @@ def find(home: Home, wanted: str, entity_type: EntityType | None = None) -> list
 def is_uuid(text: str) -> bool:
     """Tell whether a text is written like a master id."""
     try:
-        uuid.UUID(text)
+        return str(uuid.UUID(text)) == text.lower()  # Python also reads forms that PostgreSQL does not
     except ValueError:
         return False
-    return True
 
 
 def current_id(connection: sa.Connection, master_id: str) -> str:

@@ -22,6 +22,7 @@ from portal.pages import ROUTERS
 from portal.security.headers import BodyTooLarge, Guard
 from portal.security.limits import Tries
 from portal.settings import Settings
+from portal.shelf import Shelf
 from portal.view import page
 from portal.view.render import STATIC
 
@@ -74,6 +75,7 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title=settings.title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(gate)])
     app.state.home, app.state.settings, app.state.rules = home, settings, load()
     app.state.tries = Tries(settings.lockout.address_tries, timedelta(minutes=settings.lockout.minutes))
+    app.state.shelf = Shelf()
     for router in (*ROUTERS, v1.router, webhooks.router):
         app.include_router(router)
     app.state.rules.fit(app.routes)

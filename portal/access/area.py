@@ -6,10 +6,9 @@ query that forgot its condition must come back empty, not with the neighbour's p
 
 from __future__ import annotations
 
-import uuid
-
 import sqlalchemy as sa
 
+from onefact.enter import is_uuid
 from portal.security.accounts import Account
 from warehouse.tables import ENTITY_GRID
 
@@ -19,9 +18,7 @@ EVERYWHERE = frozenset({"steward", "auditor"})
 
 def may_see(connection: sa.Connection, account: Account, entity_type: str, master_id: str) -> bool:
     """Return whether a golden record is within the account's area; false for an id that is none."""
-    try:
-        uuid.UUID(master_id)
-    except ValueError:
+    if not is_uuid(master_id):
         return False
     if account.role in EVERYWHERE:
         return True
