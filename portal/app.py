@@ -72,7 +72,13 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
         portal.access.NoRule: a route has no rule of access, or a rule no route.
     """
     settings = settings or Settings()
-    app = FastAPI(title=settings.title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(gate)])
+    app = FastAPI(
+        title=settings.title,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(gate, scope="function")],
+    )
     app.state.home, app.state.settings, app.state.rules = home, settings, load()
     app.state.tries = Tries(settings.lockout.address_tries, timedelta(minutes=settings.lockout.minutes))
     app.state.shelf = Shelf()

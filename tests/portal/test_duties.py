@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import openpyxl
 import pytest
 import sqlalchemy as sa
 from portal_support import FOREIGN, OWN, Portal
 
 from onefact import log
+from portal.security import sessions
 from portal.security.headers import HEADERS
+from portal.serve import running
 from portal.view import export
 from warehouse import sealed
 
@@ -338,6 +342,19 @@ def test_an_unexpected_error_shows_nothing_and_logs_no_data(
     assert answer.headers["content-security-policy"]
     assert "RuntimeError on route systems" in caplog.text
     assert "陈建国" not in caplog.text
+
+
+def test_many_at_once_are_all_answered(portal: Portal) -> None:
+    """More than there are connections and threads: those that wait hold nothing that the others need."""
+    cookies = {sessions.COOKIE: portal.fresh("worker").cookies[sessions.COOKIE]}
+    path = f"/persons/{portal.ids('person')[OWN]}"
+    with (
+        running(portal.home, portal.app.state.settings) as address,
+        httpx.Client(base_url=address, verify=False, cookies=cookies, timeout=60) as client,
+        ThreadPoolExecutor(60) as browsers,
+    ):
+        answers = browsers.map(lambda _: client.get(path).status_code, range(60))
+    assert set(answers) == {200}
 
 
 def test_a_body_that_is_too_large_is_refused(portal: Portal) -> None:
