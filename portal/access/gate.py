@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
-from typing import Annotated, cast
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Final, cast
 
 import sqlalchemy as sa
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from onefact.home import Home
-from portal import turns
 from portal.access import area, rows
 from portal.access.rules import Rule, Rules
 from portal.security import sessions, tokens
@@ -21,6 +22,15 @@ from portal.security.headers import SAFE
 from portal.security.sessions import Session
 from portal.security.tokens import Program
 from portal.settings import Settings
+
+PLACES: Final = 8
+"""Requests that work at once; the others wait at the gate, where they hold nothing.
+
+A page holds a connection for its transaction, and the verb it calls takes a second. Let in without end, requests that hold the
+first would wait for a second or for a thread, and those that have a thread for a first, until all of them time out.
+"""
+
+_PLACES: Final = RunVar[CapacityLimiter]("portal places")
 
 TOKEN_FIELD = "csrf"  # noqa: S105 - the name of a form field
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -57,16 +67,29 @@ def settings_of(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-async def gate(request: Request) -> None:
-    """Let a request through or raise; afterwards `request.state.session` is the session, None on public routes."""
+async def gate(request: Request) -> AsyncIterator[None]:
+    """Let a request through or raise; then `request.state.session` is the session, None on public routes.
+
+    Only so many go on at once (`PLACES`), until their page function and its transaction are at an end.
+    """
     rule = cast("Rules", request.app.state.rules)[request.scope["route"].name]
     if "\x00" in request.url.path or any(
         "\x00" in part for pair in request.query_params.multi_items() for part in pair
     ):
         raise HTTPException(400)  # PostgreSQL has no such text
     token = await _sent_token(request) if request.method not in SAFE else None
-    await turns.begin(request.scope)
-    await run_in_threadpool(_pass, request, rule, token)
+    async with _turnstile():
+        await run_in_threadpool(_pass, request, rule, token)
+        yield
+
+
+def _turnstile() -> CapacityLimiter:
+    """The places of this event loop."""
+    try:
+        return _PLACES.get()
+    except LookupError:
+        _PLACES.set(made := CapacityLimiter(PLACES))
+        return made
 
 
 def _pass(request: Request, rule: Rule, token: str | None) -> None:

@@ -60,9 +60,6 @@ def show_one(request: Request, home: OfHome, account: Current, connection: Datab
         )
         for c in row.changes
     ]
-    logged(
-        connection, account, "read", row.entity_type, [row.master_id], purpose="查看投递", detail={"change": change_id}
-    )
     decides = account.role == "steward"
     answer = page(
         request, "outbox/show.html", row=row, steps=steps, values=values, key=mask_key(row.record_key or ""),

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from onefact import search as finding
 from onefact import worklist
+from onefact.enter import is_uuid
 from onefact.waiting import Kind
 from onefact.worklist import WORDS
-from portal.access import Account, Current, Database, OfHome, logged
+from portal.access import Account, Current, Database, OfHome, Unknown, logged
 from portal.access.area import EVERYWHERE
 from portal.view import page
 from portal.view.cards import ICONS, PATHS, details
@@ -78,6 +79,8 @@ def children(
         "SELECT node_id::text, name, level, full_text FROM address_node WHERE parent_id IS NOT DISTINCT FROM CAST(:node AS uuid) "
         "ORDER BY length(name), name LIMIT 500"
     )
+    if node and not is_uuid(node):
+        raise Unknown
     found = connection.execute(query, {"node": node or None}).all()
     while len(found) == 1 and found[0].level in {"11", "12", "13"}:  # nothing to choose
         found = connection.execute(query, {"node": found[0].node_id}).all()

@@ -22,7 +22,7 @@ from onefact.consolidate import consolidate
 from portal.api.deliver import deliver, signature
 from portal.api.settings import ApiSettings
 from portal.api.subscriptions import SubscriptionRefused, checked
-from portal.security import tokens
+from portal.security import accounts, tokens
 from warehouse.tables import API_TOKEN, ENTRY, WEBHOOK, WEBHOOK_DELIVERY
 
 ALL = tuple(tokens.SCOPES)
@@ -89,6 +89,19 @@ def test_tokens_end_run_out_and_are_kept_as_hashes_only(portal: Portal) -> None:
     for wrong in ((["boss"], 30), (["read"], 400), ([], 30)):
         with pytest.raises(tokens.TokenError):
             tokens.make(portal.home, "worker", "x", *wrong, "test")
+
+
+def test_a_locked_account_has_no_programs_either(portal: Portal) -> None:
+    client = program(portal, "search", login="steward")
+    assert CALLS["search"](client, "").status_code == 200
+    with portal.home.engine.begin() as connection:
+        account = accounts.by_login(connection, "steward")
+        assert account
+        accounts.lock(connection, account.id, portal.home.now().astimezone() + timedelta(days=1))
+    assert CALLS["search"](client, "").status_code == 401
+    with portal.home.engine.begin() as connection:
+        accounts.lock(connection, account.id, None)
+    assert CALLS["search"](client, "").status_code == 200
 
 
 def test_another_grids_record_is_not_there(portal: Portal) -> None:
@@ -257,6 +270,19 @@ def test_what_was_not_taken_is_told_again_in_order_and_after_the_last_pause_wait
     numbers = [json.loads(body)["delivery"] for _, body in receiver.calls]
     assert numbers[:4] == [numbers[0]] * 4, "the same call until it was taken"
     assert numbers[3:] == sorted(set(numbers))
+
+
+def test_a_subscription_whose_key_is_lost_keeps_nobody_else_waiting(
+    portal: Portal, receiver: Receiver, hooked: tuple[TestClient, str, str]
+) -> None:
+    client, broken, _ = hooked
+    assert client.post("/api/v1/webhooks", json={"url": receiver.url, "entity_types": ["person"]}).status_code == 201
+    with portal.home.engine.begin() as connection:
+        connection.execute(sa.update(WEBHOOK).where(WEBHOOK.c.webhook_id == broken).values(secret=b"x" * 40))
+    changed(portal, client)
+    done = deliver(portal.home)
+    assert (done.sent, done.failed) == (1, 1)
+    assert len(receiver.calls) == 1
 
 
 def test_a_subscription_ends(portal: Portal, receiver: Receiver, hooked: tuple[TestClient, str, str]) -> None:
