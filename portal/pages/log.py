@@ -9,10 +9,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from onefact import log
 from portal.access import Current, OfHome, logged
 from portal.view import page
 from warehouse import sealed
-from warehouse.sealed import checkpoint, keys
+from warehouse.sealed import checkpoint
 
 router = APIRouter(include_in_schema=False)
 
@@ -48,15 +49,14 @@ def show(
 def verify(request: Request, home: OfHome, account: Current) -> Response:
     """Read the whole log and say whether a row was changed, removed, added or moved."""
     began = time.perf_counter()
-    signed = checkpoint.all_of(checkpoint.files(home.path / checkpoint.FOLDER))
-    with home.engine.connect() as connection:
-        verdict = sealed.verify(sealed.stored(connection), signed, keys.load(home.path).public)
-    seconds = time.perf_counter() - began
+    done = log.verify(home)
+    verdict, seconds = done.log, time.perf_counter() - began
+    findings = [*map(str, verdict.findings), *map(str, done.ledgers), *map(str, done.entries)]
     with home.engine.begin() as connection:
-        found = {"sound": verdict.sound, "rows": verdict.rows}
+        found = {"sound": done.sound, "rows": verdict.rows}
         logged(connection, account, "log", "log", purpose="验证日志", count=verdict.rows, detail=found)
     whole = "log/verdict_part.html" if request.headers.get("HX-Request") else "log/verdict.html"
-    return page(request, whole, verdict=verdict, seconds=seconds)
+    return page(request, whole, verdict=verdict, findings=findings, seconds=seconds)
 
 
 @router.get("/log/copy.jsonl", name="log.copy")
