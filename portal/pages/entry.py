@@ -18,7 +18,7 @@ from onefact.household import card, household, node_of, shown
 from onefact.reach import WORDS, reach
 from onefact.received import WORDS as RECEIVED
 from onefact.received import received, summary
-from portal.access import Account, Current, Database, OfHome, Unknown, logged
+from portal.access import Account, Current, Database, OfHome, Unknown, devices, logged
 from portal.pages.records import door_of, save
 from portal.pages.work import grids_of
 from portal.view import page
@@ -240,7 +240,7 @@ def keep(request: Request, account: Current, connection: Database, home: OfHome,
     if open_:
         return _previewed(request, account, connection, home, act, answers)
     try:
-        taken = save(account, home, _same_as(act, answers))
+        taken = save(request, account, home, _same_as(act, answers))
     except (ActRefused, ActConflict) as problem:
         return _again(request, account, act, problem)
     return RedirectResponse(request.app.url_path_for("outbox.own.act", act_id=taken.act_id), status_code=303)
@@ -294,7 +294,7 @@ def sync(request: Request, account: Current, home: OfHome, sent: Annotated[Saved
     """Take one act from a device's outbox; the answer is the item's state there."""
     facts = tuple(Fact(f.entity_type, f.entity, f.field, f.value, f.seen) for f in sent.facts)  # type: ignore[arg-type]
     try:
-        taken = save(account, home, Act(sent.act_id, sent.kind, facts))
+        taken = save(request, account, home, Act(sent.act_id, sent.kind, facts))
     except ActRefused as problem:
         return JSONResponse({"state": "refused", "why": str(problem)}, status_code=422)
     except ActConflict as problem:
@@ -343,19 +343,9 @@ def undo(
 ) -> Response:
     """Take an own act back by a new one."""
     try:
-        taken = acts.undo(home, act_id, str(uuid.UUID(new_id)), account.login)
+        taken = acts.undo(home, act_id, str(uuid.UUID(new_id)), account.login, devices.origin(request, "撤销录入"))
     except ValueError:
         raise Unknown from None
     except ActRefused as problem:
         return page(request, "entry/refused.html", 422, problems=problem.problems, title="撤销")
-    with home.engine.begin() as connection:
-        logged(
-            connection,
-            account,
-            "enter",
-            "act",
-            sorted({x.master_id for x in taken.lines}),
-            purpose="撤销录入",
-            detail={"undoes": act_id},
-        )
     return RedirectResponse(request.app.url_path_for("outbox.own.act", act_id=taken.act_id), status_code=303)

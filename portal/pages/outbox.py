@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from onefact import outbox as verb
 from onefact.masking import mask_key
-from portal.access import Current, Database, OfHome, Unknown, logged
+from portal.access import Current, OfHome, Unknown
 from portal.view import page
 from portal.view.values import shown
 from schemas.entities import ENTITIES
@@ -46,7 +46,7 @@ def show(
 
 
 @router.get("/outbox/{change_id}", name="outbox.show")
-def show_one(request: Request, home: OfHome, account: Current, connection: Database, change_id: int) -> Response:
+def show_one(request: Request, home: OfHome, account: Current, change_id: int) -> Response:
     """Show a change with its values (masked) and every step."""
     try:
         row, steps = verb.show(home, change_id)
@@ -61,15 +61,11 @@ def show_one(request: Request, home: OfHome, account: Current, connection: Datab
         for c in row.changes
     ]
     decides = account.role == "steward"
-    answer = page(
+    return page(
         request, "outbox/show.html", row=row, steps=steps, values=values, key=mask_key(row.record_key or ""),
         manifest=home.manifests.get(row.system_id), may_retry=decides and row.state in RETRIED,
         may_cancel=decides and row.state in CANCELLED,
     )  # fmt: skip
-    logged(
-        connection, account, "read", row.entity_type, [row.master_id], purpose="查看投递", detail={"change": change_id}
-    )
-    return answer
 
 
 @router.post("/outbox/{change_id}", name="outbox.decide")
