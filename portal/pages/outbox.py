@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from onefact import outbox as verb
 from onefact.masking import mask_key
-from portal.access import Current, OfHome, Unknown
+from portal.access import Current, Database, OfHome, Unknown, logged
 from portal.view import page
 from portal.view.values import shown
 from schemas.entities import ENTITIES
