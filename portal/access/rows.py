@@ -22,7 +22,17 @@ from warehouse.tables import METADATA
 ROLE: Final = "onefact_portal"
 
 CLOSED: Final = frozenset(
-    {"account", "account_grid", "portal_session", "api_token", "sealed_log", "webhook", "webhook_delivery", "data_key"}
+    {
+        "account",
+        "account_grid",
+        "portal_session",
+        "api_token",
+        "sealed_log",
+        "webhook",
+        "webhook_delivery",
+        "data_key",
+        "export_request",
+    }
 )
 """Tables that pages never read by themselves."""
 
