@@ -33,6 +33,7 @@ CLOSED: Final = frozenset(
         "webhook_delivery",
         "data_key",
         "entry_seal",
+        "export_request",
     }
 )
 """Tables that pages never read by themselves."""

@@ -23,6 +23,7 @@ from portal.api.deliver import deliver, signature
 from portal.api.settings import ApiSettings
 from portal.api.subscriptions import SubscriptionRefused, checked
 from portal.security import accounts, tokens
+from portal.security.limits import Tries
 from warehouse.tables import API_TOKEN, ENTRY, WEBHOOK, WEBHOOK_DELIVERY
 
 ALL = tuple(tokens.SCOPES)
@@ -351,3 +352,15 @@ def test_the_log_holds_the_reading_and_no_value(portal: Portal) -> None:
     assert mine in last
     assert number not in last
     assert name not in last
+
+
+def test_numbers_are_not_tried_out_by_searching(portal: Portal) -> None:
+    client, searches = program(portal, "search"), portal.app.state.searches
+    portal.app.state.searches = Tries(3, timedelta(minutes=1))
+    try:
+        answers = [client.get("/api/v1/search", params={"q": f"1390000{n:04}"}) for n in range(5)]
+    finally:
+        portal.app.state.searches = searches
+    assert [a.status_code for a in answers] == [200, 200, 200, 429, 429]
+    assert answers[-1].headers["retry-after"] == "60"
+    assert "error" in answers[-1].json()
