@@ -43,6 +43,7 @@ ITEMS: Final = (
     Item("tickets", "纠错工单", "ticket", "请权威部门更正的内容和期限"),
     Item("quality", "数据质量", "quality", "按国标六个维度评分，逐条可查", main=True),
     Item("trace", "溯源", "trace", "一个值从哪里来，送到哪里去"),
+    Item("merges", "合并与拆分", "settle", "哪些编号合并过，谁定的；可以撤销"),
     Item("burden", "减负", "burden", "少填了多少项"),
     Item("map", "字段与系统", "map", "哪个系统有哪些数据项"),
     Item("log", "封存日志", "log", "谁看过、谁改过；日志可验证未被改动", main=True),
