@@ -11,6 +11,7 @@ from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, ED
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, ENTRY_WAKE, RUN
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
+from warehouse.tables.policy import POLICY, POLICY_PART
 from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
 from warehouse.tables.portal_api import API_TOKEN, WEBHOOK, WEBHOOK_DELIVERY
 from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING, FORM_TASK
@@ -47,6 +48,8 @@ __all__ = [
     "METADATA",
     "OUTBOX",
     "PAIR",
+    "POLICY",
+    "POLICY_PART",
     "PUSHED",
     "QUALITY_AGREEMENT",
     "QUALITY_RULE",
