@@ -68,7 +68,7 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
     """
     run_id = home.new_run("consolidate")
     lines, today = register.load(home), home.now().date()
-    with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
+    with home.warehouse() as con, MasterReader(home.database.dsn(), home.seals) as master:
         fresh = entries.stage(con, master, home.stamp())  # first: a rebuilt copy has to hold them when it is compared
         working_copy.refresh(con, master)
         judgements.load(con, master)
@@ -181,14 +181,14 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection, master: MasterReade
 def _taken(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, fresh: Sequence[str]) -> None:
     """Say of entries that they were looked at, where they changed nothing."""
     if fresh:
-        with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
+        with Publisher(home.database.dsn(), con, run_id, home.now(), seals=home.seals) as publisher:
             publisher.taken(fresh)
 
 
 def _publish(
     home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str], *, dry_run: bool = False
 ) -> Consolidated:
-    with Publisher(home.database.dsn(), con, run_id, home.now(), dry_run=dry_run) as publisher:
+    with Publisher(home.database.dsn(), con, run_id, home.now(), dry_run=dry_run, seals=home.seals) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")

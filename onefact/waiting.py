@@ -90,7 +90,7 @@ def checks(connection: sa.Connection, home: Home, area: Area) -> list[Found]:
     told = []
     for row in rows:
         e, m, rule, field, since, due, number, records, systems = row
-        reference = golden.get((m, field))
+        reference = golden.get(m, {}).get(field)
         if row in single and reference and "|".join(split(reference)[:2]) not in records:
             continue
         words = rules[rule].name if rule in rules else f"{cn(e, field)}需要核查"
@@ -98,15 +98,15 @@ def checks(connection: sa.Connection, home: Home, area: Area) -> list[Found]:
     return told
 
 
-def _provenance(connection: sa.Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return (master id, field) -> the reference of the record that the golden value is from."""
-    found: dict[tuple[str, str], str] = {}
+def _provenance(connection: sa.Connection, wanted: Sequence[tuple[str, str]]) -> dict[str, Mapping[str, str]]:
+    """Return master id -> field -> the reference of the record that the golden value is from."""
+    found: dict[str, Mapping[str, str]] = {}
     for entity_type in dict.fromkeys(e for e, _ in wanted):
         table = METADATA.tables[entity_type]
         query = sa.select(table.c.master_id, table.c.provenance)
         ids = {m for e, m in wanted if e == entity_type}
         for master, provenance in connection.execute(query.where(table.c.master_id.in_(ids))):
-            found |= {(str(master), f): ref for f, ref in (provenance or {}).items()}
+            found[str(master)] = provenance or {}
     return found
 
 
@@ -140,7 +140,7 @@ def disputes(connection: sa.Connection, home: Home, area: Area) -> list[Found]:
     told: dict[tuple[str, str], Found] = {}
     for e, m, field, ref, _ in rows:
         system, _, _, observed = split(ref)
-        if observed > split(golden.get((m, field)))[3]:
+        if observed > split(golden.get(m, {}).get(field))[3]:
             words = f"{cn(e, field)}：{name_of(home, system)}有更新的取值"
             told[m, field] = Found("conflict", e, m, words, _moment(observed))
     return list(told.values())

@@ -99,8 +99,9 @@ def _show(session: Session, told: PastTrace, one: PastField, full: bool) -> None
 def _behind(claim: PastClaim) -> str:
     """What stands behind a claim: an entry with its typist, or the landed row with its hash."""
     if claim.entry is not None:
-        act = f"，设备动作 {claim.entry.act_id}" if claim.entry.act_id else "，命令行录入"
-        return f"录入：{claim.entry.actor}，{claim.entry.entered_at[:19]}{act}"
+        act = f"，录入动作 {claim.entry.act_id}" if claim.entry.act_id else ""
+        device = f"，设备 {claim.entry.device}" if claim.entry.device else ""
+        return f"录入：{claim.entry.actor}，{claim.entry.entered_at[:19]}{act}{device}"
     if claim.raw is None:
         return f"{claim.claim.batch_id}（原始记录已不在）"
     raw = claim.raw

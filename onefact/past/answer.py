@@ -29,12 +29,13 @@ SAME, DIFFERENT, UNSURE = "一致", "不一致", "无法重算"
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A value that somebody typed: who, when, in which act (its id is made by the device; None = typed at the command line)."""
+    """A value that somebody typed: who, when, in which act (its id is made by the device; None = typed at the command line), on what."""
 
     entry_id: str
     actor: str
     entered_at: str
     act_id: str | None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,9 @@ def _entries(connection: sa.Connection, members: Sequence[Held]) -> dict[str, En
         )
     )
     return {
-        str(r["entry_id"]): Entered(str(r["entry_id"]), r["actor"], r["entered_at"], r["act_id"] and str(r["act_id"]))
+        str(r["entry_id"]): Entered(
+            str(r["entry_id"]), r["actor"], r["entered_at"], r["act_id"] and str(r["act_id"]), r["device"]
+        )
         for r in connection.execute(query).mappings()
     }
 

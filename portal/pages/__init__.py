@@ -9,6 +9,7 @@ from portal.pages import (
     burden,
     device,
     entry,
+    exports,
     factor,
     forms,
     guides,
@@ -55,5 +56,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     trace.router,
     burden.router,
     log.router,
+    exports.router,
     accounts.router,
 )

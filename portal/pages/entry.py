@@ -48,7 +48,7 @@ def keep(request: Request, account: Current, connection: Database, home: OfHome,
     if open_:
         return previewed(request, account, connection, home, act, answers)
     try:
-        taken = save(account, home, same_as(act, answers))
+        taken = save(request, account, home, same_as(act, answers))
     except (ActRefused, ActConflict) as problem:
         return again(request, account, act, problem)
     return RedirectResponse(request.app.url_path_for("outbox.own.act", act_id=taken.act_id), status_code=303)

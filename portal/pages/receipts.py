@@ -12,7 +12,7 @@ from onefact import acts
 from onefact.acts import ActRefused
 from onefact.received import WORDS as RECEIVED
 from onefact.received import received, summary
-from portal.access import Current, Database, OfHome, Unknown, logged
+from portal.access import Current, Database, OfHome, Unknown, devices
 from portal.pages.entering import KINDS
 from portal.view import page
 from portal.view.values import shown as as_seen
@@ -53,19 +53,9 @@ def undo(
 ) -> Response:
     """Take an own act back by a new one."""
     try:
-        taken = acts.undo(home, act_id, str(uuid.UUID(new_id)), account.login)
+        taken = acts.undo(home, act_id, str(uuid.UUID(new_id)), account.login, devices.origin(request, "撤销录入"))
     except ValueError:
         raise Unknown from None
     except ActRefused as problem:
         return page(request, "entry/refused.html", 422, problems=problem.problems, title="撤销")
-    with home.engine.begin() as connection:
-        logged(
-            connection,
-            account,
-            "enter",
-            "act",
-            sorted({x.master_id for x in taken.lines}),
-            purpose="撤销录入",
-            detail={"undoes": act_id},
-        )
     return RedirectResponse(request.app.url_path_for("outbox.own.act", act_id=taken.act_id), status_code=303)

@@ -90,7 +90,7 @@ def _taken(request: Request, account: Account, connection: sa.Connection, home: 
             if (known.actor, known.kind) == (account.login, act.kind):
                 return _receipt(request, known)
     try:
-        return _receipt(request, save(account, home, act))
+        return _receipt(request, save(request, account, home, act))
     except ActRefused as problem:
         return {"state": "refused", "why": str(problem)}
     except ActConflict as problem:

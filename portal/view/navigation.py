@@ -47,6 +47,7 @@ ITEMS: Final = (
     Item("burden", "减负", "burden", "少填了多少项"),
     Item("map", "字段与系统", "map", "哪个系统有哪些数据项"),
     Item("log", "封存日志", "log", "谁看过、谁改过；日志可验证未被改动", main=True),
+    Item("exports", "导出审批", "sheet", "大批量导出须另一人批准，下载一次"),
     Item("accounts", "账号", "people", "人员、角色、网格、锁定", main=True),
 )
 

@@ -124,6 +124,7 @@ REDIRECT = sa.Table(
     sa.Column("new_id", UUID(as_uuid=False), comment="NULL when the entity has no records left"),
     sa.Column("entity_type", sa.String(20), nullable=False),
     sa.Column("run_id", sa.String(40), nullable=False),
+    sa.Index("redirect_run", "run_id", "old_id"),
     comment="合并去向: ids are never reused, a merged id points at its heir",
 )
 
