@@ -19,6 +19,7 @@ from portal.pages import (
     merges,
     outbox,
     password,
+    programs,
     quality,
     receipts,
     records,
@@ -58,4 +59,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     log.router,
     exports.router,
     accounts.router,
+    programs.router,
 )
