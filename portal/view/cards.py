@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -93,7 +94,7 @@ def details(account: Account, entity_type: EntityType, values: Mapping[str, str]
     """Return (Chinese name, masked value) of what tells hits apart."""
     entity = ENTITIES[entity_type]
     return [
-        (entity.field(n).cn.split("/")[0], shown(account, entity.field(n), v, in_list=True).text)
+        (re.split("[(（/]", entity.field(n).cn)[0], shown(account, entity.field(n), v, in_list=True).text)
         for n, v in values.items()
     ]
 
