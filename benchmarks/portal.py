@@ -142,7 +142,7 @@ def client(address: str, most: int = 20) -> httpx.AsyncClient:
     """A browser's connections to a server; its certificate is this machine's own."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=60)
+    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=4)
     return httpx.AsyncClient(base_url=address, verify=context, headers={"Origin": address}, limits=limits, timeout=60)
 
 

@@ -198,16 +198,19 @@ WITH RECURSIVE at AS (
   WHERE p.master_id = ANY(CAST(:ids AS uuid[])) AND (p.entity_type, p.field) IN ({points})
   ORDER BY p.master_id),
 climb AS (
-  SELECT a.master_id, a.node_id AS door, n.node_id, n.parent_id, n.level, n.name, 0 AS up FROM at a JOIN address_node n USING (node_id)
+  SELECT d.node_id AS door, n.node_id, n.parent_id, n.level, n.name, 0 AS up FROM (SELECT DISTINCT node_id FROM at) d
+  JOIN address_node n USING (node_id)
   UNION ALL
-  SELECT c.master_id, c.door, n.node_id, n.parent_id, n.level, n.name, c.up + 1 FROM climb c JOIN address_node n ON n.node_id = c.parent_id
-  WHERE n.level !~ '^[123]')
-SELECT master_id::text, door::text,
-  string_agg(name, '' ORDER BY up DESC) FILTER (WHERE level !~ '^[123]' AND level NOT IN ('unit', 'floor', 'room')),
-  string_agg(name, '' ORDER BY up DESC) FILTER (WHERE level IN ('unit', 'floor', 'room'))
-FROM climb GROUP BY master_id, door
+  SELECT c.door, n.node_id, n.parent_id, n.level, n.name, c.up + 1 FROM climb c JOIN address_node n ON n.node_id = c.parent_id
+  WHERE n.level !~ '^[123]'),
+named AS (
+  SELECT door,
+    string_agg(name, '' ORDER BY up DESC) FILTER (WHERE level !~ '^[123]' AND level NOT IN ('unit', 'floor', 'room')) AS building,
+    string_agg(name, '' ORDER BY up DESC) FILTER (WHERE level IN ('unit', 'floor', 'room')) AS flat
+  FROM climb GROUP BY door)
+SELECT a.master_id::text, n.door::text, n.building, n.flat FROM at a JOIN named n ON n.door = a.node_id
 """
-"""Building and door of each entity, from the tree of addresses."""
+"""Building and door of each entity, from the tree of addresses; each door is climbed from once."""
 
 
 def _places(connection: sa.Connection, found: Sequence[Found]) -> dict[str, tuple[str, str, str | None]]:

@@ -23,7 +23,18 @@ from warehouse.tables import METADATA
 ROLE: Final = "onefact_portal"
 
 CLOSED: Final = frozenset(
-    {"account", "account_grid", "portal_session", "api_token", "sealed_log", "webhook", "webhook_delivery", "data_key"}
+    {
+        "account",
+        "account_grid",
+        "portal_session",
+        "api_token",
+        "sealed_log",
+        "webhook",
+        "webhook_delivery",
+        "data_key",
+        "entry_seal",
+        "export_request",
+    }
 )
 """Tables that pages never read by themselves."""
 

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from onefact import outbox as verb
 from onefact.masking import mask_key
-from portal.access import Current, OfHome, Unknown
+from portal.access import Current, Database, OfHome, Unknown, logged
 from portal.view import page
 from portal.view.values import shown
 from schemas.entities import ENTITIES
@@ -46,7 +46,7 @@ def show(
 
 
 @router.get("/outbox/{change_id}", name="outbox.show")
-def show_one(request: Request, home: OfHome, account: Current, change_id: int) -> Response:
+def show_one(request: Request, home: OfHome, account: Current, connection: Database, change_id: int) -> Response:
     """Show a change with its values (masked) and every step."""
     try:
         row, steps = verb.show(home, change_id)
@@ -60,6 +60,9 @@ def show_one(request: Request, home: OfHome, account: Current, change_id: int) -
         )
         for c in row.changes
     ]
+    logged(
+        connection, account, "read", row.entity_type, [row.master_id], purpose="查看投递", detail={"change": change_id}
+    )
     decides = account.role == "steward"
     return page(
         request, "outbox/show.html", row=row, steps=steps, values=values, key=mask_key(row.record_key or ""),

@@ -47,7 +47,10 @@ ITEMS: Final = (
     Item("burden", "减负", "burden", "少填了多少项"),
     Item("map", "字段与系统", "map", "哪个系统有哪些数据项"),
     Item("log", "封存日志", "log", "谁看过、谁改过；日志可验证未被改动", main=True),
+    Item("exports", "导出审批", "sheet", "大批量导出须另一人批准，下载一次"),
     Item("accounts", "账号", "people", "人员、角色、网格、锁定", main=True),
+    Item("programs", "接口令牌", "systems", "别的程序凭什么进来，做什么，到何时", main=True),
+    Item("subscriptions", "变更订阅", "send", "主数据变更时通知您的程序"),
 )
 
 

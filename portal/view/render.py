@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from onefact import report
-from portal.view.cards import options
+from portal.view.cards import choices, options
 from portal.view.navigation import navigation
 
 ROOM = Path(__file__).parents[1]
@@ -34,6 +34,7 @@ def templates() -> Environment:
     )  # fmt: skip
     made.globals["static"] = static
     made.globals["options"] = options
+    made.globals["choices"] = choices
     return made
 
 

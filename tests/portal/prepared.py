@@ -125,8 +125,16 @@ def _merges(page: Page, address: str, portal: Portal) -> None:
     page.click("summary:has-text('把两个编号合并')")
 
 
+def _programs(page: Page, address: str, _: Portal) -> None:
+    page.goto(f"{address}/programs")
+    page.fill("#p-name", "街道大屏")
+    page.get_by_label("查找").check()
+    page.get_by_role("button", name="新建").click()
+    page.wait_for_selector("text=只显示这一次")
+
+
 PREPARED: dict[str, Opens] = {
     "forms.match": _read_form, "forms.filled": _fill_form, "forms.gate": _judge_form, "bulk.result": _try_file,
-    "assist.show": _type_by_hand, "settle.show": _settle, "merges": _merges,
+    "assist.show": _type_by_hand, "settle.show": _settle, "merges": _merges, "programs": _programs,
 }  # fmt: skip
 """Route -> how a person comes to it."""

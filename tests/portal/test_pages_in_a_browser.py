@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from browsing import CHROMIUM, PICTURES, SMALL_TARGETS, Browsing, browsing, violations
+from browsing import CHROMIUM, PICTURES, SMALL_TARGETS, Browsing, violations
 from fastapi.routing import APIRoute
 from portal_support import OWN, PASSWORD, Portal, sample_path
 from prepared import PREPARED
@@ -30,13 +28,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM ON THIS MACHINE: the portal was not opened in a browser"),
 ]
-
-
-@pytest.fixture(scope="module")
-def seen(portal: Portal) -> Iterator[Browsing]:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    with browsing(portal) as opened:
-        yield opened
 
 
 def first_role(name: str) -> str | None:

@@ -58,6 +58,17 @@ def test_a_worker_finds_only_in_the_own_grids(portal: Portal) -> None:
     assert found(portal, "陈建国", []) == []
 
 
+def test_the_whole_district_is_asked_for_the_first_keys_and_what_fits_exactly_is_among_them(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = found(portal, "1")
+    monkeypatch.setattr(search, "WINDOW", 1)
+    assert "陈建国" in found(portal, "陈建国")
+    assert "李秀英" in found(portal, "13900000002")
+    assert 0 < len(found(portal, "陈")) <= len(search.KEYS)
+    assert found(portal, "1") == every == []  # one letter begins too much
+
+
 @pytest.mark.parametrize("typed", ["", " ", "a", "%", "_", "'; --", "\\", "陈%", "\x00"])
 def test_what_is_no_beginning_of_anything_finds_nothing(portal: Portal, typed: str) -> None:
     assert found(portal, typed) == []
@@ -261,6 +272,22 @@ def test_one_task_for_each_door_and_none_that_a_worker_cannot_settle(portal: Por
     consolidate(home)
     gap = [w for w in asked() if w.startswith("一表通")]
     assert gap == ["一表通缺：走访时间"], "the master has the phone by now"
+
+
+def test_a_long_list_comes_in_portions_of_doors() -> None:
+    def building(name: str, doors: int) -> worklist.Building:
+        return worklist.Building(name, tuple(worklist.Door(f"{i}室", None, ()) for i in range(doors)))
+
+    several = [building("1栋", 3), building("2栋", 4), building("3栋", 1)]
+    whole = [(b.building, d.door) for b in several for d in b.doors]
+    for most in (1, 2, 3, 7, 8, 20):
+        told = [
+            [(b.building, d.door) for b in worklist.portion(several, first, most) for d in b.doors]
+            for first in range(0, 8, most)
+        ]
+        assert [line for page in told for line in page] == whole
+        assert all(len(page) <= most for page in told)
+    assert worklist.portion(several, 8, 5) == []
 
 
 def test_only_touched_records_get_new_keys(portal: Portal) -> None:

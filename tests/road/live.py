@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from connectors import raw
 from connectors.manifest import Manifest
-from connectors.readback import records
+from connectors.told import records
 from onefact import enter as entry
 from onefact import road
 from onefact.consolidate import consolidate

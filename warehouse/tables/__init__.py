@@ -12,7 +12,8 @@ from warehouse.tables.intake import BATCH, CURSOR, ENTRY, ENTRY_WAKE, RUN
 from warehouse.tables.keys import DATA_KEY
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
-from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
+from warehouse.tables.policy import POLICY, POLICY_PART
+from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, EXPORT_REQUEST, SESSION
 from warehouse.tables.portal_api import API_TOKEN, WEBHOOK, WEBHOOK_DELIVERY
 from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING, FORM_TASK
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
@@ -41,6 +42,7 @@ __all__ = [
     "ENTRY",
     "ENTRY_SEAL",
     "ENTRY_WAKE",
+    "EXPORT_REQUEST",
     "FINDING",
     "FORM_FILLED",
     "FORM_HEADING",
@@ -49,6 +51,8 @@ __all__ = [
     "METADATA",
     "OUTBOX",
     "PAIR",
+    "POLICY",
+    "POLICY_PART",
     "PUSHED",
     "QUALITY_AGREEMENT",
     "QUALITY_RULE",

@@ -68,3 +68,22 @@ ENTITY_GRID = sa.Table(
     sa.Index("entity_grid_master", "master_id"),
     comment="所在网格: where each entity is, read from the tree of addresses; what a worker may see is decided by it",
 )
+
+EXPORT_REQUEST = sa.Table(
+    "export_request",
+    METADATA,
+    sa.Column("request_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("account_id", UUID(as_uuid=False), nullable=False, index=True),
+    sa.Column("login", sa.String(60), nullable=False),
+    sa.Column("what", sa.String(200), nullable=False, comment="which file, in the words of the page"),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("place", sa.String(300), nullable=False, comment="path at which it is taken; no personal data"),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("purpose", sa.String(200), nullable=False),
+    sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("decision", sa.String(10), comment="approved, refused"),
+    sa.Column("decided_by", sa.String(60)),
+    sa.Column("decided_at", sa.DateTime(timezone=True)),
+    sa.Column("used_at", sa.DateTime(timezone=True), comment="a yes counts once"),
+    comment="导出申请: files too large for one account alone; it holds no values",
+)
