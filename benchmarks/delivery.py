@@ -71,7 +71,9 @@ def kills(options: argparse.Namespace, folder: Path) -> None:
     assert accounts is not None
     print(f"SIGKILLs {done.kills}, with changes in hand {done.busy} ({done.in_hand} changes), {done.seconds:.0f} s")
     print(f"facts entered {done.facts}, values compared with the stand-ins {accounts.compared}")
-    print(f"lost {len(accounts.lost)}, doubled {len(accounts.doubled)}, last entry not golden {len(done.last)}")
+    print(
+        f"lost {len(accounts.lost)}, doubled {len(accounts.doubled)}, last entry not golden {len(done.last)}, open {done.open}"
+    )
     print(
         f"planned after all systems were read again: {dict(Counter(done.planned))}; and again: {dict(Counter(done.again))}"
     )

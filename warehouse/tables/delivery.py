@@ -21,6 +21,9 @@ WAKE = "onefact_outbox"
 UNDER_WAY = "state IN ('planned', 'pending', 'no_answer', 'sent', 'awaiting_person')"
 """What the outbox's partial indexes hold; a query is answered by them where it says the same."""
 
+UNSETTLED = ("planned", "pending", "no_answer", "awaiting_person", "rejected", "conflict")
+"""States that are somebody's task."""
+
 OUTBOX = sa.Table(
     "outbox",
     METADATA,
@@ -57,6 +60,10 @@ OUTBOX = sa.Table(
     # What is under way is little beside what was settled in all the years: looking for work must not read that.
     sa.Index("outbox_under_way", "system_id", "change_id", postgresql_where=sa.text(UNDER_WAY)),
     sa.Index("outbox_under_way_of", "record_key", postgresql_where=sa.text(UNDER_WAY)),
+    # A worker's list asks for what is open of the records in a few grids.
+    sa.Index(
+        "outbox_unsettled", "master_id", postgresql_where=sa.text(f"state IN ({', '.join(map(repr, UNSETTLED))})")
+    ),
     comment="发件箱: what each system lacks, written in the transaction of the golden change",
 )
 
