@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import change_of, manifest_of
 
@@ -28,7 +28,12 @@ KNOWN = {
 FIELDS = st.fixed_dictionaries({}, optional={name: st.tuples(value, value) for name, value in KNOWN.items()})
 
 
+OVERRULED = {"RYBH": "R1", "LXDH": "", "XB": "女", "XM": "王伟", "GMSFHM": NUMBER, "ZXBZ": "0"}
+"""A man by his number, whatever the column says."""
+
+
 @settings(max_examples=150, deadline=None)
+@example([OVERRULED], {"sex": ("1", "2")}, {"sex": (None, "2")})
 @given(st.lists(ROW, min_size=1, max_size=3), FIELDS.filter(bool), FIELDS.filter(bool))
 def test_texts_tell_what_decoding_would(
     found: list[dict[str, str]],
