@@ -17,6 +17,7 @@ from onefact.policy import ENTRY
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
 from schemas.values import ValueOptions, normalise, reason
+from warehouse.seals import seals_of
 from warehouse.tables import DECISION, METADATA, REDIRECT
 from warehouse.tables import ENTRY as ENTRIES
 
@@ -68,7 +69,8 @@ def find(home: Home, wanted: str, entity_type: EntityType | None = None) -> list
     with home.engine.connect() as connection:
         for name in [entity_type] if entity_type else ENTITIES:
             table = METADATA.tables[name]
-            tests: list[sa.ColumnElement[bool]] = [table.c[c] == wanted for c in by[name]]
+            said = {c: home.seals.equal(ENTITIES[name].field(c), wanted) for c in by[name]}
+            tests: list[sa.ColumnElement[bool]] = [table.c[c].in_(texts) for c, texts in said.items()]
             if is_uuid(wanted):
                 tests = [table.c.master_id == current_id(connection, wanted)]
             query = sa.select(table.c.master_id, table.c[TITLES[name]]).where(sa.or_(*tests)).limit(20)
@@ -77,12 +79,11 @@ def find(home: Home, wanted: str, entity_type: EntityType | None = None) -> list
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text is written like a master id."""
+    """Tell whether a text is written like a master id; Python reads more ways of writing one than PostgreSQL does."""
     try:
-        uuid.UUID(text)
+        return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
-    return True
 
 
 def current_id(connection: sa.Connection, master_id: str) -> str:
@@ -134,7 +135,8 @@ def enter(
         connection.execute(
             insert(ENTRIES).values(
                 entry_id=str(uuid.uuid4()), entity_type=match.entity_type, master_id=match.master_id, field=field.name,
-                value=canonical, actor=actor, entered_at=home.now().isoformat(timespec="microseconds"), device=whence.device or None,
+                value=seals_of(connection).value(match.entity_type, field, match.master_id, canonical), actor=actor,
+                entered_at=home.now().isoformat(timespec="microseconds"), device=whence.device or None,
             )
         )  # fmt: skip
         decision = insert(DECISION).values(**base, master_id=match.master_id, reason="entry")

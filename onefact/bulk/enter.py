@@ -161,6 +161,7 @@ def _taken(
     minted = {row: uuid7(home.now()) for row in created}
     compare.settle(connection, _take_table(take, matches, minted))
     compare.facts(connection, layout.entity_type, list(judged.values), list(judged.derived))
+    compare.sealed(connection, layout.entity_type)
     write.write_entries(connection, layout.entity_type, actor, home.now(), origin.device)
     tickets = write.write_tickets(connection, home, layout.entity_type, actor)
     said = {n for (n,) in connection.exec_driver_sql("SELECT DISTINCT n FROM bulk_fact")}

@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from onefact import acts
@@ -21,7 +22,7 @@ from onefact.household import Card, Value, card
 from onefact.received import received
 from onefact.search import search
 from portal.access import Account, Current, Database, OfHome, Unknown, devices, logged
-from portal.access.area import EVERYWHERE, may_see
+from portal.access.area import EVERYWHERE, may_see, seen_by
 from portal.api import changes as feed
 from portal.api.models import (
     ActIn,
@@ -39,6 +40,7 @@ from portal.api.models import (
     UndoIn,
     ValueOut,
 )
+from portal.security.limits import Tries
 from portal.security.tokens import Program
 from portal.view.values import RESTRICTED, shown
 from schemas.entities import ENTITIES
@@ -71,15 +73,17 @@ def openapi(request: Request) -> dict[str, Any]:
     return cast("dict[str, Any]", request.app.state.openapi)
 
 
-@router.get("/search", name="api.search")
+@router.get("/search", name="api.search", responses={429: {"description": "too many searches in a minute"}})
 def search_(
+    request: Request,
     account: Current,
     connection: Database,
     q: Annotated[Text, Query(max_length=100)] = "",
     entity_type: EntityType | None = None,
     limit: Annotated[int, Query(ge=1, le=20)] = 20,
 ) -> Hits:
-    """Search by name, pinyin, initials, number, phone, address or firm; values come masked."""
+    """Search by name, pinyin, initials, number, phone, address or firm; values come masked, and so many times a minute."""
+    _not_too_often(request, account)
     found = search(connection, q, None if account.role in EVERYWHERE else account.grids, entity_type, limit)
     logged(
         connection, account, "read", "search", [h.master_id for h in found], purpose="接口查找", count=len(found),
@@ -97,6 +101,15 @@ def search_(
     )  # fmt: skip
 
 
+def _not_too_often(request: Request, account: Account) -> None:
+    """Raise 429 where an account searches more often than people and their programs do: numbers are not to be tried out."""
+    searches: Tries = request.app.state.searches
+    now = request.app.state.home.now()
+    if searches.too_many(account.id, now):
+        raise HTTPException(429, headers={"Retry-After": "60"})
+    searches.count(account.id, now)
+
+
 def _masked(account: Account, entity_type: EntityType, name: str, value: str) -> str:
     return shown(account, ENTITIES[entity_type].field(name), value, in_list=True).text
 
@@ -107,7 +120,7 @@ def entity(
     master_id: Annotated[str, Path(max_length=60)],
 ) -> EntityOut:  # fmt: skip
     """Read one golden record: each field with source, date and confidence; whole values need the scope `full`."""
-    found = card(connection, home, entity_type, master_id)
+    found = card(connection, home, entity_type, master_id, seen_by(account))
     if found is None:
         raise Unknown
     session = request.state.session

@@ -38,7 +38,7 @@ def show(
         )
         end = sealed.head(connection)
         logged(connection, account, "log", "log", purpose="查看日志", count=len(rows))
-    newest = checkpoint.newest(home.path / checkpoint.FOLDER)
+    newest = checkpoint.newest(log.folder(home))
     return page(
         request, "log/show.html", rows=rows, acts=sealed.ACTS, outcomes=sealed.OUTCOMES, actor=actor, act=act, subject=subject,
         end=end, limit=SHOWN, newest=newest,
@@ -47,7 +47,7 @@ def show(
 
 @router.post("/log/verify", name="log.verify")
 def verify(request: Request, home: OfHome, account: Current) -> Response:
-    """Read the whole log and say whether a row was changed, removed, added or moved."""
+    """Read the whole log and say whether a row was changed, removed, added or moved, there or in a sealed ledger."""
     began = time.perf_counter()
     done = log.verify(home)
     verdict, seconds = done.log, time.perf_counter() - began

@@ -12,10 +12,11 @@ from onefact import acts, guided
 from onefact.acts import Act
 from onefact.enter import is_uuid
 from onefact.household import Household, card, household, node_of
-from portal.access import Account, Current, Database, OfHome, Unknown, devices, logged
-from portal.access.area import may_see
+from portal.access import Account, Current, Database, OfHome, Refused, Unknown, devices, logged
+from portal.access.area import closed, may_see, seen_by
 from portal.view import page
 from portal.view.cards import PATHS, rows
+from schemas.entities import ENTITIES
 from schemas.model import EntityType
 
 router = APIRouter(include_in_schema=False)
@@ -57,6 +58,8 @@ def same(
 
 def save(request: Request, account: Account, home: OfHome, act: Act) -> acts.Taken:
     """Take an act of an account within its grids; it is in the sealed log with the device it was typed on."""
+    if any(closed(account, f.entity_type, [f.field]) for f in act.facts if f.field in ENTITIES[f.entity_type].names):
+        raise Refused("您的账号没有录入这一分区事项的权限。")
     with home.engine.begin() as connection:
         return acts.take_in(
             connection, home, act, account.login, lambda e, m: may_see(connection, account, e, m),
@@ -85,7 +88,7 @@ def organisation(request: Request, account: Current, connection: Database, home:
 def _record(
     request: Request, account: Account, connection: Database, home: OfHome, entity_type: EntityType, master_id: str
 ) -> Response:
-    found = card(connection, home, entity_type, master_id)
+    found = card(connection, home, entity_type, master_id, seen_by(account))
     if found is None:
         raise Unknown
     node = node_of(connection, entity_type, found.master_id)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from onefact import review, worklist
+from onefact import explain, review, worklist
 from onefact.household import Card, cards
 from onefact.review import Answer, Question
 from onefact.sides import JudgementRefused
@@ -104,7 +104,7 @@ def _shown(
     return page(
         request, "settle/show.html", 409 if problem else 200, asked=asked, left=left, right=right, why=WHY[asked.reason],
         sides=_sides(account, left, right), edges=edges, answers=ANSWERS, states=STATES, cn=ENTITIES[asked.entity_type].cn, problem=problem,
-        proposal=_proposal(asked), unseen=UNSEEN,
+        proposal=_proposal(asked), proposed=_proposed(asked), unseen=UNSEEN, waterfall=explain.waterfall(home, connection, number),
     )  # fmt: skip
 
 
@@ -127,6 +127,11 @@ def _proposal(asked: Question) -> str:
     if asked.weight is not None and asked.weight > 0:
         return f"倾向同一个：匹配权重 {asked.weight:.1f}（越大越像）。"
     return "倾向不同：证据不足。"
+
+
+def _proposed(asked: Question) -> str:
+    """The answer that the rule proposes: its button is the first and the coloured one."""
+    return "accept" if asked.reason != "two_numbers" and (asked.weight or 0) > 0 else "reject"
 
 
 def _sides(account: Account, left: Card | None, right: Card | None) -> list[Side]:
