@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -104,7 +105,7 @@ def _portion(home: Home, target: Target, before: datetime) -> int:
             return 0
         numbers = list(found.numbers)
         span = {"first": min(numbers), "last": max(numbers)} if isinstance(numbers[0], int) else {}
-        told = {"expired": over_ids(numbers)} if target.table == "entry" else {}
+        told: dict[str, Any] = {"expired": over_ids(numbers)} if target.table == "entry" else {}
         proof = act_of(
             home, "expire", "table", [target.table], count=found.n, rule=target.kind, law=RULES[target.kind].law, table=target.table,
             before=before.isoformat(), hash=found.hash, **span, **told,
