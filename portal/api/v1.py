@@ -20,8 +20,8 @@ from onefact.home import Home
 from onefact.household import Card, Value, card
 from onefact.received import received
 from onefact.search import search
-from portal.access import Account, Current, Database, OfHome, Unknown, logged
-from portal.access.area import EVERYWHERE, may_see, seen_by
+from portal.access import Account, Current, Database, OfHome, Refused, Unknown, logged
+from portal.access.area import EVERYWHERE, may_enter, may_see, seen_by
 from portal.api import changes as feed
 from portal.api.models import (
     ActIn,
@@ -154,6 +154,8 @@ def enter(account: Current, home: OfHome, act: ActIn) -> Response:
             return may_see(connection, account, entity_type, master_id)
 
     facts = tuple(Fact(f.entity_type, f.entity, f.field, f.value, f.seen) for f in act.facts)
+    if not may_enter(account, facts):
+        raise Refused("您的账号没有录入这一分区事项的权限。")
     return _taking(
         home, account, lambda: acts.take(home, Act(str(act.act_id), act.kind, facts), account.login, may), "enter"
     )
