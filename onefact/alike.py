@@ -101,7 +101,7 @@ def alike(
 def _keyed(connection: sa.Connection, entity_type: EntityType, keys: set[str], grids: Sequence[str] | None) -> set[str]:
     if not keys:
         return set()
-    area = "" if grids is None else "AND master_id IN (SELECT master_id FROM entity_grid WHERE grid = ANY(:grids))"
+    area = "" if grids is None else "AND grid = ANY(:grids)"
     query = sa.text(
         f"SELECT DISTINCT master_id::text FROM search_key WHERE entity_type = :e AND key = ANY(:keys) {area} LIMIT {MOST}"
     )

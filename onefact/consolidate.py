@@ -15,12 +15,14 @@ from linkage import names, organisations
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
-from onefact import models, policy
+from onefact import models, policies, policy
 from onefact.acting import acted
+from onefact.forms import tasks as form_tasks
 from onefact.home import Home
 from onefact.law import register, tickets
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from onefact.quality import gate
+from onefact.quality import master as master_gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse import address_tree, entries, findings, golden, judgements, shadow, working_copy
@@ -87,11 +89,13 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
             touched="touched",
             crosswalk="crosswalk_now",
         )
+        master_gate.hold(home, con, run_id)
         result = _publish(home, con, run_id, texts, fresh, dry_run=dry_run)
         if dry_run:
             con.execute("ROLLBACK")
             return replace(result, entities=_totals(con))
         tickets.settle(home, run_id)
+        form_tasks.settle(home)
         working_copy.commit(con, run_id)
         judgements.applied(con)
         lost = findings.plan_lost(home.engine, run_id)
@@ -186,6 +190,7 @@ def _taken(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, fresh: Seque
 def _publish(
     home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str], *, dry_run: bool = False
 ) -> Consolidated:
+    decided_by = None if dry_run else policies.keep(home, run_id)
     with Publisher(home.database.dsn(), con, run_id, home.now(), dry_run=dry_run, seals=home.seals) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
@@ -202,5 +207,6 @@ def _publish(
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)
-        publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})
+        told = {"golden": written, "ended": ended, "planned": planned, "superseded": superseded, "policy": decided_by}
+        publisher.run("consolidate", told)
     return result

@@ -24,8 +24,9 @@ from portal.pages import ROUTERS
 from portal.security.headers import BodyTooLarge, Guard
 from portal.security.limits import Tries
 from portal.settings import Settings
+from portal.shelf import Shelf
 from portal.view import page
-from portal.view.render import STATIC
+from portal.view.render import STATIC, links
 
 logger = logging.getLogger("portal")
 
@@ -73,15 +74,23 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
         portal.access.NoRule: a route has no rule of access, or a rule no route.
     """
     settings = settings or Settings()
-    app = FastAPI(title=settings.title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(gate)])
+    app = FastAPI(
+        title=settings.title,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(gate, scope="function")],
+    )
     app.state.home, app.state.settings, app.state.rules = home, settings, load()
     app.state.tries = Tries(settings.lockout.address_tries, timedelta(minutes=settings.lockout.minutes))
+    app.state.shelf = Shelf()
     app.state.searches = Tries(settings.searches_per_minute, timedelta(minutes=1))
     for router in (*ROUTERS, v1.router, webhooks.router):
         app.include_router(router)
     app.state.rules.fit(app.routes)
     rows.protect(home.engine)
     app.state.route_names = frozenset(app.state.rules)
+    app.state.link = links(app)
     app.mount("/static", Assets(directory=Path(STATIC)), name="static")
     app.add_middleware(Calm)
     app.add_middleware(Guard, largest=settings.upload_bytes)

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
+from onefact.cli.options import By, Json
 from onefact.cli.session import session_of
 from portal.api import cli as api
 
 user_app = typer.Typer(help="Who may sign in to the portal (门户账号).", no_args_is_help=True)
 
 Login = Annotated[str, typer.Argument(help="What is typed to sign in.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-By = Annotated[str, typer.Option("--actor", help="Who does it; kept in the sealed log.", envvar="ONEFACT_ACTOR")]
 
 
 def add_to(app: typer.Typer) -> None:

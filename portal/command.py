@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -69,6 +70,8 @@ def serve(session: Session, wanted: Wanted) -> None:
             )
         if not _any_account(home):
             session.console.print("There is no account yet: onefact user add LOGIN --name NAME --role ROLE")
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: looking through it again would hold up a request for a tenth of a second
         running.run(sockets=[listening])
 
 

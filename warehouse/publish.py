@@ -138,7 +138,7 @@ class Publisher(Ledger):
         `nodes` and `points` name the relations (gone, fresh).
         """
         moved = self._send("grid_moved", grids.KEY_TYPES, grids.MOVED)
-        for statement in grids.BEFORE if moved else ():
+        for statement in grids.BEFORE if moved else (grids.CHANGED,):
             self._execute(statement)
         changed = self._keyed("address_node", NODE, *nodes) + self._keyed("address_point", POINT, *points)
         for statement in grids.AFTER if moved else ():
@@ -163,7 +163,7 @@ class Publisher(Ledger):
         return rows
 
     def found_by(self) -> int:
-        """Write the search keys of records that changed or moved anew, after the tree; return how many there are now.
+        """Write the search keys of records that changed or moved anew, after the tree; return how many those records have.
 
         Reads `changed_`, `fresh_`, `golden_` and `ended_<entity>`, `point_gone` and `point_fresh`. A master that has no keys
         yet gets those of all its records.
@@ -178,7 +178,7 @@ class Publisher(Ledger):
         self._con.execute(f"CREATE OR REPLACE TEMP TABLE search_touched AS {' UNION '.join(where)}")
         if not self._send("search_touched", "entity_type varchar, master_id uuid", "SELECT * FROM search_touched"):
             return 0
-        self._execute("DELETE FROM search_key k USING search_touched t WHERE t.master_id = k.master_id")
+        self._execute(search_keys.FRESH)
         keys = 0
         for entity_type in ENTITIES:
             mine = f"SELECT master_id FROM search_touched WHERE entity_type = '{entity_type}'"
@@ -187,8 +187,11 @@ class Publisher(Ledger):
                 f"WHERE master_id IN ({mine}) AND master_id NOT IN (SELECT master_id FROM touched_{entity_type}))"
             )
             if sql := search_keys.keys_sql(entity_type, now):
-                keys += self._copy("search_key", sql, keys_blinded(self._seals))
-        return keys + self._execute(search_keys.PLACES)
+                keys += self._copy("fresh_key", sql, keys_blinded(self._seals))
+        keys += self._execute(search_keys.PLACES)
+        for statement in search_keys.RENEW:
+            self._execute(statement)
+        return keys
 
     def candidates(self, touched: str) -> int:
         """Replace the losing values of the touched entities (`candidate_<entity>`); return how many there are now."""

@@ -74,13 +74,18 @@ def batches(home: Home, systems: Sequence[str], until: str) -> list[dict[str, An
         return [dict(r) for r in connection.execute(query).mappings()]
 
 
-def search(home: Home, wanted: Mapping[str, Sequence[str]], landed: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
+def search(
+    home: Home,
+    wanted: Mapping[str, Sequence[str]],
+    landed: Sequence[Mapping[str, Any]],
+    manifests: Mapping[str, Manifest],
+) -> Iterator[Found]:
     """Yield the rows of records (system -> record keys) in batches, in their order.
 
     Batches whose files are no longer there, and datasets that no manifest describes any more, are left out.
     """
     for batch in landed:
-        manifest, folder = home.manifests.get(batch["system_id"]), folder_of(home, batch)
+        manifest, folder = manifests.get(batch["system_id"]), folder_of(home, batch)
         if manifest is None or folder is None:
             continue
         keys = pa.array(wanted[manifest.id], pa.string())

@@ -8,13 +8,13 @@ query that forgot its condition must come back empty, not with the neighbour's p
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from typing import get_args
 
 import sqlalchemy as sa
 
 from onefact.acts import Fact
+from onefact.enter import is_uuid
 from portal.security.accounts import Account
 from schemas.entities import ENTITIES
 from schemas.model import Compartment, Field
@@ -47,9 +47,7 @@ def may_enter(account: Account, facts: Iterable[Fact]) -> bool:
 
 def may_see(connection: sa.Connection, account: Account, entity_type: str, master_id: str) -> bool:
     """Return whether a golden record is within the account's area; false for an id that is none."""
-    try:
-        uuid.UUID(master_id)
-    except ValueError:
+    if not is_uuid(master_id):
         return False
     if account.role in EVERYWHERE:
         return True

@@ -7,6 +7,7 @@ policies are made from the declaration of the tables. The pipeline and the verbs
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Final
 
@@ -31,6 +32,7 @@ CLOSED: Final = frozenset(
         "webhook",
         "webhook_delivery",
         "data_key",
+        "entry_seal",
         "export_request",
     }
 )
@@ -39,12 +41,19 @@ CLOSED: Final = frozenset(
 OPEN: Final = frozenset({"entity_grid", "address_node", "address_point"})
 """Tables about places: by them the area is known, and they hold no personal value."""
 
+EVERYTHING: Final = "(SELECT current_setting('onefact.grids', true) = '*')"
+MINE: Final = "(SELECT string_to_array(current_setting('onefact.grids', true), ','))::text[]"
+"""What PostgreSQL knows of the account; as subqueries they are asked once for a statement and not for every row."""
+
+BY_GRID: Final = frozenset({"search_key"})
+"""Tables whose rows say themselves in which grid they are."""
+
 BY_OTHERS: Final = {
     "delivery": "EXISTS (SELECT 1 FROM outbox o WHERE o.change_id = delivery.change_id)",
     "ticket_event": "EXISTS (SELECT 1 FROM ticket t WHERE t.ticket_id = ticket_event.ticket_id)",
     "pushed": "EXISTS (SELECT 1 FROM crosswalk c WHERE c.system_id = pushed.system_id AND c.record_key = pushed.record_key "
     "AND c.entity_type = pushed.entity_type AND c.role = pushed.role)",
-    "edge": "current_setting('onefact.grids', true) = '*'",
+    "edge": EVERYTHING,
 }
 """Tables that speak of entities through another table: visible with its rows, which are under their own policy."""
 
@@ -71,11 +80,10 @@ def enter(connection: sa.Connection, account: Account) -> None:
     seen = ",".join(sorted(account.compartments))
     settings = (
         "SELECT set_config('onefact.account', :login, true), set_config('onefact.grids', :grids, true), "
-        "set_config('onefact.compartments', :seen, true)"
+        f"set_config('onefact.compartments', :seen, true), set_config('role', '{ROLE}', true)"
     )
-    connection.execute(sa.text(settings), {"login": account.login, "grids": where, "seen": seen})
     open_only(connection, account.compartments)
-    connection.execute(sa.text(f"SET LOCAL ROLE {ROLE}"))
+    connection.execute(sa.text(settings), {"login": account.login, "grids": where, "seen": seen})
 
 
 def protect(engine: sa.Engine) -> None:
@@ -104,14 +112,19 @@ def _rights() -> Iterator[str]:
 
 
 def _policies(connection: sa.Connection) -> Iterator[str]:
-    made = {(p, t) for p, t in connection.execute(sa.text("SELECT policyname, tablename FROM pg_policies"))}
-    for table, condition in compartments():
-        if ("onefact_compartment", table) not in made:
-            yield f'CREATE POLICY onefact_compartment ON "{table}" AS RESTRICTIVE FOR SELECT TO {ROLE} USING ({condition})'
-    for table, condition in conditions():
-        if ("onefact_area", table) not in made:
-            yield f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY'
-            yield f'CREATE POLICY onefact_area ON "{table}" FOR SELECT TO {ROLE} USING ({condition})'
+    query = "SELECT polname, polrelid::regclass::text, obj_description(oid, 'pg_policy') FROM pg_policy WHERE polname LIKE 'onefact%'"
+    made = {(policy, name.strip('"')): told for policy, name, told in connection.execute(sa.text(query))}
+    wanted = [("onefact_area", "PERMISSIVE", *each) for each in conditions()]
+    wanted += [("onefact_compartment", "RESTRICTIVE", *each) for each in compartments()]
+    for policy, kind, table, condition in wanted:
+        told = hashlib.sha256(condition.encode()).hexdigest()[:16]
+        if made.get((policy, table)) == told:
+            continue
+        if (policy, table) in made:  # of an older onefact
+            yield f'DROP POLICY {policy} ON "{table}"'
+        yield f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY'
+        yield f'CREATE POLICY {policy} ON "{table}" AS {kind} FOR SELECT TO {ROLE} USING ({condition})'
+        yield f"COMMENT ON POLICY {policy} ON \"{table}\" IS '{told}'"
 
 
 def compartments() -> Iterator[tuple[str, str]]:
@@ -141,7 +154,9 @@ def conditions() -> Iterator[tuple[str, str]]:
         columns = set(table.columns.keys())
         if name in CLOSED | OPEN:
             continue
-        if name in BY_OTHERS:
+        if name in BY_GRID:
+            yield name, f'{EVERYTHING} OR "{name}".grid = ANY({MINE})'
+        elif name in BY_OTHERS:
             yield name, BY_OTHERS[name]
         elif name in ENTITIES:
             yield name, _within(f"'{name}'", f'"{name}".master_id')
@@ -156,8 +171,7 @@ def conditions() -> Iterator[tuple[str, str]]:
 
 
 def _within(entity_type: str, master_id: str) -> str:
-    mine = "string_to_array(current_setting('onefact.grids', true), ',')"
     return (
-        "current_setting('onefact.grids', true) = '*' OR EXISTS (SELECT 1 FROM entity_grid g WHERE "
-        f"g.entity_type = {entity_type} AND g.master_id = {master_id} AND g.grid = ANY({mine}))"
+        f"{EVERYTHING} OR EXISTS (SELECT 1 FROM entity_grid g WHERE "
+        f"g.entity_type = {entity_type} AND g.master_id = {master_id} AND g.grid = ANY({MINE}))"
     )

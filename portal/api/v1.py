@@ -5,6 +5,7 @@ A token's account decides what is seen, as on the pages: the gate checks role, g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query, Request
@@ -20,7 +21,7 @@ from onefact.home import Home
 from onefact.household import Card, Value, card
 from onefact.received import received
 from onefact.search import search
-from portal.access import Account, Current, Database, OfHome, Refused, Unknown, logged
+from portal.access import Account, Current, Database, OfHome, Refused, Unknown, devices, logged
 from portal.access.area import EVERYWHERE, may_enter, may_see, seen_by
 from portal.api import changes as feed
 from portal.api.models import (
@@ -146,7 +147,7 @@ def _value(account: Account, v: Value, *, whole: bool) -> ValueOut:
 
 
 @router.post("/acts", name="api.enter", status_code=201, response_model=Receipt, responses=AGAIN)
-def enter(account: Current, home: OfHome, act: ActIn) -> Response:
+def enter(request: Request, account: Current, home: OfHome, act: ActIn) -> Response:
     """Enter facts once; each is taken with the others or not at all, and travels to every system that holds it."""
 
     def may(entity_type: EntityType, master_id: str) -> bool:
@@ -156,33 +157,27 @@ def enter(account: Current, home: OfHome, act: ActIn) -> Response:
     facts = tuple(Fact(f.entity_type, f.entity, f.field, f.value, f.seen) for f in act.facts)
     if not may_enter(account, facts):
         raise Refused("您的账号没有录入这一分区事项的权限。")
-    return _taking(
-        home, account, lambda: acts.take(home, Act(str(act.act_id), act.kind, facts), account.login, may), "enter"
-    )
+    origin = devices.origin(request, "接口录入")
+    return _taking(home, lambda: acts.take(home, Act(str(act.act_id), act.kind, facts), account.login, may, origin))
 
 
 @router.post("/acts/{act_id}/undo", name="api.undo", status_code=201, response_model=Receipt, responses=AGAIN)
-def undo(account: Current, home: OfHome, act_id: str, again: UndoIn) -> Response:
+def undo(request: Request, account: Current, home: OfHome, act_id: str, again: UndoIn) -> Response:
     """Take an act of the account back by a new one."""
-    return _taking(home, account, lambda: acts.undo(home, act_id, str(again.act_id), account.login), "undo")
+    origin = devices.origin(request, "接口撤销录入")
+    return _taking(home, lambda: acts.undo(home, act_id, str(again.act_id), account.login, origin))
 
 
-def _taking(home: Home, account: Account, take: Any, act: str) -> Response:
+def _taking(home: Home, take: Callable[[], Taken]) -> Response:
     try:
-        taken: Taken = take()
+        taken = take()
     except ActRefused as refused:
         problems = [FactProblem(entity=p.entity, field=p.field, sentence=p.sentence) for p in refused.problems]
         return _answer(422, Problem(error="内容有误，没有保存。", problems=problems))
     except ActConflict as conflict:
         problems = [FactProblem(entity=s.entity, field=s.field, sentence="已被更改") for s in conflict.fields]
         return _answer(409, Problem(error=str(conflict), problems=problems))
-    with home.engine.begin() as connection:
-        if not taken.repeated:
-            kinds = {line.entity_type for line in taken.lines}
-            logged(
-                connection, account, act, kinds.pop() if len(kinds) == 1 else "act", sorted({line.master_id for line in taken.lines}),
-                purpose="接口录入", detail={"act": taken.act_id, "fields": sorted({line.field for line in taken.lines})},
-            )  # fmt: skip
+    with home.engine.connect() as connection:
         receipt = _receipt(connection, home, taken)
     return _answer(200 if taken.repeated else 201, receipt)
 

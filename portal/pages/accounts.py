@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from onefact.enter import is_uuid
 from portal.access import Current, OfHome, Refused, Unknown, logged
 from portal.security import accounts, passwords, second_factor
 from portal.security.accounts import ROLE_NAMES, Account, AccountError
@@ -112,9 +113,7 @@ def _other(connection: sa.Connection, account: Account, account_id: str) -> Acco
     """The account to change; the own one is changed by somebody else."""
     if account_id == account.id:
         raise Refused("不能在这里改动自己的账号。")
-    if sum(c in "0123456789abcdef-" for c in account_id) != 36:
-        raise Unknown
-    other = accounts.by_id(connection, account_id)
+    other = accounts.by_id(connection, account_id) if is_uuid(account_id) else None
     if other is None:
         raise Unknown
     return other

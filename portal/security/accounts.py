@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from portal.security import passwords
 from portal.settings import Lockout
+from warehouse import sealed
 from warehouse.tables import ACCOUNT, ACCOUNT_GRID, SESSION
 from warehouse.tables.portal import ROLES
 
@@ -23,6 +24,9 @@ ROLE_NAMES = {
     "secadmin": "安全管理员",
 }
 """The roles in the words of 等保 2.0; system, security and audit are three persons."""
+
+LONGEST = 60
+"""Characters of a login at most."""
 
 
 BASE: frozenset[str] = frozenset({"base"})
@@ -109,11 +113,14 @@ def add(
         given: the password was made by somebody else and has to be changed at the first login.
 
     Raises:
-        AccountError: the login is taken, the role unknown, or grids were given to a role that has none.
+        AccountError: the login is taken, too long or a number that names a person, which the sealed log would mask so that
+            nobody could be told apart by it; the role is unknown, or grids were given to a role that has none.
         PasswordTooWeak: the password will not do.
     """
     if not login or not name:
         raise AccountError("请填写账号和姓名。")
+    if len(login) > LONGEST or sealed.clean(login) != login:
+        raise AccountError(f"账号最多 {LONGEST} 个字符，也不能是手机号或证件号：它会写进日志，显示在各页。")
     if role not in ROLES:
         raise AccountError(f"没有角色 {role}；可选：{'、'.join(ROLES)}。")
     if grids and role != "worker":
@@ -162,6 +169,11 @@ def by_id(connection: sa.Connection, account_id: str) -> Account | None:
     return _one(connection, ACCOUNT.c.account_id == account_id)
 
 
+def in_use(connection: sa.Connection, account_id: str, now: datetime) -> Account | None:
+    """Return an account that may act now without signing in (a token, a subscription); None when it is locked or closed."""
+    return _unlocked(connection, ACCOUNT.c.account_id == account_id, now)
+
+
 def by_login(connection: sa.Connection, login: str) -> Account | None:
     """Return an open account by what is typed to sign in."""
     return _one(connection, ACCOUNT.c.login == login)
@@ -169,12 +181,7 @@ def by_login(connection: sa.Connection, login: str) -> Account | None:
 
 def by_subject(connection: sa.Connection, subject: str, now: datetime) -> Account | None:
     """Return the account of somebody who signed in at the identity provider; None when there is none, or it is locked."""
-    row = (
-        connection.execute(WITH_GRIDS.where(ACCOUNT.c.subject == subject, ACCOUNT.c.closed_at.is_(None)))
-        .mappings()
-        .first()
-    )
-    return None if row is None or is_locked(row[ACCOUNT.c.locked_until], now) else made_of(row)
+    return _unlocked(connection, ACCOUNT.c.subject == subject, now)
 
 
 def listed(connection: sa.Connection) -> list[dict[str, Any]]:
@@ -258,5 +265,14 @@ def is_locked(until: datetime | None, now: datetime) -> bool:
 
 
 def _one(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Account | None:
-    row = connection.execute(WITH_GRIDS.where(which, ACCOUNT.c.closed_at.is_(None))).mappings().first()
+    row = _open(connection, which)
     return None if row is None else made_of(row)
+
+
+def _unlocked(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> Account | None:
+    row = _open(connection, which)
+    return None if row is None or is_locked(row[ACCOUNT.c.locked_until], now) else made_of(row)
+
+
+def _open(connection: sa.Connection, which: sa.ColumnElement[bool]) -> sa.RowMapping | None:
+    return connection.execute(WITH_GRIDS.where(which, ACCOUNT.c.closed_at.is_(None))).mappings().first()

@@ -64,6 +64,7 @@ def golden_table(entity: Entity, metadata: sa.MetaData) -> sa.Table:
         sa.Column("provenance", JSONB, nullable=False),
         sa.Column("version", sa.Integer, nullable=False, server_default="1"),
         sa.Column("run_id", sa.String(40), nullable=False),
+        sa.Index(f"{entity.name}_run", "run_id", "master_id"),  # what a run wrote, for those who follow the changes
         comment=entity.cn,
     )
 

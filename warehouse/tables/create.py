@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from schemas.entities import ENTITIES
+from warehouse.search_keys import REGRID
 from warehouse.tables.delivery import TOLD, keep_honest
 from warehouse.tables.metadata import METADATA
 
@@ -26,6 +27,7 @@ def create_all(engine: sa.Engine) -> None:
         METADATA.create_all(connection)
         _widen_columns(connection)
         _add_columns(connection)
+        _add_grids(connection)
         _add_indexes(connection)
         if not connection.execute(sa.text(STEPPED), {"told": TOLD}).scalar():
             keep_honest(connection)
@@ -69,6 +71,13 @@ def _widen_columns(connection: sa.Connection) -> None:
             plain = {f.name: f'trim_scale("{f.name}")' if f.kind == "decimal" else f'"{f.name}"' for f in fields}
             changes = ", ".join(f'ALTER COLUMN "{n}" TYPE varchar USING {sql}::varchar' for n, sql in plain.items())
             connection.execute(sa.text(f'ALTER TABLE "{entity.name}" {changes}'))
+
+
+def _add_grids(connection: sa.Connection) -> None:
+    """Give the search keys of an older onefact their grids; their old index tells them."""
+    if connection.execute(sa.text("SELECT to_regclass('search_key_key')")).scalar():
+        for statement in REGRID:
+            connection.execute(sa.text(statement))
 
 
 def _add_indexes(connection: sa.Connection) -> None:
