@@ -79,7 +79,7 @@ def sheet(
     taken = min(count, MOST)
     told = {"file": title, "mark": mark}
     connection.execute(sa.text("RESET ROLE"))  # the counter is in the log, which pages cannot read
-    logged(connection, account, "export", subject_type, purpose=purpose, count=taken, detail=told)
+    logged(connection, account, "export", subject_type, purpose=purpose, count=taken, detail=told, at_once=True)
     if _within_a_day(connection, account, now) > most_a_day:
         raise Refused("一天内导出的行数已达上限，请与安全管理员联系。")  # the transaction is undone
     name = quote(f"{title}-{now:%Y%m%d-%H%M}.xlsx")
