@@ -7,6 +7,7 @@ clusters, the heaviest.
 
 from __future__ import annotations
 
+from linkage.compare_pairs import levels_of
 from linkage.engine import DuckEngine
 from linkage.model import Model
 from linkage.state import State
@@ -49,7 +50,7 @@ def tell_evidence(engine: DuckEngine, names: State) -> None:
 
 
 def ask(engine: DuckEngine, model: Model, names: State) -> None:
-    """Make `question` (l, r, weight, reason, gain): one pair of records for each two clusters that may be one.
+    """Make `question` (l, r, weight, reason, gain, compared): one pair of records for each two clusters that may be one.
 
     Two entities with a valid identifier each that are otherwise very alike are asked about too (`two_numbers`).
 
@@ -85,3 +86,19 @@ def ask(engine: DuckEngine, model: Model, names: State) -> None:
         "FROM open_edge) q JOIN cluster_size a ON a.cluster = q.one JOIN cluster_size b ON b.cluster = q.other WHERE q.place = 1",
     )
     engine.drop("near_edge", "near_rid", "near_node", "near_cluster", "open_edge", "cluster_size", "two_numbers")
+    _tell_levels(engine, model, names)
+
+
+def _tell_levels(engine: DuckEngine, model: Model, names: State) -> None:
+    """Add `compared` to the questions: the level of each comparison as JSON, without a value of a record.
+
+    Whoever answers sees by it how the weight comes about (`linkage.explain.take_apart`), where the records are not at hand.
+    """
+    levels_of(engine, model, pairs="question", records=names.record)
+    said = [f"g_{c.name}" for c in model.comparisons] + [f"rarity_{c.name}" for c in model.comparisons if c.frequency]
+    told = ", ".join(f"'\"{name}\":' || s.{name}" for name in said)
+    engine.table(
+        "question",
+        f"SELECT q.*, '{{' || concat_ws(',', {told}) || '}}' AS compared FROM question q JOIN scored s USING (l, r)",
+    )
+    engine.drop("scored")

@@ -173,7 +173,7 @@ def cards(
         f"SELECT master_id::text AS master_id, version, provenance, {columns} FROM {table.name} WHERE master_id = ANY(:ids ::uuid[])"
     )
     rows = connection.execute(query, {"ids": list(ids)}).mappings().all()
-    beside = _Beside.of(connection, home, entity_type, [r["master_id"] for r in rows])
+    beside = _Beside.of(connection, home, [r["master_id"] for r in rows])
     fields = _shown_fields(entity_type, compartments)
     told = [_card(home, entity_type, dict(r), fields, beside) for r in rows]
     return sorted(told, key=lambda c: (c.title, c.master_id))
@@ -265,7 +265,7 @@ class _Beside:
     ranks: Mapping[tuple[str, EntityType, str, str], int]
 
     @classmethod
-    def of(cls, connection: sa.Connection, home: Home, entity_type: EntityType, ids: Sequence[str]) -> _Beside:
+    def of(cls, connection: sa.Connection, home: Home, ids: Sequence[str]) -> _Beside:
         candidates: dict[tuple[str, str], list[Any]] = {}
         for r in connection.execute(sa.select(CANDIDATE).where(CANDIDATE.c.master_id.in_(ids))):
             candidates.setdefault((str(r.master_id), r.field), []).append(r)
@@ -273,8 +273,7 @@ class _Beside:
             TICKET.c.master_id.in_(ids), TICKET.c.state == "open"
         )
         tickets = frozenset((str(m), f) for m, f in connection.execute(open_))
-        ranks = {k: v for k, v in policy.ranks(home.manifests.values()).items() if k[1] == entity_type}
-        return cls(_entries(connection, ids), candidates, tickets, ranks)
+        return cls(_entries(connection, ids), candidates, tickets, home.ranks)
 
 
 def _shown_fields(entity_type: EntityType, compartments: Collection[Compartment]) -> list[Field]:

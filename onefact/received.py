@@ -91,7 +91,7 @@ class Received:
 
 def received(connection: sa.Connection, home: Home, act: Taken) -> list[Received]:
     """Return for each fact of an act what became of it, system by system."""
-    authorised = register.read(home).may("out", home.now().date())
+    authorised = register.read_in(connection, {line.field for line in act.lines}).may("out", home.now().date())
     ids = {line.master_id: current_id(connection, line.master_id) for line in act.lines}
     rows = connection.execute(
         sa.select(OUTBOX).where(OUTBOX.c.master_id.in_(set(ids.values()))).order_by(OUTBOX.c.change_id)

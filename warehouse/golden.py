@@ -218,7 +218,7 @@ def _gather(con: duckdb.DuckDBPyConnection, entity: Entity, filled: list[str]) -
 def _find_candidates(con: duckdb.DuckDBPyConnection, entity: Entity, filled: list[str]) -> None:
     """Create `candidate_<entity>` (master_id, field, value, ref, systems): values of a worker's fields that lost.
 
-    Copies of our own pushes say nothing, and an address that means the same place is no other value.
+    Copies of our own pushes say nothing, and an address that means the same place, or says less of it, is no other value.
     """
     parts = []
     for name in (f.name for f in entity.fields if f.worker and f.name in filled):
@@ -231,6 +231,18 @@ def _find_candidates(con: duckdb.DuckDBPyConnection, entity: Entity, filled: lis
             f'{keys if address else ""} WHERE c."{name}" <> g."{name}" AND c.rank_{name} > {ECHO_RANK}{same} GROUP BY c.master_id, c."{name}"'
         )
     con.execute(f"CREATE OR REPLACE TEMP TABLE candidate_{entity.name} AS {' UNION ALL '.join(parts) or NO_CANDIDATES}")
+    for field in entity.fields:
+        if field.worker and field.kind == "address" and field.name in filled:
+            _drop_same_place(con, entity, field.name)
+
+
+def _drop_same_place(con: duckdb.DuckDBPyConnection, entity: Entity, name: str) -> None:
+    """Drop candidates that the golden address resolves, too: one node, or a room without its unit that may be this flat."""
+    con.execute(
+        f"DELETE FROM candidate_{entity.name} c USING fresh_{entity.name} g, place l, place r WHERE c.field = '{name}' "
+        f'AND g.master_id = c.master_id AND l.text = c.value AND r.text = g."{name}" AND (l.node = r.node '
+        "OR (c.value, r.flat) IN (SELECT text, flat FROM place_candidate))"
+    )
 
 
 def complete_addresses(con: duckdb.DuckDBPyConnection) -> None:

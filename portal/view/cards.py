@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
+
+from markupsafe import Markup
 
 from onefact.acts import Fact
 from onefact.household import Card, Value
@@ -20,6 +23,8 @@ PATHS: Final[Mapping[str, str]] = {"person": "person.show", "house": "house.show
 ICONS: Final[Mapping[str, str]] = {"person": "people", "house": "home", "organisation": "systems", "address": "map"}
 
 SEPARATOR: Final = "|"
+
+BOOLEAN: Final = (("1", "是"), ("0", "否"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,19 @@ def _row(account: Account, card: Card, v: Value) -> Row:
 def options(field: Field) -> list[tuple[str, str]]:
     """Return (code, name) of a coded field, for a list to choose from."""
     if field.kind == "boolean":
-        return [("1", "是"), ("0", "否")]
+        return list(BOOLEAN)
     return list(code_set(field.code_set).codes.items()) if field.code_set else []
+
+
+def choices(field: Field) -> Markup:
+    """Return a coded field's list as HTML; the same on every page, so it is written once."""
+    return _choices(field.kind, field.code_set)
+
+
+@cache
+def _choices(kind: str, code_set_name: str | None) -> Markup:
+    listed = BOOLEAN if kind == "boolean" else list(code_set(code_set_name).codes.items()) if code_set_name else []
+    return Markup("").join(Markup('<option value="{}">{}</option>').format(code, name) for code, name in listed)
 
 
 def details(account: Account, entity_type: EntityType, values: Mapping[str, str]) -> list[tuple[str, str]]:
