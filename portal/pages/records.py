@@ -39,7 +39,7 @@ def place(request: Request, account: Current, connection: Database, home: OfHome
     told = [(c, rows(account, c)) for c in door.cards]
     return page(
         request, "record/place.html", door=door, told=told, guides=guides, paths=PATHS, act_id=str(uuid.uuid4()),
-        by_record=[g for g in guided.GUIDES.values() if g.on != "place"],
+        by_record={c.master_id: guided.offered(c) for c in door.cards},
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def _record(
         raise Unknown
     node = node_of(connection, entity_type, found.master_id)
     logged(connection, account, "read", entity_type, [found.master_id], purpose="入户核查")
-    guides = [g for g in guided.GUIDES.values() if g.on == entity_type]
+    guides = guided.offered(found)
     return page(
         request,
         "record/show.html",

@@ -38,6 +38,8 @@ class Row:
     text: Shown
     others: tuple[tuple[str, str, str, str], ...]
     """(canonical value, as it may be seen, system, date) of newer values of other systems."""
+    awaited: str = ""
+    """What a worker has entered and the authority has not confirmed, as it may be seen."""
 
     @property
     def field(self) -> Field:
@@ -69,7 +71,8 @@ def rows(account: Account, card: Card) -> list[Row]:
 
 def _row(account: Account, card: Card, v: Value) -> Row:
     others = tuple((o.value, shown(account, v.field, o.value).text, o.system, o.observed_at[:10]) for o in v.others)
-    return Row(card.entity_type, card.master_id, v, shown(account, v.field, v.value), others)
+    awaited = shown(account, v.field, v.awaited).text
+    return Row(card.entity_type, card.master_id, v, shown(account, v.field, v.value), others, awaited)
 
 
 def options(field: Field) -> list[tuple[str, str]]:
