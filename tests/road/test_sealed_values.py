@@ -6,8 +6,10 @@ import psycopg
 import pytest
 from road_support import Town, citizen, flat, row
 
-from onefact import enter, keys, pull, push
+from onefact import acts, enter, keys, pull, push
+from onefact.acts import Act, Fact
 from onefact.consolidate import consolidate
+from onefact.received import received
 from onefact.search import search
 from warehouse.tables import METADATA
 from warehouse.tables.create import create_all
@@ -108,3 +110,16 @@ def test_a_master_that_lay_in_clear_is_sealed_by_a_rotation(town: Town, monkeypa
     assert town.golden() == golden
     assert onward(town) == (0, 0)
     assert names(town, WANG[-6:]) == ["王伟"]
+
+
+def test_a_ticket_about_a_number_is_found_by_its_value(town: Town) -> None:
+    filled(town)
+    act = Act(
+        "0198a000-0000-7000-8000-0000000000ab",
+        "correct",
+        (Fact("person", town.id_of("ybss", "Y2"), "id_number", citizen(31, "20180601")),),
+    )
+    acts.take(town.home, act, "worker")
+    with town.home.engine.begin() as connection:
+        (told,) = received(connection, town.home, acts.find(connection, act.act_id))
+    assert [d.state for d in told.deliveries if d.system_id == "ybss"] == ["ticket"]
