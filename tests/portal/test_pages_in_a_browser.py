@@ -59,10 +59,11 @@ STOPS = 50
 """Controls of a page to which the keyboard goes in the test; a trap shows long before."""
 
 WITHIN_REACH = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')]
-  .filter(e => e.getClientRects().length && !e.disabled && e.type !== 'hidden' && e.type !== 'radio').map((e, i) => { e.dataset.stop = i; return e; }).length"""
+  .filter(e => e.checkVisibility() && !e.closest('details:not([open]) > :not(summary)') && !e.disabled && e.type !== 'hidden' && e.type !== 'radio').map((e, i) => { e.dataset.stop = i; return e; }).length"""
 
 HERE = """() => { const e = document.activeElement, s = getComputedStyle(e);
-  return [e.dataset.stop ?? null, s.outlineStyle !== 'none' || s.boxShadow !== 'none' || s.clipPath !== 'none']; }"""
+  const own = e === document.body || e.type === 'date'; // the end of the page; a date draws the ring at its parts
+  return [e.dataset.stop ?? null, own || s.outlineStyle !== 'none' || s.boxShadow !== 'none' || s.clipPath !== 'none']; }"""
 
 
 def beyond_the_keyboard(page: Page) -> list[str]:
