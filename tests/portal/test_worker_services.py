@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from portal_support import FIXTURES, FOREIGN, OWN, MakeHome, Portal, opened
 
-from onefact import acts, alike, household, reach, received, search, worklist
+from onefact import acts, alike, household, merges, reach, received, search, worklist
 from onefact.acts import Act, ActConflict, ActRefused, Fact
 from onefact.consolidate import consolidate
 from onefact.pull import pull
@@ -302,3 +302,28 @@ def test_only_touched_records_get_new_keys(portal: Portal) -> None:
     acts.take(portal.home, act(Fact("person", who, "phone", "13900003333")), "worker")
     consolidate(portal.home)
     assert {m for m, _ in keys() - before} == {who}
+
+
+def test_a_merge_is_listed_with_who_and_why_and_taken_back_on_its_page(portal: Portal) -> None:
+    home, steward = portal.home, portal.signed_in("steward")
+    one, other = an("person", "王海涛", portal), an("person", "赵敏", portal)
+    assert steward.post("/merges", data={"one": one, "other": other, "reason": " "}).status_code == 409
+    assert portal.signed_in("worker").post("/merges", data={"one": one, "other": other}).status_code == 403
+    joined = steward.post("/merges", data={"one": one, "other": other, "reason": "同一人，旧证已注销"})
+    assert joined.status_code == 303
+    consolidate(home)
+
+    def stand() -> list[merges.Merged]:
+        with home.engine.connect() as connection:
+            return [m for m in merges.merged(connection) if {m.old_id, m.new_id} == {one, other}]
+
+    [done] = stand()
+    assert (done.actor, done.reason, done.waiting) == ("steward", "同一人，旧证已注销", False)
+    assert "同一人，旧证已注销" in steward.get("/merges").text
+    assert steward.post(f"/merges/{done.old_id}/undo").status_code == 303
+    assert [m.waiting for m in stand()] == [True]
+    with home.engine.connect() as connection:
+        assert [j.verdict for j in merges.judged(connection)] == ["withdrawn", "positive"]
+    consolidate(home)
+    assert stand() == []
+    assert {an("person", "王海涛", portal), an("person", "赵敏", portal)} == {one, other}
