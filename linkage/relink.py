@@ -23,6 +23,7 @@ from linkage.graph import guarded
 from linkage.model import Model
 from linkage.pipeline import group
 from linkage.state import State, fill
+from linkage.two_numbers import find_all, keep, propose
 
 Scope = Literal["everything", "changes", "nothing"]
 """What a run linked."""
@@ -105,6 +106,7 @@ def _link_all(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, name
     score_all(engine, model, records=names.record)
     fill(engine.con, names.edge, "SELECT l, r, weight FROM scored")
     fill(engine.con, names.evidence, "SELECT l, r, weight, '' AS rule FROM scored WHERE false")
+    find_all(engine, model, names)
     engine.table("affected", f"SELECT rid FROM {names.record}")
 
 
@@ -151,6 +153,7 @@ def _link_changed(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, 
     _score(engine, model, names)
     con.execute(f"INSERT INTO {names.edge} SELECT l, r, weight FROM scored")
     _affected(engine, model, changes, names)
+    keep(engine, model, names, records="partner")
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -330,7 +333,10 @@ def _turned_sql(spec: Spec, names: State) -> str:
 
 
 def _score(engine: DuckEngine, model: Model, names: State) -> None:
-    """Make `scored` of the pairs of the records that moved, with each other and with all others in their blocks."""
+    """Make `scored` of the pairs of the records that moved, with each other and with all others in their blocks.
+
+    Also `partner`, the records of these pairs and of `two_pair`, which are weighed once `scored` was read.
+    """
     engine.table(
         "pair",
         "SELECT DISTINCT least(l, r) AS l, greatest(l, r) AS r FROM ("
@@ -338,10 +344,13 @@ def _score(engine: DuckEngine, model: Model, names: State) -> None:
         "UNION ALL SELECT n.rid, o.rid FROM new_key n JOIN new_key o USING (rule, k) JOIN crossed c USING (rule, k) "
         "WHERE NOT c.is_hub AND n.rid < o.rid)",
     )
-    keys = ", ".join(f"k_{rule.name}" for rule in model.blocking)
+    propose(engine, model, names)
+    engine.con.execute(f"DELETE FROM {names.two} t USING moved_key m WHERE m.rule = t.rule AND m.k = t.k")
+    unused = ", ".join((*RECORD, *(f"k_{rule.name}" for rule in model.blocking)))
     engine.table(
         "partner",
-        f"SELECT * EXCLUDE ({keys}) FROM {names.record} WHERE rid IN (SELECT l FROM pair UNION SELECT r FROM pair)",
+        f"SELECT * EXCLUDE ({unused}) FROM {names.record} WHERE rid IN (SELECT unnest([l, r]) FROM pair "
+        "UNION SELECT unnest([l, r]) FROM two_pair)",
     )
     score_listed(engine, model, pairs="pair", records="partner")
 

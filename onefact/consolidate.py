@@ -15,12 +15,14 @@ from linkage import names, organisations
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
-from onefact import models, policy
+from onefact import models, policies, policy
 from onefact.acting import acted
+from onefact.forms import tasks as form_tasks
 from onefact.home import Home
 from onefact.law import register, tickets
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from onefact.quality import gate
+from onefact.quality import master as master_gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse import address_tree, entries, findings, golden, judgements, shadow, working_copy
@@ -67,7 +69,7 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
     """
     run_id = home.new_run("consolidate")
     lines, today = register.load(home), home.now().date()
-    with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
+    with home.warehouse() as con, MasterReader(home.database.dsn(), home.seals) as master:
         fresh = entries.stage(con, master, home.stamp())  # first: a rebuilt copy has to hold them when it is compared
         working_copy.refresh(con, master)
         judgements.load(con, master)
@@ -87,11 +89,13 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
             touched="touched",
             crosswalk="crosswalk_now",
         )
+        master_gate.hold(home, con, run_id)
         result = _publish(home, con, run_id, texts, fresh, dry_run=dry_run)
         if dry_run:
             con.execute("ROLLBACK")
             return replace(result, entities=_totals(con))
         tickets.settle(home, run_id)
+        form_tasks.settle(home)
         working_copy.commit(con, run_id)
         judgements.applied(con)
         lost = findings.plan_lost(home.engine, run_id)
@@ -179,14 +183,15 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection, master: MasterReade
 def _taken(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, fresh: Sequence[str]) -> None:
     """Say of entries that they were looked at, where they changed nothing."""
     if fresh:
-        with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
+        with Publisher(home.database.dsn(), con, run_id, home.now(), seals=home.seals) as publisher:
             publisher.taken(fresh)
 
 
 def _publish(
     home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str], *, dry_run: bool = False
 ) -> Consolidated:
-    with Publisher(home.database.dsn(), con, run_id, home.now(), dry_run=dry_run) as publisher:
+    decided_by = None if dry_run else policies.keep(home, run_id)
+    with Publisher(home.database.dsn(), con, run_id, home.now(), dry_run=dry_run, seals=home.seals) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
@@ -202,5 +207,6 @@ def _publish(
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)
-        publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})
+        told = {"golden": written, "ended": ended, "planned": planned, "superseded": superseded, "policy": decided_by}
+        publisher.run("consolidate", told)
     return result

@@ -27,6 +27,7 @@ from onefact import policy
 from schemas.model import EntityType
 from warehouse import postgres, tables
 from warehouse.duck import WarehouseBusy, open_warehouse
+from warehouse.seals import Seals, engine_with
 
 OWN_SYSTEMS = Path(connectors.__file__).parent / "systems"
 """The forty manifests that ship with onefact."""
@@ -166,19 +167,22 @@ class Home:
         self.path.mkdir(parents=True, exist_ok=True)
         server = postgres.open(self.path, self.database_url)
         engine = sa.create_engine(server.url(), hide_parameters=True)
-        tables.create_all(engine)
-        engine.dispose()
+        try:
+            tables.create_all(engine)
+            self.seals.register(engine)
+        finally:
+            engine.dispose()
         return server
 
     @cached_property
+    def seals(self) -> Seals:
+        """What numbers and sensitive values are encrypted with in the master."""
+        return Seals(self.path)
+
+    @cached_property
     def engine(self) -> sa.Engine:
-        """SQLAlchemy engine of the master."""
-        made = sa.create_engine(
-            self.database.url(),
-            pool_size=POOL,
-            max_overflow=POOL,
-            hide_parameters=True,  # they hold personal data
-        )
+        """SQLAlchemy engine of the master; its connections open what is sealed."""
+        made = engine_with(self.database.url(), self.seals, pool_size=POOL, max_overflow=POOL)
         sa.event.listen(made, "checkin", _seen)
         sa.event.listen(made, "checkout", _still_there)
         return made

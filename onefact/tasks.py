@@ -14,7 +14,7 @@ from connectors.base import Connector, ConnectorError, Context
 from connectors.manifest import Manifest
 from connectors.readback import compare
 from connectors.registry import connect
-from onefact.acting import acted
+from onefact.acting import NOWHERE, Origin, acted
 from onefact.home import Home
 from schemas.entities import ENTITIES
 from schemas.records import Change, Outcome
@@ -92,8 +92,9 @@ def task(home: Home, number: int) -> Task:
 
 
 def done(
-    home: Home, number: int, actor: str, *, unread: bool = False, dry_run: bool = False, connect: Connect = connect
-) -> Confirmed:
+    home: Home, number: int, actor: str, *, unread: bool = False, dry_run: bool = False, connect: Connect = connect,
+    origin: Origin = NOWHERE,
+) -> Confirmed:  # fmt: skip
     """Confirm that a person has typed a task in; the system is read where that is possible.
 
     Args:
@@ -103,6 +104,7 @@ def done(
         unread: confirm without reading (a site that shows the new value only tomorrow).
         dry_run: read and compare, record nothing.
         connect: makes the connector.
+        origin: from where it is confirmed.
 
     Raises:
         NoSuchTask: it is not open.
@@ -121,7 +123,7 @@ def done(
     if not dry_run and not outbox.settle(home.engine, [change], [outcome], actor=actor).recorded:
         raise NoSuchTask(number)  # a newer plan has replaced it meanwhile
     if not dry_run:
-        acted(home, "typed", "change", [number], actor=actor, system=row.system_id, code=outcome.code)
+        acted(home, "typed", "change", [number], actor=actor, origin=origin, system=row.system_id, code=outcome.code)
     return Confirmed(number, outcome.state, outcome.code, actor)
 
 

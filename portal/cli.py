@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
+from onefact.cli.options import By, Json
 from onefact.cli.session import session_of
 from portal.api import cli as api
 
 user_app = typer.Typer(help="Who may sign in to the portal (门户账号).", no_args_is_help=True)
 
 Login = Annotated[str, typer.Argument(help="What is typed to sign in.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-By = Annotated[str, typer.Option("--actor", help="Who does it; kept in the sealed log.", envvar="ONEFACT_ACTOR")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -75,6 +74,22 @@ def user_list(context: typer.Context, as_json: Json = False) -> None:
     from portal import command
 
     command.list_(session_of(context, as_json))
+
+
+@user_app.command("compartments")
+def user_compartments(
+    context: typer.Context,
+    login: Login,
+    of: Annotated[
+        list[str] | None,
+        typer.Option("--of", help="benefits, health, justice, party or census; may be given several times."),
+    ] = None,
+    actor: By = "cli",
+) -> None:
+    """Let an account see the facts of these compartments beside the base ones; without any: the base ones only (查看分区)."""
+    from portal import command
+
+    command.compartments(session_of(context), login, of or [], actor)
 
 
 @user_app.command("lock")

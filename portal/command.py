@@ -163,6 +163,15 @@ def lock(session: Session, login: str, actor: str, *, off: bool) -> None:
     session.console.print(f"{login} is {'open' if off else 'locked'}.")
 
 
+def compartments(session: Session, login: str, of: Sequence[str], actor: str) -> None:
+    """Let an account see the facts of these compartments."""
+    with session.home.engine.begin() as connection:
+        account = _one(connection, login)
+        accounts.set_compartments(connection, account, of)
+        _told(connection, actor, account, "调整分区", {"compartments": sorted(of)})
+    session.console.print(f"{login} sees: {', '.join(sorted({'base', *of}))}.")
+
+
 def reset(session: Session, login: str, actor: str, *, without_second_factor: bool) -> None:
     """Give an account a new first password."""
     password = passwords.given()

@@ -96,6 +96,7 @@ def _schema() -> list[str]:
             f"CREATE TABLE IF NOT EXISTS golden_{entity_type} (master_id UUID, "
             + ", ".join(f'"{f.name}" VARCHAR' for f in ENTITIES[entity_type].fields)
             + ", provenance VARCHAR)",
+            f"CREATE TABLE IF NOT EXISTS look_{entity_type} (master_id UUID, look UBIGINT)",
         ]
     rejects = ", ".join(f'"{name}" VARCHAR' for name in REJECT_SCHEMA.names)
     hints = ", ".join(f'"{name}" VARCHAR' for name in HINT_SCHEMA.names)

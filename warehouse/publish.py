@@ -17,6 +17,7 @@ from schemas.model import EntityType
 from warehouse import golden_history, grids, search_keys
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
+from warehouse.seals.batches import changes_sealed, facts_sealed, keys_blinded, rows_sealed
 from warehouse.tables import SEARCH_KEY, WAKE
 from warehouse.transfer import DIALECT
 
@@ -91,9 +92,14 @@ class Publisher(Ledger):
         written = _quoted(["master_id", *held, "provenance", "run_id"])
         values = f"SELECT master_id, {_quoted([*held, 'provenance'])}, '{self._run}' AS run_id FROM {changed}"
         if self._empty(entity_type):
-            return self._fill(entity_type, values)
+            return self._fill(entity_type, values, rows_sealed(self._seals, entity_type))
         types = "".join(f', "{n}" {column_type(entity.field(n)).compile(dialect=DIALECT)}' for n in held)
-        rows = self._send(f"fresh_{entity_type}", f"master_id uuid{types}, provenance jsonb, run_id varchar", values)
+        rows = self._send(
+            f"fresh_{entity_type}",
+            f"master_id uuid{types}, provenance jsonb, run_id varchar",
+            values,
+            rows_sealed(self._seals, entity_type),
+        )
         self._execute(golden_history.replaced_sql(entity_type, f"fresh_{entity_type}", held, self._at, self._run))
         # A field that no fresh record fills is emptied: it was retracted.
         update = ", ".join(f'"{n}" = {f"excluded.{chr(34)}{n}{chr(34)}" if n in held else "NULL"}' for n in names)
@@ -181,7 +187,7 @@ class Publisher(Ledger):
                 f"WHERE master_id IN ({mine}) AND master_id NOT IN (SELECT master_id FROM touched_{entity_type}))"
             )
             if sql := search_keys.keys_sql(entity_type, now):
-                keys += self._copy("fresh_key", sql)
+                keys += self._copy("fresh_key", sql, keys_blinded(self._seals))
         keys += self._execute(search_keys.PLACES)
         if self._empty("search_key"):
             self._execute("TRUNCATE search_key")
@@ -201,7 +207,7 @@ class Publisher(Ledger):
         parts = (
             f"SELECT '{e}' AS entity_type, master_id, field, value, ref, systems FROM candidate_{e}" for e in ENTITIES
         )
-        return self._copy("candidate", " UNION ALL ".join(parts))
+        return self._copy("candidate", " UNION ALL ".join(parts), facts_sealed(self._seals))
 
     def taken(self, entries: Sequence[str]) -> int:
         """Say of entries that this run has taken them: what they bring about is in the outbox from now on."""
@@ -230,7 +236,7 @@ class Publisher(Ledger):
         columns = "system_id, dataset, entity_type, role, master_id, record_key, operation, changes, base_version, idempotency_key"
         types = ", ".join(f"{c} {PLAN_TYPES.get(c, 'varchar')}" for c in columns.split(", "))
         self._run_named()
-        self._send("fresh_plan", types, f"SELECT {columns} FROM {plan}")
+        self._send("fresh_plan", types, f"SELECT {columns} FROM {plan}", changes_sealed(self._seals))
         superseded = 0
         if not self._empty("outbox"):
             self._execute(WANTED_AGAIN)

@@ -28,6 +28,9 @@ _PINYIN: Final = (
 
 _SUFFIXES: Final = "unnest(list_transform(range(1, greatest(length({0}), 2)), lambda i: substr({0}, i)))"
 
+BLINDED: Final = ("id", "phone")
+"""Kinds of key that lie as blind indexes: found when typed in full, or by the last digits, and by no other beginning."""
+
 KEYS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "person": (
         *_PINYIN,

@@ -6,16 +6,13 @@ from typing import Annotated
 
 import typer
 
-from onefact.cli.options import Actor, Purpose
+from onefact.cli.options import Actor, FullKeys, Json, Purpose, Systems
 from onefact.cli.session import session_of
 
 task_app = typer.Typer(
     help="Entries for systems that have only a form, typed by a person (辅助录入).", no_args_is_help=True
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Full = Annotated[bool, typer.Option("--full", help="Values and record keys in full, not masked.")]
-Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would do; record nothing.")]
 Number = Annotated[int, typer.Argument(metavar="TASK", help="Number of the task.")]
 
@@ -31,7 +28,7 @@ def reconcile(
     system: Systems = None,
     dry_run: DryRun = False,
     limit: Annotated[int, typer.Option(help="Findings to show.")] = 20,
-    full: Full = False,
+    full: FullKeys = False,
     purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
@@ -45,7 +42,7 @@ def reconcile(
 def task_list(
     context: typer.Context,
     system: Systems = None,
-    full: Full = False,
+    full: FullKeys = False,
     purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:

@@ -17,12 +17,13 @@ from onefact.cli import (
     errors,
     form_app,
     identity_app,
+    keys_app,
     law_app,
     log_app,
     quality_app,
     retention_app,
 )
-from onefact.cli.options import Actor, DryRun, Purpose
+from onefact.cli.options import Actor, DryRun, Full, Json, Purpose, Systems
 from onefact.cli.session import Session
 from onefact.cli.session import session_of as _session
 
@@ -50,6 +51,7 @@ delivery_app.add_to(app)
 agreement_app.add_to(app)
 law_app.add_to(app)
 log_app.add_to(app)
+keys_app.add_to(app)
 retention_app.add_to(app)
 quality_app.add_to(app)
 audit_app.add_to(app)
@@ -58,8 +60,6 @@ form_app.add_to(app)
 for _more in entry_points(group="onefact.commands"):  # rooms above this one bring their own verbs
     _more.load()(app)
 
-Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")]
 
 
@@ -186,7 +186,7 @@ def trace(
     on: Annotated[
         str | None, typer.Option("--on", metavar="DAY", help="What it was on a day (its last moment) or at a time.")
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Values in full, not masked.")] = False,
+    full: Full = False,
     purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
@@ -346,7 +346,7 @@ def systems_check(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Manifest file (or the id of a known system).")],
     sample: Annotated[int, typer.Option(help="Rows to sample.")] = 5,
-    full: Annotated[bool, typer.Option("--full", help="Values in full, not masked.")] = False,
+    full: Full = False,
     purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:

@@ -7,10 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli.options import Purpose
+from onefact.cli.options import Json, Purpose
 from onefact.cli.session import session_of
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from onefact.cli.options import Actor
+from onefact.cli.options import Actor, Json
 from onefact.cli.session import session_of
 
 bulk_app = typer.Typer(
     help="Excel in bulk: template, dry run, good rows in, bad rows back (批量导入).", no_args_is_help=True
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 File = Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="A filled template.")]
 Entity = Annotated[str | None, typer.Option(help="person, house or organisation; asked of the file when not given.")]
 Grid = Annotated[list[str] | None, typer.Option("--grid", help="Only these grids may be entered for.")]

@@ -6,14 +6,12 @@ from typing import Annotated
 
 import typer
 
-from onefact.cli.options import Actor, Purpose
+from onefact.cli.options import Actor, FullKeys, Json, Purpose
 from onefact.cli.session import session_of
 
 outbox_app = typer.Typer(help="What goes to each system, and what became of it (发件箱).", no_args_is_help=True)
 target_app = typer.Typer(help="The systems that are not written now, and why (熔断与暂停).", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Full = Annotated[bool, typer.Option("--full", help="Values and record keys in full, not masked.")]
 Ids = Annotated[
     list[int] | None, typer.Argument(metavar="[CHANGE]...", help="Numbers of changes, as the list shows them.")
 ]
@@ -39,7 +37,7 @@ def outbox_list(
     ] = None,
     limit: Annotated[int, typer.Option(help="Changes to show, the newest first.")] = 20,
     by_system: Annotated[bool, typer.Option("--by-system", help="Count each system by itself.")] = False,
-    full: Full = False,
+    full: FullKeys = False,
     purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
@@ -53,7 +51,7 @@ def outbox_list(
 def outbox_show(
     context: typer.Context,
     change: Annotated[int, typer.Argument(metavar="CHANGE", help="Number of the change.")],
-    full: Full = False,
+    full: FullKeys = False,
     purpose: Purpose = None,
     as_json: Json = False,
 ) -> None:
@@ -64,7 +62,9 @@ def outbox_show(
 
 
 @outbox_app.command("overdue")
-def outbox_overdue(context: typer.Context, full: Full = False, purpose: Purpose = None, as_json: Json = False) -> None:
+def outbox_overdue(
+    context: typer.Context, full: FullKeys = False, purpose: Purpose = None, as_json: Json = False
+) -> None:
     """List changes whose receipt should have come by now (逾期未回执)."""
     from onefact.cli import delivery
 

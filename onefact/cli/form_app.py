@@ -7,14 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli.options import Actor, Purpose
+from onefact.cli.options import Actor, Json, Purpose
 from onefact.cli.session import session_of
 
 form_app = typer.Typer(
     help="Any department's form: matched, filled, or judged at the gate (一表通).", no_args_is_help=True
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 Source = Annotated[str, typer.Argument(metavar="FILE.xlsx|HEADINGS", help="A form, or its headings pasted.")]
 Form = Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="A form.")]
 Context = Annotated[

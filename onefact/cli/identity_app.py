@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli.options import Actor, DryRun, Purpose
+from onefact.cli.options import Actor, DryRun, Full, Json, Purpose
 from onefact.cli.session import Apply, session_of
 
 review_app = typer.Typer(help="The pairs that wait for a person, and the answers (复核).", invoke_without_command=True)
@@ -14,8 +14,6 @@ review_app = typer.Typer(help="The pairs that wait for a person, and the answers
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the question, as the list shows it.")]
 Reason = Annotated[str | None, typer.Option(help="Why; kept with the judgement.")]
 Later = Annotated[bool, typer.Option("--later", help="Only record it; the next consolidation applies it.")]
-Full = Annotated[bool, typer.Option("--full", help="Values in full, not masked.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 Entity = Literal["person", "address", "house", "organisation"]
 State = Literal["open", "accepted", "rejected", "undecided", "closed"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli.options import Actor, Purpose
+from onefact.cli.options import Actor, Full, Json, Limit, Purpose, Systems
 from onefact.cli.session import session_of
 
 law_app = typer.Typer(
@@ -14,13 +14,9 @@ law_app = typer.Typer(
 )
 ticket_app = typer.Typer(help="Corrections that an authority is asked for (纠错工单).", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Full = Annotated[bool, typer.Option("--full", help="Values in full, not masked.")]
-Systems = Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="System ids; all when none is given.")]
 System = Annotated[str, typer.Argument(help="System id.")]
 Field = Annotated[str, typer.Argument(help="entity.field, e.g. person.phone; `*` for all of the system.")]
 Direction = Annotated[Literal["in", "out"], typer.Option(help="in: read from the system; out: written to it.")]
-Limit = Annotated[int, typer.Option(help="Rows to show.")]
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the ticket.")]
 
 

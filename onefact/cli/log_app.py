@@ -7,12 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli.options import Actor, Purpose
+from onefact.cli.options import Actor, Json, Purpose
 from onefact.cli.session import session_of
 
 log_app = typer.Typer(help="Who did or read what, chained and signed (密封日志).", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,13 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from onefact.cli.options import Actor, Purpose
+from onefact.cli.options import Actor, Json, Limit, Purpose
 from onefact.cli.session import session_of
 
 quality_app = typer.Typer(help="Rules, scores and work orders (数据质量).", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Limit = Annotated[int, typer.Option(help="Rows to show.")]
 Rule = Annotated[str | None, typer.Option(help="Id of a rule.")]
 Grid = Annotated[str | None, typer.Option(help="Code of a grid.")]
 Department = Annotated[str | None, typer.Option(help="Name of a department.")]

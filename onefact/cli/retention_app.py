@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onefact.cli.options import Actor
+from onefact.cli.options import Actor, Json
 from onefact.cli.session import Session, session_of
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 retention_app = typer.Typer(
     help="How long records are kept, and deleting what has run out (保存期限).", no_args_is_help=True
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,11 +8,16 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+HERE = Path(__file__).parent
+
 
 def environment(folder: Path) -> Environment:
-    """Return the environment of a folder of templates: everything escaped, a missing name is an error."""
+    """Return the environment of a folder of templates, with those beside it that all reports share.
+
+    Everything is escaped, a missing name is an error.
+    """
     made = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, HERE]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

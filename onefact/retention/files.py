@@ -58,7 +58,7 @@ def batches(home: Home, before: Mapping[str, datetime]) -> list[Batch]:
 
 
 def forget(home: Home, found: Sequence[Batch]) -> int:
-    """Delete batches: proof and register first, in one transaction, then the files."""
+    """Delete batches: proof, register and files together; where the files cannot be deleted, nothing is said to be gone."""
     for batch in found:
         folder = home.landing / batch.folder
         digest = landing.digest(folder) if folder.exists() else None
@@ -68,7 +68,8 @@ def forget(home: Home, found: Sequence[Batch]) -> int:
                 connection, home, "expire", "batch", [batch.batch_id], count=batch.rows, rule=batch.kind, law=RULES[batch.kind].law,
                 system=batch.system_id, hash=digest,
             )  # fmt: skip
-        shutil.rmtree(folder, ignore_errors=True)
+            if digest is not None:
+                shutil.rmtree(folder)
     if found:
         with home.warehouse() as con:
             ids = [b.batch_id for b in found]

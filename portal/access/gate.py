@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
-from typing import Annotated, cast
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Final, cast
 
 import sqlalchemy as sa
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from onefact.home import Home
-from portal import turns
 from portal.access import area, rows
 from portal.access.acts import gathered
 from portal.access.rules import Rule, Rules
@@ -22,6 +23,15 @@ from portal.security.headers import SAFE
 from portal.security.sessions import Session
 from portal.security.tokens import Program
 from portal.settings import Settings
+
+PLACES: Final = 8
+"""Requests that work at once; the others wait at the gate, where they hold nothing.
+
+A page holds a connection for its transaction, and the verb it calls takes a second. Let in without end, requests that hold the
+first would wait for a second or for a thread, and those that have a thread for a first, until all of them time out.
+"""
+
+_PLACES: Final = RunVar[CapacityLimiter]("portal places")
 
 TOKEN_FIELD = "csrf"  # noqa: S105 - the name of a form field
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -58,16 +68,29 @@ def settings_of(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-async def gate(request: Request) -> None:
-    """Let a request through or raise; afterwards `request.state.session` is the session, None on public routes."""
+async def gate(request: Request) -> AsyncIterator[None]:
+    """Let a request through or raise; then `request.state.session` is the session, None on public routes.
+
+    Only so many go on at once (`PLACES`), until their page function and its transaction are at an end.
+    """
     rule = cast("Rules", request.app.state.rules)[request.scope["route"].name]
     if "\x00" in request.url.path or any(
         "\x00" in part for pair in request.query_params.multi_items() for part in pair
     ):
         raise HTTPException(400)  # PostgreSQL has no such text
     token = await _sent_token(request) if request.method not in SAFE else None
-    await turns.begin(request.scope)
-    await run_in_threadpool(_pass, request, rule, token)
+    async with _turnstile():
+        await run_in_threadpool(_pass, request, rule, token)
+        yield
+
+
+def _turnstile() -> CapacityLimiter:
+    """The places of this event loop."""
+    try:
+        return _PLACES.get()
+    except LookupError:
+        _PLACES.set(made := CapacityLimiter(PLACES))
+        return made
 
 
 def _pass(request: Request, rule: Rule, token: str | None) -> None:
@@ -105,14 +128,20 @@ def _refusal(
         return Refused()
     if isinstance(session, Program) and rule.scope not in session.scopes:
         return Refused("这个令牌没有这项权限。")
-    return None if _in_area(connection, rule, session, request) else Unknown()
+    return _beyond(connection, rule, session.account, request)
 
 
-def _in_area(connection: sa.Connection, rule: Rule, session: Session, request: Request) -> bool:
+def _beyond(connection: sa.Connection, rule: Rule, account: Account, request: Request) -> Exception | None:
+    """Return why the record that a request names is not the account's to see: another's grid, another compartment."""
     if rule.record is None:
-        return True
+        return None
     entity_type, master_id = rule.record.named(request.path_params)
-    return area.may_see(connection, session.account, entity_type, master_id)
+    if not area.may_see(connection, account, entity_type, master_id):
+        return Unknown()
+    named = rule.record.field and str(request.path_params[rule.record.field])
+    if named and not area.may_see_field(account, entity_type, named):
+        return Refused("您的账号没有查看这一分区的权限。")
+    return None
 
 
 def _forged(request: Request, session: Session, token: str | None) -> bool:

@@ -17,12 +17,24 @@ from sqlalchemy.exc import DBAPIError
 from portal.access.area import EVERYWHERE
 from portal.security.accounts import Account
 from schemas.entities import ENTITIES, LINKS
+from warehouse.seals import open_only
 from warehouse.tables import METADATA
 
 ROLE: Final = "onefact_portal"
 
 CLOSED: Final = frozenset(
-    {"account", "account_grid", "portal_session", "api_token", "sealed_log", "webhook", "webhook_delivery"}
+    {
+        "account",
+        "account_grid",
+        "portal_session",
+        "api_token",
+        "sealed_log",
+        "webhook",
+        "webhook_delivery",
+        "data_key",
+        "entry_seal",
+        "export_request",
+    }
 )
 """Tables that pages never read by themselves."""
 
@@ -65,11 +77,13 @@ class NoRole(Exception):
 def enter(connection: sa.Connection, account: Account) -> None:
     """Take the portal's role for the rest of the transaction, with what PostgreSQL has to know of the account."""
     where = "*" if account.role in EVERYWHERE else ",".join(account.grids)
+    seen = ",".join(sorted(account.compartments))
     settings = (
         "SELECT set_config('onefact.account', :login, true), set_config('onefact.grids', :grids, true), "
-        f"set_config('role', '{ROLE}', true)"
+        f"set_config('onefact.compartments', :seen, true), set_config('role', '{ROLE}', true)"
     )
-    connection.execute(sa.text(settings), {"login": account.login, "grids": where})
+    open_only(connection, account.compartments)
+    connection.execute(sa.text(settings), {"login": account.login, "grids": where, "seen": seen})
 
 
 def protect(engine: sa.Engine) -> None:
@@ -98,17 +112,39 @@ def _rights() -> Iterator[str]:
 
 
 def _policies(connection: sa.Connection) -> Iterator[str]:
-    query = "SELECT polrelid::regclass::text, obj_description(oid, 'pg_policy') FROM pg_policy WHERE polname = 'onefact_area'"
-    made = {name.strip('"'): told for name, told in connection.execute(sa.text(query))}
-    for table, condition in conditions():
+    query = "SELECT polname, polrelid::regclass::text, obj_description(oid, 'pg_policy') FROM pg_policy WHERE polname LIKE 'onefact%'"
+    made = {(policy, name.strip('"')): told for policy, name, told in connection.execute(sa.text(query))}
+    wanted = [("onefact_area", "PERMISSIVE", *each) for each in conditions()]
+    wanted += [("onefact_compartment", "RESTRICTIVE", *each) for each in compartments()]
+    for policy, kind, table, condition in wanted:
         told = hashlib.sha256(condition.encode()).hexdigest()[:16]
-        if made.get(table) == told:
+        if made.get((policy, table)) == told:
             continue
-        if table in made:  # of an older onefact
-            yield f'DROP POLICY onefact_area ON "{table}"'
+        if (policy, table) in made:  # of an older onefact
+            yield f'DROP POLICY {policy} ON "{table}"'
         yield f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY'
-        yield f'CREATE POLICY onefact_area ON "{table}" FOR SELECT TO {ROLE} USING ({condition})'
-        yield f"COMMENT ON POLICY onefact_area ON \"{table}\" IS '{told}'"
+        yield f'CREATE POLICY {policy} ON "{table}" AS {kind} FOR SELECT TO {ROLE} USING ({condition})'
+        yield f"COMMENT ON POLICY {policy} ON \"{table}\" IS '{told}'"
+
+
+def compartments() -> Iterator[tuple[str, str]]:
+    """Return (table, SQL condition) of every table that holds a value of one field: its compartment must be the account's.
+
+    The golden records hold fields of all compartments in one row; of them the connection opens no sealed value of a compartment
+    that the account has not (`warehouse.seals`), and every field of a compartment is sealed.
+    """
+    closed: dict[str, list[str]] = {}
+    for entity in ENTITIES.values():
+        for field in entity.fields:
+            if field.compartment != "base":
+                closed.setdefault(field.compartment, []).append(f"'{entity.name}.{field.name}'")
+    mine = "string_to_array(current_setting('onefact.compartments', true), ',')"
+    cases = " ".join(
+        f"WHEN entity_type || '.' || field IN ({', '.join(f)}) THEN '{c}' = ANY({mine})" for c, f in closed.items()
+    )
+    for name, table in sorted(METADATA.tables.items()):
+        if name not in CLOSED and {"entity_type", "field", "value"} <= set(table.columns.keys()):
+            yield name, f"CASE {cases} ELSE true END"
 
 
 def conditions() -> Iterator[tuple[str, str]]:

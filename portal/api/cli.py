@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
+from onefact.cli.options import By, Json
 from onefact.cli.session import session_of
 
 token_app = typer.Typer(help="Tokens by which other programs use the API (接口令牌).", no_args_is_help=True)
 hook_app = typer.Typer(help="Telling other programs of changes (变更订阅).", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-By = Annotated[str, typer.Option("--actor", help="Who does it; kept in the sealed log.", envvar="ONEFACT_ACTOR")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -27,6 +27,7 @@ from portal.api.settings import ApiSettings, load
 from portal.api.subscriptions import SubscriptionRefused, checked
 from portal.api.v1 import event
 from portal.security import accounts, vault
+from portal.security.vault import KeyLost
 from warehouse.tables import WEBHOOK, WEBHOOK_DELIVERY
 
 logger = logging.getLogger("portal")
@@ -69,7 +70,7 @@ def _plan_one(home: Home, webhook_id: str, account_id: str) -> int:
     """Plan the calls of one subscription in one transaction with its cursor, reading with the account's rights."""
     planned = 0
     with home.engine.begin() as connection:
-        account = accounts.by_id(connection, account_id)
+        account = accounts.in_use(connection, account_id, home.now())
         row = connection.execute(
             sa.select(WEBHOOK.c.cursor, WEBHOOK.c.entity_types)
             .where(WEBHOOK.c.webhook_id == webhook_id)
@@ -154,7 +155,10 @@ def _post(
 ) -> str:
     """Call; return the status, or one word for what went wrong."""
     body = json.dumps({"delivery": row["delivery_id"], "events": row["events"]}, separators=(",", ":")).encode()
-    secret = vault.unseal(vault.key(home.path), bytes(hook["secret"]), f"webhook:{hook['webhook_id']}").decode()
+    try:
+        secret = vault.unseal(vault.key(home.path), bytes(hook["secret"]), f"webhook:{hook['webhook_id']}").decode()
+    except KeyLost:
+        return "key_lost"  # this subscription waits for a person; the others go on
     timestamp = str(int(now.timestamp()))
     headers = {
         "Content-Type": "application/json", "Onefact-Delivery": str(row["delivery_id"]), "Onefact-Timestamp": timestamp,

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from connectors.base import ConnectorError
 from onefact import tasks
 from onefact.tasks import NoSuchTask, NotSeen
-from portal.access import Account, Current, Database, OfHome, Unknown, logged
+from portal.access import Account, Current, Database, OfHome, Unknown, devices, logged
 from portal.view import page
 from warehouse.tables import OUTBOX
 
@@ -78,7 +78,7 @@ def done(
     if not _mine(connection, number):
         raise Unknown
     try:
-        tasks.done(home, number, account.login, unread=unread)
+        tasks.done(home, number, account.login, unread=unread, origin=devices.origin(request, PURPOSE))
     except NoSuchTask:
         raise Unknown from None
     except NotSeen as problem:
@@ -88,5 +88,4 @@ def done(
         return _shown(
             request, account, connection, home, number, "现在读不到对方系统，无法核对。稍后再确认，或选择“不核对”。"
         )
-    logged(connection, account, "enter", "task", purpose=PURPOSE, detail={"change": number, "unread": unread})
     return RedirectResponse(request.app.url_path_for("assist"), status_code=303)

@@ -23,10 +23,10 @@ from onefact.forms.subjects import ALL, selection, selections
 from onefact.forms.vocabulary import CONTEXTS, computed, title
 from onefact.forms.workbook import open_form, read_form
 from onefact.home import Home
-from portal.access import Account, Current, OfHome, Refused, logged
+from portal.access import Account, Current, OfHome, Refused, logged, settings_of
 from portal.access.area import EVERYWHERE
 from portal.pages.uploads import content, keep, onward, saved, taken, workbook
-from portal.view import page
+from portal.view import export, page
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 
@@ -161,9 +161,10 @@ def file_(request: Request, account: Current, home: OfHome, ticket: str) -> Resp
     ready: Ready = taken(request, account, ticket, Ready)
     with home.engine.begin() as connection:
         context, rows = ready.done.matched.context, ready.done.rows
-        logged(
-            connection, account, "export", context, purpose=f"一表通导出，接收单位：{ready.done.receiver}", count=rows
-        )
+        export.braked(
+            connection, account, f"form {context} {ready.name}"[:200], f"一表通 {ready.name}"[:200], rows, subject_type=context,
+            purpose=f"一表通导出，接收单位：{ready.done.receiver}"[:200], now=home.now(), settings=settings_of(request),
+        )  # fmt: skip
     return workbook(ready.data, f"已填_{ready.name}")
 
 

@@ -36,7 +36,7 @@ def change(
     """Change the password; every other session of the account ends."""
     with home.engine.begin() as connection:
         right = accounts.sign_in(connection, account.login, old, home.now(), settings.lockout)
-        problem = "原口令不对。" if right is None else "两次输入的新口令不一样。" if new != again else None
+        problem = _problem(old, new, again, right=right is not None)
         if problem is None:
             try:
                 accounts.set_password(connection, account, new, given=False)
@@ -50,3 +50,12 @@ def change(
     response = RedirectResponse(request.app.url_path_for("home"), status_code=303)
     sessions.give(response, session)
     return response
+
+
+def _problem(old: str, new: str, again: str, *, right: bool) -> str | None:
+    """What stands against the change; a password that somebody else gave is known to that person and has to go."""
+    if not right:
+        return "原口令不对。"
+    if new != again:
+        return "两次输入的新口令不一样。"
+    return "新口令不能和原口令相同。" if new == old else None

@@ -20,10 +20,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 def shelf(request: Request) -> Shelf:
     """Return the shelf of the application."""
-    state = request.app.state
-    if not hasattr(state, "shelf"):
-        state.shelf = Shelf()
-    return cast("Shelf", state.shelf)
+    return cast("Shelf", request.app.state.shelf)
 
 
 def keep(request: Request, account: Account, thing: Any, size: int) -> str:

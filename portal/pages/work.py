@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
 from typing import Annotated, Final, cast
 
 import sqlalchemy as sa
@@ -12,12 +10,13 @@ from starlette.responses import Response
 
 from onefact import search as finding
 from onefact import worklist
-from onefact.worklist import WORDS, Kind
-from portal.access import Account, Current, Database, OfHome, logged
+from onefact.enter import is_uuid
+from onefact.waiting import Kind
+from onefact.worklist import WORDS
+from portal.access import Account, Current, Database, OfHome, Unknown, logged
 from portal.access.area import EVERYWHERE
 from portal.view import page
 from portal.view.cards import ICONS, PATHS, details
-from quality.catalogue import load as rules_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,12 +32,6 @@ def grids_of(account: Account) -> tuple[str, ...] | None:
     return None if account.role in EVERYWHERE else account.grids
 
 
-@cache
-def _titles() -> Mapping[str, str]:
-    """Rule -> its Chinese name; the shipped catalogue does not change while the portal runs."""
-    return {r.id: r.name for r in rules_of().rules}
-
-
 @router.get("/tasks", name="tasks")
 def tasks(
     request: Request, account: Current, connection: Database, home: OfHome,
@@ -46,15 +39,15 @@ def tasks(
     number: Annotated[int, Query(alias="page", ge=1, le=1000)] = 1,
 ) -> Response:  # fmt: skip
     """Show what waits, by building and door, so many doors on a page."""
-    found = worklist.worklist(connection, home, grids_of(account), _titles())
+    found = worklist.worklist(connection, home, grids_of(account))
     chosen = cast("Kind | None", kind if kind in WORDS else None)
     every = found.buildings(chosen, building or None)
-    doors = sum(len(b.doors) for b in every)
+    listed = sum(len(b.doors) for b in every)
     logged(connection, account, "read", "task", purpose=PURPOSE, count=len(found.tasks))
     return page(
         request, "work/tasks.html", counts=found.counts, words=WORDS, kind=chosen, building=building, names=found.names,
-        buildings=worklist.portion(every, (number - 1) * DOORS, DOORS), paths=PATHS, total=len(found.tasks), number=number,
-        pages=-(-doors // DOORS), doors=doors,
+        buildings=worklist.portion(every, (number - 1) * DOORS, DOORS), paths=PATHS, doors=found.doors, total=len(found.tasks),
+        number=number, pages=-(-listed // DOORS), listed=listed,
     )  # fmt: skip
 
 
@@ -86,6 +79,8 @@ def children(
         "SELECT node_id::text, name, level, full_text FROM address_node WHERE parent_id IS NOT DISTINCT FROM CAST(:node AS uuid) "
         "ORDER BY length(name), name LIMIT 500"
     )
+    if node and not is_uuid(node):
+        raise Unknown
     found = connection.execute(query, {"node": node or None}).all()
     while len(found) == 1 and found[0].level in {"11", "12", "13"}:  # nothing to choose
         found = connection.execute(query, {"node": found[0].node_id}).all()

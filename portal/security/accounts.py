@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from portal.security import passwords
 from portal.settings import Lockout
+from warehouse import sealed
 from warehouse.tables import ACCOUNT, ACCOUNT_GRID, SESSION
 from warehouse.tables.portal import ROLES
 
@@ -23,6 +24,23 @@ ROLE_NAMES = {
     "secadmin": "安全管理员",
 }
 """The roles in the words of 等保 2.0; system, security and audit are three persons."""
+
+LONGEST = 60
+"""Characters of a login at most."""
+
+
+BASE: frozenset[str] = frozenset({"base"})
+
+CLEARABLE: Mapping[str, frozenset[str]] = {
+    "worker": frozenset({"base", "benefits"}),
+    "steward": frozenset({"base", "benefits", "health", "justice", "party", "census"}),
+    "auditor": frozenset({"base", "benefits", "health", "justice", "party", "census"}),
+}
+"""Role -> compartments that may be given to it; the administrators see no record and get none."""
+
+COMPARTMENT_NAMES: Mapping[str, str] = {
+    "base": "基础", "benefits": "民生保障", "health": "卫生健康", "justice": "司法矫治", "party": "党建", "census": "统计普查",
+}  # fmt: skip
 
 
 class AccountError(Exception):
@@ -39,6 +57,7 @@ class Account:
         name: the person's name.
         role: one of `warehouse.tables.portal.ROLES`.
         grids: codes of the worker's own grids; empty for the other roles, whose reach the rules say.
+        compartments: whose facts it may see (分区); the security administrator gives more than `base`.
     """
 
     id: str
@@ -48,6 +67,7 @@ class Account:
     grids: tuple[str, ...] = ()
     must_change: bool = False
     has_second_factor: bool = False
+    compartments: frozenset[str] = BASE
 
     @property
     def role_name(self) -> str:
@@ -69,9 +89,10 @@ def made_of(row: sa.RowMapping) -> Account:
     """Return the account of a row of `WITH_GRIDS`; only a worker has grids."""
     held = tuple(sorted(row["grids"] or ())) if row[ACCOUNT.c.role] == "worker" else ()
     c = ACCOUNT.c
+    cleared = BASE | (set((row[c.compartments] or "").split(",")) & CLEARABLE.get(row[c.role], BASE))
     return Account(
-        row[c.account_id], row[c.login], row[c.name], row[c.role], held, row[c.must_change], row[c.totp] is not None
-    )
+        row[c.account_id], row[c.login], row[c.name], row[c.role], held, row[c.must_change], row[c.totp] is not None, cleared
+    )  # fmt: skip
 
 
 def add(
@@ -92,11 +113,14 @@ def add(
         given: the password was made by somebody else and has to be changed at the first login.
 
     Raises:
-        AccountError: the login is taken, the role unknown, or grids were given to a role that has none.
+        AccountError: the login is taken, too long or a number that names a person, which the sealed log would mask so that
+            nobody could be told apart by it; the role is unknown, or grids were given to a role that has none.
         PasswordTooWeak: the password will not do.
     """
     if not login or not name:
         raise AccountError("请填写账号和姓名。")
+    if len(login) > LONGEST or sealed.clean(login) != login:
+        raise AccountError(f"账号最多 {LONGEST} 个字符，也不能是手机号或证件号：它会写进日志，显示在各页。")
     if role not in ROLES:
         raise AccountError(f"没有角色 {role}；可选：{'、'.join(ROLES)}。")
     if grids and role != "worker":
@@ -124,9 +148,30 @@ def set_grids(connection: sa.Connection, account_id: str, grids: Sequence[str]) 
         connection.execute(ACCOUNT_GRID.insert(), [{"account_id": account_id, "grid": g} for g in dict.fromkeys(grids)])
 
 
+def set_compartments(connection: sa.Connection, account: Account, wanted: Iterable[str]) -> None:
+    """Let an account see the facts of these compartments, and of `base`; its sessions end, so that it counts at once.
+
+    Raises:
+        AccountError: there is no such compartment, or none of that kind for this role.
+    """
+    asked = BASE | set(wanted)
+    if unknown := sorted(asked - COMPARTMENT_NAMES.keys()):
+        raise AccountError(f"没有分区 {'、'.join(unknown)}；可选：{'、'.join(COMPARTMENT_NAMES)}。")
+    if beyond := sorted(asked - CLEARABLE.get(account.role, BASE)):
+        raise AccountError(f"{account.role_name}不能获得分区：{'、'.join(COMPARTMENT_NAMES[b] for b in beyond)}。")
+    kept = ",".join(sorted(asked))
+    connection.execute(ACCOUNT.update().where(ACCOUNT.c.account_id == account.id).values(compartments=kept))
+    end_sessions(connection, account.id)
+
+
 def by_id(connection: sa.Connection, account_id: str) -> Account | None:
     """Return an open account, None when it is closed or unknown."""
     return _one(connection, ACCOUNT.c.account_id == account_id)
+
+
+def in_use(connection: sa.Connection, account_id: str, now: datetime) -> Account | None:
+    """Return an account that may act now without signing in (a token, a subscription); None when it is locked or closed."""
+    return _unlocked(connection, ACCOUNT.c.account_id == account_id, now)
 
 
 def by_login(connection: sa.Connection, login: str) -> Account | None:
@@ -136,12 +181,7 @@ def by_login(connection: sa.Connection, login: str) -> Account | None:
 
 def by_subject(connection: sa.Connection, subject: str, now: datetime) -> Account | None:
     """Return the account of somebody who signed in at the identity provider; None when there is none, or it is locked."""
-    row = (
-        connection.execute(WITH_GRIDS.where(ACCOUNT.c.subject == subject, ACCOUNT.c.closed_at.is_(None)))
-        .mappings()
-        .first()
-    )
-    return None if row is None or is_locked(row[ACCOUNT.c.locked_until], now) else made_of(row)
+    return _unlocked(connection, ACCOUNT.c.subject == subject, now)
 
 
 def listed(connection: sa.Connection) -> list[dict[str, Any]]:
@@ -225,5 +265,14 @@ def is_locked(until: datetime | None, now: datetime) -> bool:
 
 
 def _one(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Account | None:
-    row = connection.execute(WITH_GRIDS.where(which, ACCOUNT.c.closed_at.is_(None))).mappings().first()
+    row = _open(connection, which)
     return None if row is None else made_of(row)
+
+
+def _unlocked(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> Account | None:
+    row = _open(connection, which)
+    return None if row is None or is_locked(row[ACCOUNT.c.locked_until], now) else made_of(row)
+
+
+def _open(connection: sa.Connection, which: sa.ColumnElement[bool]) -> sa.RowMapping | None:
+    return connection.execute(WITH_GRIDS.where(which, ACCOUNT.c.closed_at.is_(None))).mappings().first()

@@ -104,7 +104,7 @@ def find(home: Home, token: str) -> Program | None:
     )
     with home.engine.begin() as connection:
         row = connection.execute(sa.select(API_TOKEN).where(holds)).mappings().first()
-        account = accounts.by_id(connection, row["account_id"]) if row is not None else None
+        account = accounts.in_use(connection, row["account_id"], now) if row is not None else None
         if row is None or account is None or account.must_change:
             return None
         if row["used_at"] is None or now - row["used_at"] > SEEN_EVERY:

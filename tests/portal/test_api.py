@@ -19,10 +19,13 @@ from portal_support import ADDRESS, FOREIGN, OWN, Portal
 from starlette.testclient import TestClient
 
 from onefact.consolidate import consolidate
+from portal.api import changes as feed
 from portal.api.deliver import deliver, signature
 from portal.api.settings import ApiSettings
 from portal.api.subscriptions import SubscriptionRefused, checked
-from portal.security import tokens
+from portal.security import accounts, tokens
+from portal.security.limits import Tries
+from schemas.entities import ENTITIES
 from warehouse.tables import API_TOKEN, ENTRY, WEBHOOK, WEBHOOK_DELIVERY
 
 ALL = tuple(tokens.SCOPES)
@@ -89,6 +92,19 @@ def test_tokens_end_run_out_and_are_kept_as_hashes_only(portal: Portal) -> None:
     for wrong in ((["boss"], 30), (["read"], 400), ([], 30)):
         with pytest.raises(tokens.TokenError):
             tokens.make(portal.home, "worker", "x", *wrong, "test")
+
+
+def test_a_locked_account_has_no_programs_either(portal: Portal) -> None:
+    client = program(portal, "search", login="steward")
+    assert CALLS["search"](client, "").status_code == 200
+    with portal.home.engine.begin() as connection:
+        account = accounts.by_login(connection, "steward")
+        assert account
+        accounts.lock(connection, account.id, portal.home.now().astimezone() + timedelta(days=1))
+    assert CALLS["search"](client, "").status_code == 401
+    with portal.home.engine.begin() as connection:
+        accounts.lock(connection, account.id, None)
+    assert CALLS["search"](client, "").status_code == 200
 
 
 def test_another_grids_record_is_not_there(portal: Portal) -> None:
@@ -259,6 +275,19 @@ def test_what_was_not_taken_is_told_again_in_order_and_after_the_last_pause_wait
     assert numbers[3:] == sorted(set(numbers))
 
 
+def test_a_subscription_whose_key_is_lost_keeps_nobody_else_waiting(
+    portal: Portal, receiver: Receiver, hooked: tuple[TestClient, str, str]
+) -> None:
+    client, broken, _ = hooked
+    assert client.post("/api/v1/webhooks", json={"url": receiver.url, "entity_types": ["person"]}).status_code == 201
+    with portal.home.engine.begin() as connection:
+        connection.execute(sa.update(WEBHOOK).where(WEBHOOK.c.webhook_id == broken).values(secret=b"x" * 40))
+    changed(portal, client)
+    done = deliver(portal.home)
+    assert (done.sent, done.failed) == (1, 1)
+    assert len(receiver.calls) == 1
+
+
 def test_a_subscription_ends(portal: Portal, receiver: Receiver, hooked: tuple[TestClient, str, str]) -> None:
     client, hook, _ = hooked
     changed(portal, client)
@@ -315,6 +344,27 @@ def test_the_feed_goes_on_from_its_cursor(portal: Portal) -> None:
     when, run, _ = cursor.split("|")
     for wrong in ("x", f"{when}|{run}|person/1", f"{when}|{run}|person/urn:uuid:{uuid.uuid4()}"):
         assert client.get("/api/v1/changes", params={"cursor": wrong}).status_code == 422
+    for wrong in (
+        "x",
+        "|".join((*cursor.split("|")[:2], "person/x")),
+        "|".join((*cursor.split("|")[:2], "nobody/" + mine)),
+    ):
+        assert client.get("/api/v1/changes", params={"cursor": wrong}).status_code == 422
+
+
+def test_a_page_of_the_feed_costs_what_it_holds(portal: Portal) -> None:
+    """A cursor that is far behind must not have the server read everything since."""
+    read: list[int] = []
+
+    def counted(_: object, cursor: Any, *__: object) -> None:
+        read.append(cursor.rowcount)
+
+    with portal.home.engine.connect() as connection:
+        _, cursor, _ = feed.changes(connection, "", tuple(ENTITIES), 2)
+        sa.event.listen(connection, "after_cursor_execute", counted)
+        page, _, more = feed.changes(connection, cursor, tuple(ENTITIES), 2)
+    assert (len(page), more) == (2, True)
+    assert sum(read) <= 2 * 3
 
 
 def test_the_log_holds_the_reading_and_no_value(portal: Portal) -> None:
@@ -325,3 +375,15 @@ def test_the_log_holds_the_reading_and_no_value(portal: Portal) -> None:
     assert mine in last
     assert number not in last
     assert name not in last
+
+
+def test_numbers_are_not_tried_out_by_searching(portal: Portal) -> None:
+    client, searches = program(portal, "search"), portal.app.state.searches
+    portal.app.state.searches = Tries(3, timedelta(minutes=1))
+    try:
+        answers = [client.get("/api/v1/search", params={"q": f"1390000{n:04}"}) for n in range(5)]
+    finally:
+        portal.app.state.searches = searches
+    assert [a.status_code for a in answers] == [200, 200, 200, 429, 429]
+    assert answers[-1].headers["retry-after"] == "60"
+    assert "error" in answers[-1].json()

@@ -5,15 +5,23 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import httpx
 import openpyxl
 import pytest
 import sqlalchemy as sa
 from portal_support import FOREIGN, OWN, Portal
 
+from onefact import log
+from portal.security import sessions
 from portal.security.headers import HEADERS
+from portal.serve import running
+from portal.settings import Settings
 from portal.view import export
 from warehouse import sealed
+from warehouse.tables import EXPORT_REQUEST
 
 REVEAL = "/reveal/person/{}/{}"
 FULL_NUMBER = re.compile(r"\d{17}[\dX]")
@@ -154,6 +162,33 @@ def test_the_log_says_when_a_row_was_touched(portal: Portal) -> None:
     assert "日志完好" in client.post("/log/verify").text
 
 
+def test_the_page_looks_at_the_same_as_the_command(
+    portal: Portal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints are where the setting says, and a ledger that was touched is no sound log."""
+    monkeypatch.setenv(log.FOLDER_VARIABLE, str(tmp_path))
+    log.issue(portal.home)
+    client = portal.signed_in("auditor")
+    assert "1 个检查点相符" in client.post("/log/verify").text
+    assert "还没有签发过检查点" not in client.get("/log").text
+    with portal.home.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE ticket_event DISABLE TRIGGER USER"))
+        connection.execute(sa.text("UPDATE ticket_event SET actor = actor || 'x'"))
+    try:
+        assert "流水表 ticket_event" in client.post("/log/verify").text
+    finally:
+        with portal.home.engine.begin() as connection:
+            connection.execute(sa.text("UPDATE ticket_event SET actor = left(actor, -1)"))
+            connection.execute(sa.text("ALTER TABLE ticket_event ENABLE TRIGGER USER"))
+
+
+def test_a_page_is_one_reading(portal: Portal) -> None:
+    before = acts(portal, "auditor", 1)
+    portal.signed_in("auditor").get("/outbox/1")
+    new = [a for a in acts(portal, "auditor", 5) if not before or a.seq > before[0].seq]
+    assert [a.purpose for a in new if a.act == "read"] == ["查看投递"]
+
+
 def test_reading_the_log_is_an_act_and_a_copy_can_be_taken(portal: Portal) -> None:
     client = portal.signed_in("auditor")
     assert client.get("/log?actor=worker").status_code == 200
@@ -193,6 +228,39 @@ def test_so_many_rows_leave_in_a_day_and_no_more(portal: Portal) -> None:
     assert [a.count for a in acts(portal, "auditor", 20) if a.act == "export" and a.subject_type == "ticket"] == [1, 1]
 
 
+def waiting(portal: Portal, login: str) -> list[str]:
+    c = EXPORT_REQUEST.c
+    with portal.home.engine.connect() as connection:
+        query = sa.select(c.request_id).where(c.login == login, c.decision.is_(None))
+        return [str(i) for i in connection.execute(query).scalars()]
+
+
+def test_a_large_file_leaves_once_and_only_when_a_second_person_says_yes(portal: Portal) -> None:
+    steward, secadmin, before = portal.signed_in("steward"), portal.signed_in("secadmin"), portal.app.state.settings
+    portal.app.state.settings = before.model_copy(update={"exported_rows_alone": 0})
+    try:
+        assert [steward.get("/tickets.xlsx").status_code for _ in range(2)] == [403, 403]
+        assert acts(portal, "steward", 1)[0].outcome == "refused"
+        [number] = waiting(portal, "steward")  # asked twice, waits once
+        assert f'action="/exports/{number}"' in secadmin.get("/exports").text
+        assert f'action="/exports/{number}"' not in steward.get("/exports").text
+        assert steward.post(f"/exports/{number}", data={"what": "approve"}).status_code == 403, "the own one"
+        assert portal.signed_in("auditor").post(f"/exports/{number}", data={"what": "approve"}).status_code == 403
+        assert number not in portal.signed_in("auditor").get("/exports").text
+        assert secadmin.post(f"/exports/{number}", data={"what": "approve"}).status_code == 303
+        assert acts(portal, "secadmin", 1)[0].act == "approve"
+        assert secadmin.post(f"/exports/{number}", data={"what": "refuse"}).status_code == 404, "decided already"
+        assert "可下载一次" in steward.get("/exports").text
+        assert [steward.get("/tickets.xlsx").status_code for _ in range(2)] == [200, 403]
+        taken = next(a for a in acts(portal, "steward", 9) if a.act == "export" and a.outcome == "done")
+        assert taken.detail["approval"] == number
+        [again] = waiting(portal, "steward")
+        assert secadmin.post(f"/exports/{again}", data={"what": "refuse"}).status_code == 303
+        assert steward.get("/tickets.xlsx").status_code == 403
+    finally:
+        portal.app.state.settings = before
+
+
 def test_a_cell_is_never_a_formula(portal: Portal) -> None:
     with portal.home.engine.begin() as connection:
         from portal.security.accounts import by_login
@@ -209,7 +277,8 @@ def test_a_cell_is_never_a_formula(portal: Portal) -> None:
             subject_type="ticket",
             purpose="测试",
             now=portal.home.now(),
-            most_a_day=1000,
+            what="test",
+            settings=Settings(),
         )
     sheet = openpyxl.load_workbook(io.BytesIO(bytes(made.body))).active
     assert sheet is not None
@@ -259,6 +328,7 @@ def id_of(portal: Portal, login: str) -> str:
     ({"login": "worker", "name": "重名", "role": "worker"}, "已存在"), ({"login": "x1", "name": "甲", "role": "boss"}, "没有角色"),
     ({"login": "x2", "name": "乙", "role": "auditor", "grids": OWN}, "只有网格员有网格"), ({"login": "", "name": "丙", "role": "worker"}, "请填写"),
     ({"login": "x3", "name": "丁", "role": "worker", "grids": "999"}, "没有网格"),
+    ({"login": "13900000012", "name": "戊", "role": "worker"}, "不能是手机号"),
 ])  # fmt: skip
 def test_an_account_that_cannot_be_is_refused_in_words(portal: Portal, data: dict[str, str], sentence: str) -> None:
     answer = portal.signed_in("secadmin").post("/accounts", data=data)
@@ -269,6 +339,16 @@ def test_an_account_that_cannot_be_is_refused_in_words(portal: Portal, data: dic
 def test_nobody_changes_the_own_account_here(portal: Portal) -> None:
     client = portal.signed_in("secadmin")
     assert client.post(f"/accounts/{id_of(portal, 'secadmin')}", data={"what": "unbind"}).status_code == 403
+
+
+@pytest.mark.parametrize(("login", "path"), [
+    ("secadmin", "/accounts/" + "-" * 36), ("worker", "/persons/urn:uuid:01900000-0000-7000-8000-00000000abcd"),
+    ("worker", "/address/children?node=x"),
+])  # fmt: skip
+def test_what_is_no_id_is_nobody(portal: Portal, login: str, path: str) -> None:
+    client = portal.signed_in(login)
+    answer = client.post(path, data={"what": "lock"}) if login == "secadmin" else client.get(path)
+    assert answer.status_code == 404
 
 
 # --- every answer
@@ -298,6 +378,19 @@ def test_an_unexpected_error_shows_nothing_and_logs_no_data(
     assert answer.headers["content-security-policy"]
     assert "RuntimeError on route systems" in caplog.text
     assert "陈建国" not in caplog.text
+
+
+def test_many_at_once_are_all_answered(portal: Portal) -> None:
+    """More than there are connections and threads: those that wait hold nothing that the others need."""
+    cookies = {sessions.COOKIE: portal.fresh("worker").cookies[sessions.COOKIE]}
+    path = f"/persons/{portal.ids('person')[OWN]}"
+    with (
+        running(portal.home, portal.app.state.settings) as address,
+        httpx.Client(base_url=address, verify=False, cookies=cookies, timeout=60) as client,
+        ThreadPoolExecutor(60) as browsers,
+    ):
+        answers = browsers.map(lambda _: client.get(path).status_code, range(60))
+    assert set(answers) == {200}
 
 
 def test_a_body_that_is_too_large_is_refused(portal: Portal) -> None:

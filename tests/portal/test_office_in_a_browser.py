@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 import sqlalchemy as sa
-from browsing import CHROMIUM, PICTURES, SMALL_TARGETS, Browsing, browsing, violations
+from browsing import CHROMIUM, PICTURES, SMALL_TARGETS, Browsing, violations
 from playwright.sync_api import Page
 from portal_support import OWN, Portal
 
@@ -20,13 +19,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM ON THIS MACHINE: the portal was not opened in a browser"),
 ]
-
-
-@pytest.fixture(scope="module")
-def seen(portal: Portal) -> Iterator[Browsing]:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    with browsing(portal) as opened:
-        yield opened
 
 
 def looked_at(page: Page, name: str, width: int) -> None:

@@ -159,6 +159,7 @@ def test_a_given_password_has_to_be_changed_first(portal: Portal) -> None:
     client.headers["X-CSRF-Token"] = token(client)
     for new, again, status in [("short", "short", 422), ("x" * 30, "x" * 30, 422), (PASSWORD, PASSWORD + "!", 422)]:
         assert client.post("/password", data={"old": first, "new": new, "again": again}).status_code == status
+    assert "不能和原口令相同" in client.post("/password", data={"old": first, "new": first, "again": first}).text
     changed = client.post("/password", data={"old": first, "new": PASSWORD, "again": PASSWORD})
     assert changed.headers["location"] == "/"
     assert client.get("/").status_code == 200

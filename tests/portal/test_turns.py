@@ -8,8 +8,8 @@ import httpx
 from portal_support import ADDRESS, OWN, Portal
 
 from onefact.home import POOL
+from portal.access.gate import PLACES
 from portal.security.sessions import COOKIE
-from portal.turns import TURNS
 
 
 def test_a_crowd_that_saves_at_once_is_served(portal: Portal) -> None:
@@ -31,11 +31,11 @@ def test_a_crowd_that_saves_at_once_is_served(portal: Portal) -> None:
     answers = asyncio.run(all_at_once())
     assert {a.status_code for a in answers} == {303}
     assert portal.home.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-    assert TURNS < POOL
+    assert PLACES < POOL
 
 
 def test_a_turn_ends_with_its_request(portal: Portal) -> None:
     nobody = portal.nobody()
-    for _ in range(2 * TURNS):
+    for _ in range(2 * PLACES):
         assert nobody.get("/tasks").status_code == 303
         assert nobody.get("/nothing").status_code == 404

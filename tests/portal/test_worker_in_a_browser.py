@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import sqlalchemy as sa
-from browsing import CHROMIUM, PICTURES, Browsing, browsing, violations
+from browsing import CHROMIUM, PICTURES, Browsing, violations
 from playwright.sync_api import Page, Route, expect
 from portal_support import FOREIGN, OWN, PASSWORD, Portal
 
@@ -21,13 +19,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM ON THIS MACHINE: the portal was not opened in a browser"),
 ]
-
-
-@pytest.fixture(scope="module")
-def seen(portal: Portal) -> Iterator[Browsing]:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    with browsing(portal) as opened:
-        yield opened
 
 
 @pytest.fixture

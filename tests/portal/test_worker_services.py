@@ -65,7 +65,7 @@ def test_the_whole_district_is_asked_for_the_first_keys_and_what_fits_exactly_is
     monkeypatch.setattr(search, "WINDOW", 1)
     assert "陈建国" in found(portal, "陈建国")
     assert "李秀英" in found(portal, "13900000002")
-    assert 0 < len(found(portal, "13")) <= len(search.KEYS)
+    assert 0 < len(found(portal, "陈")) <= len(search.KEYS)
     assert found(portal, "1") == every == []  # one letter begins too much
 
 
@@ -205,6 +205,57 @@ def test_the_work_list_counts_by_kind_and_door(portal: Portal) -> None:
     assert building.building == "武珞路628号3栋"
     assert ("2单元501室", "陈建国") in [(d.door, d.tasks[0].title) for d in building.doors]
     assert not {t.master_id for t in theirs.tasks} & {t.master_id for t in mine.tasks}
+
+
+ORDERS = """
+INSERT INTO work_order (rule_id, kind, relation, entity_type, system_id, record_key, role, field, master_id, department, opened_at, opened_by, due_at)
+SELECT :rule, 'grid', 'records', 'person', s, k, 'person', :field, CAST(:master AS uuid), '中南路街道', CAST(:now AS timestamptz), 'test', CAST(:now AS timestamptz)
+FROM unnest(CAST(:systems AS text[]), CAST(:keys AS text[])) AS x(s, k)"""
+
+
+def test_one_task_for_each_door_and_none_that_a_worker_cannot_settle(portal: Portal) -> None:
+    home, who = portal.home, an("person", "赵敏", portal)
+    with home.engine.begin() as connection:
+        own = connection.execute(
+            sa.text("SELECT record_key FROM crosswalk WHERE system_id = 'doors' AND master_id = :m"), {"m": who}
+        ).scalar_one()
+        for rule, field, systems, keys in (
+            ("person.phone.phone", "phone", ["doors", "elsewhere"], [own, "9"]),  # two systems, one question
+            ("person.residence.one_now", "residence_address", ["elsewhere"], ["9"]),
+            ("person.permit.valid", "permit_expiry", ["elsewhere"], ["9"]),  # decided by a department
+        ):
+            order = {
+                "rule": rule,
+                "field": field,
+                "systems": systems,
+                "keys": keys,
+                "master": who,
+                "now": home.now().astimezone(),
+            }
+            connection.execute(sa.text(ORDERS), order)
+        connection.execute(
+            sa.text(
+                "INSERT INTO form_task (filled_id, entity_type, master_id, field, grid, opened_at) SELECT 1, 'person', "
+                "CAST(:m AS uuid), f, :g, now() FROM unnest(ARRAY['visited_on', 'marital_status', 'phone']) f"
+            ),
+            {"m": who, "g": FOREIGN},
+        )
+
+    def asked() -> list[str]:
+        with home.engine.connect() as connection:
+            tasks = worklist.worklist(connection, home, [FOREIGN])
+        assert tasks.counts["check"] == len([d for b in tasks.buildings("check") for d in b.doors])
+        return sorted(t.what for t in tasks.tasks if t.kind == "check")
+
+    assert asked() == [
+        "一表通缺：联系方式、走访时间", "同一人在同一系统内只应有一处现住址", "实有人口的联系方式应为可用的电话号码（2 个系统）",
+    ]  # fmt: skip
+    address = "武昌区中南路街道民主路77号5栋1单元302室"
+    acts.take(home, act(Fact("person", who, "residence_address", address)), "neighbour")
+    assert len(asked()) == 2, "what has been entered since is answered"
+    consolidate(home)
+    gap = [w for w in asked() if w.startswith("一表通")]
+    assert gap == ["一表通缺：走访时间"], "the master has the phone by now"
 
 
 def test_a_long_list_comes_in_portions_of_doors() -> None:

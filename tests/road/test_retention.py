@@ -134,6 +134,14 @@ def test_a_batch_stays_while_a_record_rests_on_it(lived: Town) -> None:
         "SELECT batch_id, folder FROM batch WHERE system_id = 'sg_etong' AND folder IS NOT NULL ORDER BY 1"
     )
     assert len(held) == 2
+    folder, elsewhere = home.landing / held[0]["folder"], home.path / "elsewhere"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    with pytest.raises(OSError):  # noqa: PT011 - a link is not followed: what cannot be deleted is not said to be gone
+        retention.run(home)
+    assert (elsewhere.exists(), gone(retention.due(home))["batch"]) == (True, 1)
+    folder.unlink()
+    elsewhere.rename(folder)
     assert gone(retention.run(home))["batch"] == 1  # the first of sg_etong; the first of ybss is still what we know
     assert not (home.landing / held[0]["folder"]).exists()
     assert (home.landing / held[1]["folder"]).exists()

@@ -1,5 +1,4 @@
-WITH depth AS (SELECT text, (street IS NOT NULL)::INTEGER + (community IS NOT NULL)::INTEGER + (road IS NOT NULL)::INTEGER + (road_no IS NOT NULL)::INTEGER + (compound IS NOT NULL)::INTEGER + (building IS NOT NULL)::INTEGER + (room IS NOT NULL)::INTEGER AS depth
-FROM address_text), ranks AS (SELECT system_id, role, max(rank) FILTER (WHERE field = 'id_type') AS rank_id_type, max(rank) FILTER (WHERE field = 'id_number') AS rank_id_number, max(rank) FILTER (WHERE field = 'phone') AS rank_phone, max(rank) FILTER (WHERE field = 'residence_address') AS rank_residence_address
+WITH ranks AS (SELECT system_id, role, max(rank) FILTER (WHERE field = 'id_type') AS rank_id_type, max(rank) FILTER (WHERE field = 'id_number') AS rank_id_number, max(rank) FILTER (WHERE field = 'phone') AS rank_phone, max(rank) FILTER (WHERE field = 'residence_address') AS rank_residence_address
 FROM authority
 WHERE entity_type = 'person'
 GROUP BY system_id, role)
@@ -20,4 +19,4 @@ JOIN echo e ON e.entity_type = 'person' AND e.system_id = s.system_id AND e.reco
 LEFT
 JOIN foreign_person o ON o.system_id = s.system_id AND o.record_key = s.record_key AND o.role = s.role
 LEFT
-JOIN depth d_residence_address ON d_residence_address.text = s."residence_address"
+JOIN claim_text d_residence_address ON d_residence_address.text = s."residence_address"
