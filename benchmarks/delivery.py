@@ -71,7 +71,9 @@ def kills(options: argparse.Namespace, folder: Path) -> None:
     assert accounts is not None
     print(f"SIGKILLs {done.kills}, with changes in hand {done.busy} ({done.in_hand} changes), {done.seconds:.0f} s")
     print(f"facts entered {done.facts}, values compared with the stand-ins {accounts.compared}")
-    print(f"lost {len(accounts.lost)}, doubled {len(accounts.doubled)}, last entry not golden {len(done.last)}")
+    print(
+        f"lost {len(accounts.lost)}, doubled {len(accounts.doubled)}, last entry not golden {len(done.last)}, open {done.open}"
+    )
     print(
         f"planned after all systems were read again: {dict(Counter(done.planned))}; and again: {dict(Counter(done.again))}"
     )
@@ -133,10 +135,9 @@ def pace(options: argparse.Namespace, folder: Path) -> None:
     for kind in options.kinds or KINDS:
         with Fleet(folder / f"pace-{kind}", {kind: KINDS[kind]}, options.changes) as fleet:
             p = measured(fleet, kind, options.changes)
-        bare, share = (f"{p.bare:.0f}", f"{p.pushed / p.bare:.2f}") if p.bare else ("", "")
         print(
-            f"{kind:10}{p.pushed:9.0f}{p.connector:11.0f}{bare:>9}{p.pushed / p.connector:18.2f}{share:>13}   "
-            + ", ".join(f"{c:.0f}" for c in p.cpu if c),
+            f"{kind:10}{p.pushed:9.0f}{p.connector:11.0f}{p.bare:9.0f}{p.pushed / p.connector:18.2f}"
+            f"{p.pushed / p.bare:13.2f}   " + ", ".join(f"{c:.0f}" for c in p.cpu),
             flush=True,
         )
 

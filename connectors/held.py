@@ -14,7 +14,7 @@ from typing import Literal
 import pyarrow as pa
 
 from connectors.manifest.model import Manifest
-from connectors.readback import records
+from connectors.told import held_of, records
 from schemas.records import Change, Outcome
 
 Standing = Literal["due", "already", "changed", "absent"]
@@ -36,7 +36,7 @@ def standings(
         changes: updates that are about to be written.
         rows: raw rows that the system holds now for their keys.
     """
-    held = records(manifest, dataset, rows)
+    held = held_of(manifest, dataset, changes, rows)
     fields = {entity.role: entity.fields for entity in manifest.dataset(dataset).entities}
     answer: dict[str, tuple[Standing, Held]] = {}
     for change in changes:

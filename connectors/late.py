@@ -26,7 +26,8 @@ from connectors.manifest.model import Dataset, Manifest
 from connectors.mapping.rows import raw_key, record_keys
 from connectors.near import fields_rewritten
 from connectors.outgoing import Outgoing
-from connectors.readback import Records, differences, records
+from connectors.readback import differences
+from connectors.told import Records, records
 from schemas.records import PLACE, Change, Outcome
 
 KEEP_DAYS = 90

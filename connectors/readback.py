@@ -6,20 +6,13 @@ re-formats a value is not at fault, one that drops or truncates it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from connectors.manifest.model import Manifest
-from connectors.mapping import decode
-from schemas.model import EntityType
-from schemas.records import RECORD_COLUMNS, Change
-
-FAR_DAY = "9999-12-31"
-"""Day of reading handed to `decode`: whether a date lies in the future is of no interest here."""
-
-Records = Mapping[tuple[str, str], Mapping[str, str | None]]
-"""(record_key, role) -> field -> canonical value."""
+from connectors.told import Records, held_of, records
+from schemas.records import Change
 
 
 def compare(
@@ -37,7 +30,7 @@ def compare(
         changes: what was written; a created record carries the key that the system gave it.
         rows: raw rows as `read_back` returned them.
     """
-    return compare_held(manifest, dataset, role, changes, records(manifest, dataset, rows))
+    return compare_held(manifest, dataset, role, changes, held_of(manifest, dataset, changes, rows))
 
 
 def compare_held(
@@ -95,26 +88,3 @@ def differences(
         differing = [name for name, value in values.items() if (role, name) in compared and other.get(name) != value]
         answer[key] = [*(answer.get(key) or []), *differing] if key in present else None
     return answer
-
-
-def records(manifest: Manifest, dataset: str, rows: pa.Table) -> Records:
-    """Return the canonical values of rows by (record key, role), also of fields that are only written."""
-    if rows.num_rows == 0:
-        return {}
-    decoded = decode(rows, manifest, dataset, FAR_DAY, written_too=True)
-    front = {name for name, _ in RECORD_COLUMNS}
-    return {
-        (record["record_key"], record["role"]): {k: v for k, v in record.items() if k not in front}
-        for table in _mapped_only(manifest, dataset, decoded.tables)
-        for record in table.to_pylist()
-    }
-
-
-def _mapped_only(manifest: Manifest, dataset: str, tables: Mapping[EntityType, pa.Table]) -> list[pa.Table]:
-    """Tables without the many master fields that this system does not have."""
-    front = [name for name, _ in RECORD_COLUMNS]
-    result = []
-    for entity_type, table in tables.items():
-        entities = [e for e in manifest.dataset(dataset).entities if e.type == entity_type]
-        result.append(table.select([*front, *dict.fromkeys(f for e in entities for f in e.fields)]))
-    return result

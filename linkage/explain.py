@@ -90,6 +90,17 @@ def explain(con: duckdb.DuckDBPyConnection, model: Model, records: str, left: in
     )
 
 
+def take_apart(model: Model, compared: Mapping[str, Any]) -> tuple[float, bool, tuple[Step, ...]]:
+    """Take the weight of a published question apart: (prior, at home, steps); prior plus what counts is the weight.
+
+    Args:
+        model: by which it was weighed.
+        compared: column `compared` of the question: the number of each comparison's level, and how rare equal names are.
+    """
+    names = [f"g_{c.name}" for c in model.comparisons] + [f"rarity_{c.name}" for c in model.comparisons]
+    return _steps(model, {name: compared.get(name) or 0 for name in names})
+
+
 def _contradicted(model: Model, one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for guard in model.guards:

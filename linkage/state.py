@@ -15,7 +15,7 @@ from linkage.comparable import Spec
 from linkage.model import Model
 from linkage.model.schema import document
 
-PARTS: Final = ("record", "edge", "cluster", "foreign", "judged", "evidence")
+PARTS: Final = ("record", "edge", "cluster", "foreign", "judged", "evidence", "two")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class State:
         foreign: (rid) records whose number is another's.
         judged: (l, r, judgement) what persons decided, as last seen.
         evidence: (l, r, weight, rule) the edges told to the master.
+        two: (rule, k, l, r, weight) very alike records of different valid identifiers (`linkage.two_numbers`).
     """
 
     entity: str
@@ -40,7 +41,7 @@ class State:
 
 
 def current(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model) -> bool:
-    """Return whether the state of the entity was made by this model for these columns."""
+    """Return whether the state of the entity was made by this model for these columns, and has all parts."""
     con.execute("CREATE TABLE IF NOT EXISTS link_state (entity VARCHAR PRIMARY KEY, made_by VARCHAR)")
     found = con.execute("SELECT made_by FROM link_state WHERE entity = ?", [spec.entity_type]).fetchall()
     return bool(found) and found[0][0] == _maker(spec, model)
@@ -61,9 +62,22 @@ def mark(con: duckdb.DuckDBPyConnection, spec: Spec, model: Model) -> None:
 def _maker(spec: Spec, model: Model) -> str:
     written = document(model)
     written.pop("trained")
-    return f"{spec}{written}"
+    return f"{PARTS}{spec}{written}"
 
 
 def fill(con: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
     """Make a state table anew from a query."""
     con.execute(f"CREATE OR REPLACE TABLE {table} AS {query}")
+
+
+def fill_records(con: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
+    """Make the state table of comparable records anew; its texts are nearly all different and lie uncompressed.
+
+    A delta reads few of them everywhere in the table, and DuckDB would unpack all that lie beside each.
+    """
+    told = con.execute(f"DESCRIBE {query}").fetchall()
+    columns = ", ".join(
+        f"{name} {kind}{' USING COMPRESSION uncompressed' if name.endswith('_text') else ''}" for name, kind, *_ in told
+    )
+    con.execute(f"CREATE OR REPLACE TABLE {table} ({columns})")
+    con.execute(f"INSERT INTO {table} {query}")

@@ -19,7 +19,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from onefact.acting import noted
+from onefact.acting import NOWHERE, Origin, entered
 from onefact.enter import TITLES, current_id, is_uuid
 from onefact.home import Home
 from onefact.household import shown, stamps
@@ -29,6 +29,7 @@ from schemas.entities import ENTITIES
 from schemas.identifiers import citizen_id
 from schemas.model import EntityType, Field, UnknownField
 from schemas.values import ValueOptions, normalise, reason
+from warehouse.seals import seals_of
 from warehouse.tables import ACT, DECISION, ENTRY_WAKE, METADATA
 from warehouse.tables import ENTRY as ENTRIES
 
@@ -150,52 +151,54 @@ May = Callable[[EntityType, str], bool]
 """(entity, master id) -> whether the actor may enter facts about it."""
 
 
-def take(home: Home, act: Act, actor: str, may: May = lambda *_: True) -> Taken:
-    """Take an act in one transaction.
+def take(home: Home, act: Act, actor: str, may: May = lambda *_: True, origin: Origin = NOWHERE) -> Taken:
+    """Take an act in one transaction; its entries keep the device of `origin`.
 
     Raises:
         ActRefused: a fact does not stand, or the act's id was used for another act.
         ActConflict: a field is no longer what the worker saw.
     """
     with home.engine.begin() as connection:
-        return take_in(connection, home, act, actor, may)
+        return take_in(connection, home, act, actor, may, origin=origin)
 
 
 def take_in(
-    connection: sa.Connection, home: Home, act: Act, actor: str, may: May = lambda *_: True, undoes: str | None = None
-) -> Taken:
+    connection: sa.Connection, home: Home, act: Act, actor: str, may: May = lambda *_: True, undoes: str | None = None,
+    origin: Origin = NOWHERE,
+) -> Taken:  # fmt: skip
     """Take an act in a transaction that is open already; raises as `take`."""
     if not is_uuid(act.act_id):
         raise ActRefused([Problem("", "", "录入编号无效，请刷新页面后重新保存。")])
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(act.act_id, 0))))
+    _alone(connection, act.act_id, 0)
+    digest = seals_of(connection).blind(act.digest())  # a plain hash of a phone number is soon tried out
     if known := connection.execute(sa.select(ACT).where(ACT.c.act_id == act.act_id)).mappings().first():
-        if (known["actor"], known["body_sha256"]) != (actor, act.digest()):
+        if known["actor"] != actor or known["body_sha256"] not in {digest, act.digest()}:
             raise ActRefused([Problem("", "", "这个录入编号已用于另一次录入，请刷新页面后重新保存。")])
         return find(connection, act.act_id, repeated=True)
     facts, canonical = _checked(connection, act, may)
     for master_id in sorted({f.entity for f in facts if not f.entity.startswith(NEW)}):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(master_id, 1))))
+        _alone(connection, master_id, 1)
     _hold_against(connection, facts)
     created = {
         name: str(_uuid7(home.now())) for name in dict.fromkeys(f.entity for f in facts if f.entity.startswith(NEW))
     }
     connection.execute(
         ACT.insert().values(
-            act_id=act.act_id, kind=act.kind, actor=actor, at=home.now().astimezone(), body_sha256=act.digest(), created=created,
+            act_id=act.act_id, kind=act.kind, actor=actor, at=home.now().astimezone(), body_sha256=digest, created=created,
             undoes=undoes,
         )
     )  # fmt: skip
-    _write(connection, home, act, facts, canonical, created, actor)
-    _note(connection, home, act, facts, created, actor, undoes)
+    _write(connection, home, act, facts, canonical, created, actor, origin)
+    _note(connection, home, act, facts, created, actor, undoes, origin)
     connection.execute(sa.select(sa.func.pg_notify(ENTRY_WAKE, "")))  # told when the transaction commits
     return find(connection, act.act_id)
 
 
 def _write(
     connection: sa.Connection, home: Home, act: Act, facts: Sequence[Fact], canonical: Mapping[int, str | None],
-    created: Mapping[str, str], actor: str,
+    created: Mapping[str, str], actor: str, origin: Origin,
 ) -> None:  # fmt: skip
-    at = home.now().isoformat(timespec="microseconds")
+    at, seals = home.now().isoformat(timespec="microseconds"), seals_of(connection)
     rows, decided = [], {}
     for i, f in enumerate(facts):
         master_id = created.get(f.entity, f.entity)
@@ -203,7 +206,8 @@ def _write(
         rows.append(
             {
                 "entry_id": str(uuid.uuid4()), "entity_type": f.entity_type, "master_id": master_id, "field": f.field,
-                "value": canonical[i], "actor": actor, "entered_at": at, "act_id": act.act_id, "record_key": key,
+                "value": seals.value(f.entity_type, f.field, master_id, canonical[i]), "actor": actor, "entered_at": at, "act_id": act.act_id, "record_key": key,
+                "device": origin.device[:80] or None,
             }
         )  # fmt: skip
         decided[key or f"{master_id}/{f.field}"] = (f, master_id, "founded" if key else "entry")
@@ -223,14 +227,14 @@ def _write(
 
 def _note(
     connection: sa.Connection, home: Home, act: Act, facts: Sequence[Fact], created: Mapping[str, str], actor: str,
-    undoes: str | None,
+    undoes: str | None, origin: Origin,
 ) -> None:  # fmt: skip
     """Write the act into the sealed log: whom and which fields, without values."""
     types = {f.entity_type for f in facts}
-    noted(
+    entered(
         connection, home, "undo" if undoes else "enter", types.pop() if len(types) == 1 else "act",
-        [created.get(f.entity, f.entity) for f in facts], count=len(facts), actor=actor, act_id=act.act_id, kind=act.kind,
-        fields=sorted({f.field for f in facts}),
+        [created.get(f.entity, f.entity) for f in facts], count=len(facts), actor=actor, origin=origin, act_id=act.act_id,
+        kind=act.kind, fields=sorted({f.field for f in facts}), device=origin.device or None,
     )  # fmt: skip
 
 
@@ -359,21 +363,26 @@ def recent(connection: sa.Connection, actor: str, limit: int = 50) -> list[Taken
     return [find(connection, str(i)) for i in connection.execute(ids).scalars().all()]
 
 
-def undo(home: Home, act_id: str, new_id: str, actor: str) -> Taken:
+def undo(home: Home, act_id: str, new_id: str, actor: str, origin: Origin = NOWHERE) -> Taken:
     """Take an act back by a new one with the values that had been entered before it.
 
     Raises:
         ActRefused: it is not the actor's, is an undo itself, was undone already, or newer entries stand on it.
     """
     with home.engine.begin() as connection:
+        _alone(connection, new_id, 0)
         try:
-            done = find(connection, act_id)
+            for master_id in sorted({line.master_id for line in find(connection, act_id).lines}):
+                _alone(connection, master_id, 1)
+            done = find(connection, act_id)  # again, now that nobody else can take it back or enter anything upon it
         except KeyError:
             raise ActRefused([Problem("", "", "没有这次录入。")]) from None
-        if repeated := connection.execute(sa.select(ACT.c.act_id).where(ACT.c.act_id == new_id)).scalar():
-            return find(connection, str(repeated), repeated=True)
         if done.actor != actor:
             raise ActRefused([Problem("", "", "只能撤销自己的录入。")])
+        if connection.execute(sa.select(ACT.c.act_id).where(ACT.c.act_id == new_id)).first():
+            if done.undone_by == new_id:
+                return find(connection, new_id, repeated=True)
+            raise ActRefused([Problem("", "", "这个录入编号已用于另一次录入，请刷新页面后重新保存。")])
         if done.undone_by or done.undoes:
             raise ActRefused(
                 [Problem("", "", "这次录入已经撤销过了。" if done.undone_by else "撤销本身不能再撤销，请重新录入。")]
@@ -390,15 +399,33 @@ def undo(home: Home, act_id: str, new_id: str, actor: str) -> Taken:
         for r in rows:
             value = _before(connection, r)
             again = {k: r[k] for k in ("entity_type", "master_id", "field", "record_key")}
+            sealed = seals_of(connection).value(r["entity_type"], r["field"], str(r["master_id"]), value)
             connection.execute(
                 sa.insert(ENTRIES).values(
-                    **again, entry_id=str(uuid.uuid4()), value=value, actor=actor, entered_at=at, act_id=new_id
+                    **again,
+                    entry_id=str(uuid.uuid4()),
+                    value=sealed,
+                    actor=actor,
+                    entered_at=at,
+                    act_id=new_id,
+                    device=origin.device[:80] or None,
                 )
             )
             entity_field = ENTITIES[r["entity_type"]].field(r["field"])
             open_ticket(connection, home, r["entity_type"], str(r["master_id"]), entity_field, value, actor)
         connection.execute(sa.select(sa.func.pg_notify(ENTRY_WAKE, "")))
+        types = {r["entity_type"] for r in rows}
+        entered(
+            connection, home, "undo", types.pop() if len(types) == 1 else "act", [str(r["master_id"]) for r in rows],
+            count=len(rows), actor=actor, origin=origin, act_id=new_id, undoes=act_id,
+            fields=sorted({r["field"] for r in rows}), device=origin.device or None,
+        )  # fmt: skip
         return find(connection, new_id)
+
+
+def _alone(connection: sa.Connection, what: str, kind: int) -> None:
+    """Wait until nobody else works on an act (0) or an entity (1), until the end of the transaction."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(what, kind))))
 
 
 def _same_field(row: sa.RowMapping) -> sa.ColumnElement[bool]:

@@ -16,6 +16,7 @@ from linkage import names
 from onefact.enter import TITLES
 from onefact.search import SHOWN
 from schemas.model import EntityType
+from warehouse.seals import seals_of
 from warehouse.search_keys import fold
 from warehouse.tables import METADATA
 
@@ -100,11 +101,12 @@ def alike(
 def _keyed(connection: sa.Connection, entity_type: EntityType, keys: set[str], grids: Sequence[str] | None) -> set[str]:
     if not keys:
         return set()
-    area = "" if grids is None else "AND master_id IN (SELECT master_id FROM entity_grid WHERE grid = ANY(:grids))"
+    area = "" if grids is None else "AND grid = ANY(:grids)"
     query = sa.text(
         f"SELECT DISTINCT master_id::text FROM search_key WHERE entity_type = :e AND key = ANY(:keys) {area} LIMIT {MOST}"
     )
-    values = {"e": entity_type, "keys": sorted(keys), "grids": list(grids or ())}
+    seals = seals_of(connection)
+    values = {"e": entity_type, "keys": sorted(keys | {seals.blind(k) for k in keys}), "grids": list(grids or ())}
     return set(connection.execute(query, values).scalars())
 
 

@@ -15,15 +15,17 @@ from linkage import names, organisations
 from linkage.address.occupants import settle
 from linkage.address.places import resolve_new
 from linkage.comparable import SPECS
-from onefact import models, policy
+from onefact import models, policies, policy
 from onefact.acting import acted
+from onefact.forms import tasks as form_tasks
 from onefact.home import Home
 from onefact.law import register, tickets
 from onefact.linking import Models, begin_telling, link_entity, load_rarity
 from onefact.quality import gate
+from onefact.quality import master as master_gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from warehouse import address_tree, entries, findings, golden, judgements, shadow, working_copy
+from warehouse import address_tree, entries, findings, golden, judgements, shadow, withdrawn, working_copy
 from warehouse.addresses import follow_uses, parse_new
 from warehouse.duck import count
 from warehouse.names import standardise_new, standardise_organisations_new
@@ -67,7 +69,7 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
     """
     run_id = home.new_run("consolidate")
     lines, today = register.load(home), home.now().date()
-    with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
+    with home.warehouse() as con, MasterReader(home.database.dsn(), home.seals) as master:
         fresh = entries.stage(con, master, home.stamp())  # first: a rebuilt copy has to hold them when it is compared
         working_copy.refresh(con, master)
         judgements.load(con, master)
@@ -76,7 +78,7 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
             if dry_run:
                 return Consolidated(run_id, entities=_totals(con))
             _taken(home, con, run_id, fresh)
-            return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
+            return Consolidated(run_id, entities=_totals(con), planned=_planned_beside(home, run_id))
         gate.hold(home, con, run_id)
         _load_inputs(home, con, master)
         texts = derive(con, linked_by, lambda: shadow.load(con, master))
@@ -87,17 +89,25 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
             touched="touched",
             crosswalk="crosswalk_now",
         )
+        master_gate.hold(home, con, run_id)
         result = _publish(home, con, run_id, texts, fresh, dry_run=dry_run)
         if dry_run:
             con.execute("ROLLBACK")
             return replace(result, entities=_totals(con))
         tickets.settle(home, run_id)
+        form_tasks.settle(home)
         working_copy.commit(con, run_id)
         judgements.applied(con)
-        lost = findings.plan_lost(home.engine, run_id)
-        done = replace(result, entities=_totals(con), planned=result.planned + lost)
+        beside = _planned_beside(home, run_id)
+        done = replace(result, entities=_totals(con), planned=result.planned + beside)
     acted(home, "consolidate", "run", [run_id], count=done.changed, planned=done.planned)
     return done
+
+
+def _planned_beside(home: Home, run_id: str) -> int:
+    """Plan what no comparison of golden records finds: values lost silently, and records whose creation was undone."""
+    deletes = [m.id for m in home.manifests.values() if m.capabilities.delete]
+    return findings.plan_lost(home.engine, run_id) + withdrawn.plan_deletions(home.engine, run_id, deletes)
 
 
 def models_of(home: Home) -> Models:
@@ -133,6 +143,7 @@ def derive(
     begin_telling(con)
     for entity_type in ENTITIES:
         link_entity(con, entity_type, linked_by.by_entity.get(entity_type))
+        withdrawn.drop(con, entity_type)
     working_copy.gather_links(con)
     if load_shadow:
         load_shadow()
@@ -171,6 +182,7 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection, master: MasterReade
         "CREATE OR REPLACE TEMP TABLE decision_now AS SELECT * REPLACE (master_id::UUID AS master_id) FROM _decision"
     )
     con.unregister("_decision")
+    withdrawn.load(con, master)
     con.register("_awaiting", master.fetch(AWAITING))
     con.execute("CREATE OR REPLACE TEMP TABLE awaiting_now AS SELECT * FROM _awaiting")
     con.unregister("_awaiting")
@@ -179,14 +191,15 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection, master: MasterReade
 def _taken(home: Home, con: duckdb.DuckDBPyConnection, run_id: str, fresh: Sequence[str]) -> None:
     """Say of entries that they were looked at, where they changed nothing."""
     if fresh:
-        with Publisher(home.database.dsn(), con, run_id, home.now()) as publisher:
+        with Publisher(home.database.dsn(), con, run_id, home.now(), seals=home.seals) as publisher:
             publisher.taken(fresh)
 
 
 def _publish(
     home: Home, con: duckdb.DuckDBPyConnection, run_id: str, texts: int, fresh: Sequence[str], *, dry_run: bool = False
 ) -> Consolidated:
-    with Publisher(home.database.dsn(), con, run_id, home.now(), dry_run=dry_run) as publisher:
+    decided_by = None if dry_run else policies.keep(home, run_id)
+    with Publisher(home.database.dsn(), con, run_id, home.now(), dry_run=dry_run, seals=home.seals) as publisher:
         written = {e: publisher.golden(e, f"changed_{e}") for e in ENTITIES}
         ended = sum(publisher.ended(e, f"ended_{e}") for e in ENTITIES)
         publisher.crosswalk("crosswalk_gone", "crosswalk_fresh")
@@ -202,5 +215,6 @@ def _publish(
         publisher.confirm("confirmed")
         planned, superseded = publisher.outbox("plan", "touched")
         result = Consolidated(run_id, written, {}, ended, planned, superseded, texts)
-        publisher.run("consolidate", {"golden": written, "ended": ended, "planned": planned, "superseded": superseded})
+        told = {"golden": written, "ended": ended, "planned": planned, "superseded": superseded, "policy": decided_by}
+        publisher.run("consolidate", told)
     return result

@@ -10,13 +10,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from onefact.acting import noted
+from onefact.acting import Origin, entered, terminal
 from onefact.home import Home
 from onefact.law.tickets import open_ticket
 from onefact.policy import ENTRY
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
 from schemas.values import ValueOptions, normalise, reason
+from warehouse.seals import seals_of
 from warehouse.tables import DECISION, METADATA, REDIRECT
 from warehouse.tables import ENTRY as ENTRIES
 
@@ -68,7 +69,8 @@ def find(home: Home, wanted: str, entity_type: EntityType | None = None) -> list
     with home.engine.connect() as connection:
         for name in [entity_type] if entity_type else ENTITIES:
             table = METADATA.tables[name]
-            tests: list[sa.ColumnElement[bool]] = [table.c[c] == wanted for c in by[name]]
+            said = {c: home.seals.equal(ENTITIES[name].field(c), wanted) for c in by[name]}
+            tests: list[sa.ColumnElement[bool]] = [table.c[c].in_(texts) for c, texts in said.items()]
             if is_uuid(wanted):
                 tests = [table.c.master_id == current_id(connection, wanted)]
             query = sa.select(table.c.master_id, table.c[TITLES[name]]).where(sa.or_(*tests)).limit(20)
@@ -77,9 +79,9 @@ def find(home: Home, wanted: str, entity_type: EntityType | None = None) -> list
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text is written like a master id."""
+    """Tell whether a text is written like a master id; Python reads more ways of writing one than PostgreSQL does."""
     try:
-        return str(uuid.UUID(text)) == text.lower()  # Python also reads forms that PostgreSQL does not
+        return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
 
@@ -97,8 +99,9 @@ def current_id(connection: sa.Connection, master_id: str) -> str:
 
 
 def enter(
-    home: Home, wanted: str, field_name: str, value: str, *, actor: str = "cli", dry_run: bool = False
-) -> Entered:
+    home: Home, wanted: str, field_name: str, value: str, *, actor: str = "cli", dry_run: bool = False,
+    origin: Origin | None = None,
+) -> Entered:  # fmt: skip
     """Take one fact; raises `EntryRefused` when entity, field or value do not stand.
 
     Args:
@@ -108,6 +111,7 @@ def enter(
         value: the new value; an empty text takes an earlier entry back.
         actor: who types.
         dry_run: find and check only.
+        origin: from where; this machine when not given.
     """
     matches = [m for m in find(home, wanted) if field_name in ENTITIES[m.entity_type].names]
     if not matches:
@@ -126,20 +130,23 @@ def enter(
         "system_id": ENTRY, "record_key": f"{match.master_id}/{field.name}", "entity_type": match.entity_type,
         "role": match.entity_type,
     }  # fmt: skip
+    whence = origin or terminal()
     with home.engine.begin() as connection:
         connection.execute(
             insert(ENTRIES).values(
                 entry_id=str(uuid.uuid4()), entity_type=match.entity_type, master_id=match.master_id, field=field.name,
-                value=canonical, actor=actor, entered_at=home.now().isoformat(timespec="microseconds"),
+                value=seals_of(connection).value(match.entity_type, field, match.master_id, canonical), actor=actor,
+                entered_at=home.now().isoformat(timespec="microseconds"), device=whence.device or None,
             )
         )  # fmt: skip
         decision = insert(DECISION).values(**base, master_id=match.master_id, reason="entry")
         connection.execute(decision.on_conflict_do_nothing())
         ticket = open_ticket(connection, home, match.entity_type, match.master_id, field, canonical, actor)
         what = "enter" if canonical is not None else "undo"
-        noted(
-            connection, home, what, match.entity_type, [match.master_id], actor=actor, field=field.name, ticket=ticket
-        )
+        entered(
+            connection, home, what, match.entity_type, [match.master_id], actor=actor, origin=whence, field=field.name, ticket=ticket,
+            device=whence.device or None,
+        )  # fmt: skip
     return Entered(match.entity_type, match.master_id, field, field.worker, ticket)
 
 

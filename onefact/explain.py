@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from linkage.comparable import SPECS
 from linkage.comparison import kind_of
-from linkage.explain import Explanation, Step, explain
+from linkage.explain import Explanation, Step, explain, take_apart
 from linkage.model import Model
 from linkage.state import State
 from linkage.waterfall import Bar, draw
@@ -232,12 +233,31 @@ def _hindrance(found: Explained) -> str:
 def picture(found: Explained) -> str:
     """Return the waterfall as SVG; it shows levels and weights, no value of a record."""
     told = found.told
-    bars = [Bar("起点（随机两条记录" + ("，同户" if told.at_home else "") + "）", 0.0, told.prior)]
-    at = told.prior
-    for step in told.steps:
+    return _drawn(found.model, told.prior, told.at_home, told.steps)
+
+
+def waterfall(home: Home, connection: sa.Connection, number: int) -> str | None:
+    """Return the waterfall of a review question as SVG, from what was published with it; the warehouse stays closed.
+
+    None where there is nothing to draw: a question of an older onefact, or one that another model weighed.
+    """
+    query = sa.select(REVIEW.c.entity_type, REVIEW.c.model, REVIEW.c.compared).where(REVIEW.c.review_id == number)
+    row = connection.execute(query).first()
+    if row is None or not row.compared:
+        return None
+    model = models.current(home, row.entity_type)
+    if model.version != row.model:
+        return None
+    return _drawn(model, *take_apart(model, row.compared))
+
+
+def _drawn(model: Model, prior: float, at_home: bool, steps: Sequence[Step]) -> str:
+    bars = [Bar("起点（随机两条记录" + ("，同户" if at_home else "") + "）", 0.0, prior)]
+    at = prior
+    for step in steps:
         if step.level is not None:
-            bars.append(Bar(label(found.model, step), at, at + step.counted))
+            bars.append(Bar(label(model, step), at, at + step.counted))
             at += step.counted
-    bars.append(Bar("合计权重", 0.0, told.weight, total=True))
-    limits = found.model.thresholds
+    bars.append(Bar("合计权重", 0.0, at, total=True))
+    limits = model.thresholds
     return draw("两条记录为何相同或不同", bars, [("复核", limits.review), ("归并", limits.link)])

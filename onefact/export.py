@@ -30,7 +30,7 @@ def export_links(home: Home, out: Path) -> list[tuple[Path, int]]:
         "SELECT DISTINCT system_id, record_key, entity_type, master_id::text AS master_id FROM crosswalk "
         f"WHERE system_id <> '{ENTRY}' ORDER BY 1, 2, 3, 4"
     )
-    return [_write(out / "links.parquet", fetch(home.database.dsn(), query))]
+    return [_write(out / "links.parquet", fetch(home.database.dsn(), query, home.seals))]
 
 
 def export_golden(home: Home, out: Path) -> list[tuple[Path, int]]:
@@ -39,7 +39,7 @@ def export_golden(home: Home, out: Path) -> list[tuple[Path, int]]:
     for name, entity in ENTITIES.items():
         columns = ", ".join(f'{as_text(f)} AS "{f.name}"' for f in entity.fields)
         query = f"SELECT master_id::text AS master_id, {columns} FROM {name} ORDER BY master_id"
-        written.append(_write(out / f"{name}.parquet", fetch(home.database.dsn(), query)))
+        written.append(_write(out / f"{name}.parquet", fetch(home.database.dsn(), query, home.seals)))
     return written
 
 

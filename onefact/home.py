@@ -13,16 +13,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any, Final
 
 import duckdb
+import psycopg
 import sqlalchemy as sa
 
 import connectors
 from connectors.base import Context, Variables
 from connectors.manifest import Manifest, load_all
 from connectors.quota import Quotas
+from onefact import policy
+from schemas.model import EntityType
 from warehouse import postgres, tables
 from warehouse.duck import WarehouseBusy, open_warehouse
+from warehouse.seals import Seals, engine_with
 
 OWN_SYSTEMS = Path(connectors.__file__).parent / "systems"
 """The forty manifests that ship with onefact."""
@@ -46,6 +51,31 @@ def _held_here(path: Path) -> threading.RLock:  # noqa: ARG001 - the cache keeps
     verbs would run into each other.
     """
     return threading.RLock()
+
+
+POOL: Final = 16
+"""Connections kept to the master by a process that asks much (the portal); as many more may be opened for a while."""
+
+IDLE_SECONDS: Final = 5.0
+"""A connection that lay unused for longer is tried before it is used: the server may have been stopped meanwhile."""
+
+
+def _seen(_: object, record: Any) -> None:
+    record.info["seen"] = time.monotonic()
+
+
+def _still_there(connection: Any, record: Any, _: object) -> None:
+    """Try a connection that lay unused; SQLAlchemy takes another one when it is dead.
+
+    Trying every one at every use (`pool_pre_ping`) costs the portal a tenth of its time.
+    """
+    if time.monotonic() - record.info.get("seen", time.monotonic()) < IDLE_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as gone:
+        raise sa.exc.DisconnectionError from gone
 
 
 class NoManifests(Exception):
@@ -119,6 +149,11 @@ class Home:
             raise NoManifests(self.systems)
         return manifests
 
+    @cached_property
+    def ranks(self) -> Mapping[tuple[str, EntityType, str, str], int]:
+        """(system, entity, role, field) -> rank of the system's claim; worked out once, it is asked for every field shown."""
+        return policy.ranks(self.manifests.values())
+
     def chosen(self, systems: Sequence[str] | None) -> list[Manifest]:
         """Return the manifests of the given ids (all when None or empty); raises `UnknownSystem`."""
         for wanted in systems or ():
@@ -132,19 +167,25 @@ class Home:
         self.path.mkdir(parents=True, exist_ok=True)
         server = postgres.open(self.path, self.database_url)
         engine = sa.create_engine(server.url(), hide_parameters=True)
-        tables.create_all(engine)
-        engine.dispose()
+        try:
+            tables.create_all(engine)
+            self.seals.register(engine)
+        finally:
+            engine.dispose()
         return server
 
     @cached_property
+    def seals(self) -> Seals:
+        """What numbers and sensitive values are encrypted with in the master."""
+        return Seals(self.path)
+
+    @cached_property
     def engine(self) -> sa.Engine:
-        """SQLAlchemy engine of the master."""
-        return sa.create_engine(
-            self.database.url(),
-            pool_size=8,
-            pool_pre_ping=True,
-            hide_parameters=True,  # they hold personal data
-        )
+        """SQLAlchemy engine of the master; its connections open what is sealed."""
+        made = engine_with(self.database.url(), self.seals, pool_size=POOL, max_overflow=POOL)
+        sa.event.listen(made, "checkin", _seen)
+        sa.event.listen(made, "checkout", _still_there)
+        return made
 
     @contextmanager
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:

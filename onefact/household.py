@@ -89,6 +89,7 @@ class Value:
         others: newer values of other systems.
         worker: a grid worker may decide it; else `decides` says who does.
         waiting: an entry of a worker that no run has taken yet, or a ticket that is open.
+        awaited: the worker's value that waits for its authority, canonical.
         stamp: names this state of the field; a save that saw another state is a conflict.
     """
 
@@ -107,6 +108,7 @@ class Value:
     decides: str
     waiting: str
     stamp: str
+    awaited: str | None = None
 
     @property
     def open(self) -> bool:
@@ -173,7 +175,7 @@ def cards(
         f"SELECT master_id::text AS master_id, version, provenance, {columns} FROM {table.name} WHERE master_id = ANY(:ids ::uuid[])"
     )
     rows = connection.execute(query, {"ids": list(ids)}).mappings().all()
-    beside = _Beside.of(connection, home, entity_type, [r["master_id"] for r in rows])
+    beside = _Beside.of(connection, home, [r["master_id"] for r in rows])
     fields = _shown_fields(entity_type, compartments)
     told = [_card(home, entity_type, dict(r), fields, beside) for r in rows]
     return sorted(told, key=lambda c: (c.title, c.master_id))
@@ -261,20 +263,19 @@ class _Beside:
 
     entries: Mapping[tuple[str, str], tuple[str, str | None, bool]]
     candidates: Mapping[tuple[str, str], Sequence[Any]]
-    tickets: frozenset[tuple[str, str]]
+    tickets: Mapping[tuple[str, str], str]
     ranks: Mapping[tuple[str, EntityType, str, str], int]
 
     @classmethod
-    def of(cls, connection: sa.Connection, home: Home, entity_type: EntityType, ids: Sequence[str]) -> _Beside:
+    def of(cls, connection: sa.Connection, home: Home, ids: Sequence[str]) -> _Beside:
         candidates: dict[tuple[str, str], list[Any]] = {}
         for r in connection.execute(sa.select(CANDIDATE).where(CANDIDATE.c.master_id.in_(ids))):
             candidates.setdefault((str(r.master_id), r.field), []).append(r)
-        open_ = sa.select(TICKET.c.master_id, TICKET.c.field).where(
+        open_ = sa.select(TICKET.c.master_id, TICKET.c.field, TICKET.c.value).where(
             TICKET.c.master_id.in_(ids), TICKET.c.state == "open"
         )
-        tickets = frozenset((str(m), f) for m, f in connection.execute(open_))
-        ranks = {k: v for k, v in policy.ranks(home.manifests.values()).items() if k[1] == entity_type}
-        return cls(_entries(connection, ids), candidates, tickets, ranks)
+        tickets = {(str(m), f): v for m, f, v in connection.execute(open_)}
+        return cls(_entries(connection, ids), candidates, tickets, home.ranks)
 
 
 def _shown_fields(entity_type: EntityType, compartments: Collection[Compartment]) -> list[Field]:
@@ -313,7 +314,7 @@ def _value(home: Home, entity_type: EntityType, row: Mapping[str, Any], field: F
         missing=value is None and (field.mandatory == "M" or field.worker) and field.name in FIRST[entity_type] and field.name != "visited_on",
         stale=value is not None and field.worker and age is not None and age > STALE_DAYS.get(field.name, 10**6),
         disputed=field.worker and bool(others), others=others, worker=field.worker, decides=decides(home, field), waiting=waiting,
-        stamp=stamp(reference, value, entry[0] if entry else None),
+        stamp=stamp(reference, value, entry[0] if entry else None), awaited=beside.tickets.get(key),
     )  # fmt: skip
 
 

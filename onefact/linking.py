@@ -126,7 +126,7 @@ def begin_telling(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE edge_gone ({named})")
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE review_now ({named}, weight DOUBLE, reason VARCHAR, left_master UUID, right_master UUID, "
-        "gain DOUBLE, model VARCHAR)"
+        "gain DOUBLE, model VARCHAR, compared VARCHAR)"
     )
 
 
@@ -146,7 +146,11 @@ def _tell(con: duckdb.DuckDBPyConnection, entity_type: EntityType, model: Model)
     for table, relation, more in (
         ("edge_fresh", "evidence_fresh", f", p.weight, p.rule, '{model.version}'"),
         ("edge_gone", "evidence_gone", ""),
-        ("review_now", "question", f", p.weight, p.reason, x.master_id, y.master_id, p.gain, '{model.version}'"),
+        (
+            "review_now",
+            "question",
+            f", p.weight, p.reason, x.master_id, y.master_id, p.gain, '{model.version}', p.compared",
+        ),
     ):
         con.execute(
             f"INSERT INTO {table} SELECT '{entity_type}', x.system_id, x.record_key, x.role, y.system_id, y.record_key, y.role{more} "

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from onefact.home import Home
 from warehouse import sealed
 from warehouse.sealed import Sealed, Verdict, checkpoint, keys, ledgers
 from warehouse.sealed.checkpoint import Checkpoint
+from warehouse.sealed.entry_seals import EntryFinding, differing_entries
 from warehouse.sealed.ledgers import Portion
+from warehouse.sealed.signing import PublicKey
 from warehouse.sealed.walk import of_lines
 from warehouse.tables import REDIRECT
 
@@ -36,15 +37,16 @@ class NotALog(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a verification found: the log itself, and the sealed portions of ledgers that are not as they were."""
+    """What a verification found: the log itself, the sealed portions of ledgers and the entries that are not as they were."""
 
     log: Verdict
     ledgers: tuple[Portion, ...] = ()
+    entries: tuple[EntryFinding, ...] = ()
 
     @property
     def sound(self) -> bool:
         """Nothing is wrong."""
-        return self.log.sound and not self.ledgers
+        return self.log.sound and not self.ledgers and not self.entries
 
 
 def folder(home: Home) -> Path:
@@ -75,19 +77,20 @@ def verify(home: Home, checkpoints: Sequence[Path] = (), key: Path | None = None
         warehouse.sealed.keys.KeyUnreadable: a key is none.
     """
     marks = checkpoint.all_of(checkpoints or [folder(home)])
-    public = keys.public_of(key.read_bytes(), str(key)) if key else _own(home, bool(marks))
+    public = (keys.public_of(key.read_bytes(), str(key)),) if key else _own(home, bool(marks))
     if file is not None:
         return Verified(_of_file(file, marks, public))
     with home.engine.connect() as connection:
         found = sealed.verify(sealed.stored(connection), marks, public)
-        return Verified(found, tuple(ledgers.differing(connection, expired(connection))))
+        portions = tuple(ledgers.differing(connection, expired(connection)))
+        return Verified(found, portions, tuple(differing_entries(connection, keys.load(home.path).naming)))
 
 
-def _own(home: Home, needed: bool) -> Ed25519PublicKey | None:
-    return keys.load(home.path).public if needed else None
+def _own(home: Home, needed: bool) -> tuple[PublicKey, ...]:
+    return keys.load(home.path).publics if needed else ()
 
 
-def _of_file(file: Path, marks: Sequence[Checkpoint], public: Ed25519PublicKey | None) -> Verdict:
+def _of_file(file: Path, marks: Sequence[Checkpoint], public: Sequence[PublicKey]) -> Verdict:
     try:
         with file.open("rb") as lines:
             return sealed.verify(of_lines(lines), marks, public)

@@ -52,7 +52,7 @@ def retry(
 ) -> Decided:
     """Let changes be tried again; the next push takes them up."""
     chosen = _chosen(home, ids, systems, states or _settled(RETRIED), RETRIED)
-    return _decided(chosen, outbox.retry(home.engine, _wanted(home, chosen), actor, dry_run=dry_run))
+    return _decided(chosen, outbox.retry(home.engine, _wanted(home, chosen), actor, dry_run=dry_run, via=home.via))
 
 
 def _wanted(home: Home, chosen: Sequence[int]) -> list[int]:
@@ -97,7 +97,7 @@ def cancel(
 ) -> Decided:
     """Call changes off."""
     chosen = _chosen(home, ids, systems, states or _settled(CANCELLED), CANCELLED)
-    return _decided(chosen, outbox.cancel(home.engine, chosen, actor, reason, dry_run=dry_run))
+    return _decided(chosen, outbox.cancel(home.engine, chosen, actor, reason, dry_run=dry_run, via=home.via))
 
 
 def release(home: Home, system: str, actor: str, *, dry_run: bool = False) -> bool:
@@ -107,14 +107,14 @@ def release(home: Home, system: str, actor: str, *, dry_run: bool = False) -> bo
         standing = targets.standings(home.engine).get(manifest.id)
         return standing is not None and standing.state != "closed"
     planned = len(outbox.peek(home.engine, [manifest.id]))
-    return targets.release(home.engine, manifest.id, actor, allowed=planned)
+    return targets.release(home.engine, manifest.id, actor, allowed=planned, via=home.via)
 
 
 def hold(home: Home, system: str, reason: str, actor: str | None = None, *, dry_run: bool = False) -> None:
     """Stop writing to a system until it is released."""
     [manifest] = home.chosen([system])
     if not dry_run:
-        targets.hold(home.engine, manifest.id, reason, actor or home.actor)
+        targets.hold(home.engine, manifest.id, reason, actor or home.actor, home.via)
 
 
 def _chosen(

@@ -165,7 +165,7 @@ def _read(
         permitted(manifest, home.now().date())
         may_read(manifest, authorised)
         _open(manifest, home.now())
-        with LandingWriter(landing, manifest.id, batch_id) as writer:
+        with LandingWriter(landing, manifest.id, batch_id, home.seals) as writer:
             for page, decoded in _pages(home, looks, manifest, cursors, pulled_at, decoding, authorised):
                 if stop.is_set():
                     return

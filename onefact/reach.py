@@ -82,7 +82,7 @@ def reach(
         facts: what is about to be saved.
         authorised: (system, entity, field) -> whether it may be written today; read from the register when not given.
     """
-    authorised = authorised or register.read(home).may("out", home.now().date())
+    authorised = authorised or register.read_in(connection, {f for _, _, f in facts}).may("out", home.now().date())
     ids = {entity for _, entity, _ in facts if not entity.startswith(NEW)}
     query = sa.select(CROSSWALK.c.master_id, CROSSWALK.c.system_id, CROSSWALK.c.role, sa.func.count())
     rows = connection.execute(

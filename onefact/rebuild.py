@@ -72,8 +72,8 @@ def rebuild(home: Home, progress: Callable[[str, int], None] | None = None, *, d
             manifest = home.manifests[batch["system_id"]]
             folder = home.landing / batch["folder"]
             stage = Stage(con, manifest.id, batch["batch_id"], batch["pulled_at"])
-            counts, unread = Counts(), landing.read_rejects(folder)
-            for dataset, rows in landing.read(folder).items():
+            counts, unread = Counts(), landing.read_rejects(folder, home.seals)
+            for dataset, rows in landing.read(folder, home.seals).items():
                 known = widened(rows, manifest.dataset(dataset).columns)
                 decoded = decode_lawful(manifest, known, dataset, batch["pulled_at"], authorised)
                 here = unread.filter(pc.equal(unread["dataset"], dataset))

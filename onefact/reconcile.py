@@ -98,7 +98,7 @@ def reconcile(
     today = home.now().date()
     authorised = register.load(home).may("in", today)
     results: list[Compared] = []
-    with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
+    with home.warehouse() as con, MasterReader(home.database.dsn(), home.seals) as master:
         working_copy.refresh(con, master)
         sql.begin(con, master.fetch(sql.EXPLAINING), master.fetch(sql.CREATED))
         con.register(

@@ -154,7 +154,7 @@ def _newest(
 
 def _landed(home: Home, manifest: Manifest, batch: Mapping[str, Any]) -> Iterator[tuple[str, pa.Table, pa.StringArray]]:
     """Yield (dataset, rows, record keys) of a landed batch, for datasets that the manifest still has."""
-    for name, rows in landing.read(home.landing / batch["folder"]).items():
+    for name, rows in landing.read(home.landing / batch["folder"], home.seals).items():
         dataset = next((d for d in manifest.datasets if d.name == name), None)
         if dataset is not None:
             rows = widened(rows, dataset.columns)  # noqa: PLW2901 - columns that the manifest has gained since

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import duckdb
 import sqlalchemy as sa
 
-from onefact.acting import noted
+from onefact.acting import NOWHERE, Origin, noted
 from onefact.home import Home
 from onefact.rehearsal import deciding
 from onefact.sides import JudgementRefused, Side, between, entity_of, judged, master_of, titles
@@ -175,8 +175,9 @@ def joined(home: Home, asked: Question) -> tuple[str | None, str | None]:
 
 
 def decide(
-    home: Home, number: int, answer: Answer, *, actor: str, reason: str | None, dry_run: bool = False
-) -> Decided:
+    home: Home, number: int, answer: Answer, *, actor: str, reason: str | None, dry_run: bool = False,
+    origin: Origin = NOWHERE,
+) -> Decided:  # fmt: skip
     """Answer a question; an answer may be changed later by another.
 
     The judgement is about the two records, so it stands whatever ids they get later. To accept withdraws judgements that
@@ -202,7 +203,17 @@ def decide(
         _settle(connection, number, state, by)
         if asked.left.master_id and asked.right.master_id:
             _close_alike(connection, asked, by)
-        noted(connection, home, "review", asked.entity_type, _both(asked), actor=actor, question=number, answer=answer)
+        noted(
+            connection,
+            home,
+            "review",
+            asked.entity_type,
+            _both(asked),
+            actor=actor,
+            origin=origin,
+            question=number,
+            answer=answer,
+        )
         return Decided(asked, judgement, overruled)
 
 
@@ -242,7 +253,9 @@ def _close_alike(connection: sa.Connection, asked: Question, by: By) -> None:
     )
 
 
-def reopen(home: Home, number: int, *, actor: str, reason: str | None, dry_run: bool = False) -> Question:
+def reopen(
+    home: Home, number: int, *, actor: str, reason: str | None, dry_run: bool = False, origin: Origin = NOWHERE
+) -> Question:
     """Take an answer back, so that the model decides or asks again.
 
     Raises:
@@ -259,5 +272,5 @@ def reopen(home: Home, number: int, *, actor: str, reason: str | None, dry_run: 
         withdraw(connection, [pair], by)
         # The next consolidation asks again by itself if the pair is still uncertain.
         _settle(connection, number, "closed", by)
-        noted(connection, home, "reopen", asked.entity_type, _both(asked), actor=actor, question=number)
+        noted(connection, home, "reopen", asked.entity_type, _both(asked), actor=actor, origin=origin, question=number)
     return asked

@@ -125,7 +125,7 @@ def sample(
     if not any(wanted.values()):
         for name in fields:
             ENTITIES[chosen[0]].field(name)  # says so
-    with home.warehouse() as con, MasterReader(home.database.dsn()) as master:
+    with home.warehouse() as con, MasterReader(home.database.dsn(), home.seals) as master:
         working_copy.refresh(con, master)
         relations.prepare(con, Inputs(home.now()))
         parts = [_population(e, names) for e, names in wanted.items() if names]

@@ -1,7 +1,9 @@
 """Search (查找): one box for name, pinyin, initials, ID number, phone, address and firm; PostgreSQL only.
 
-What is typed is the beginning of a key (`warehouse.search_keys`). Exact and short keys come first. The area is part of the
-query, so that a worker's question costs what the own grids hold, not what the city holds.
+What is typed is the beginning of a key (`warehouse.search_keys`), or a whole number or its last digits: numbers lie as blind
+indexes, which have no beginnings. Exact and short keys come first. The grid stands in the index, so that a worker's question
+costs what the own grids hold, not what the city holds; who asks the whole district gets the best of the first `WINDOW` keys in
+their order, since nobody reads a hundred thousand people of one surname.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ import sqlalchemy as sa
 
 from onefact.enter import TITLES
 from schemas.model import EntityType
-from warehouse.search_keys import fold
+from warehouse.seals import seals_of
+from warehouse.search_keys import KEYS, fold
 from warehouse.tables import METADATA
 
 SHORTEST: Final = 2
@@ -35,15 +38,28 @@ SHOWN: Final[dict[EntityType, tuple[str, ...]]] = {
 }
 """What tells the hits of a search apart; to be masked where it is shown."""
 
-QUERY: Final = """
-WITH hit AS (
-  SELECT k.entity_type, k.master_id, min(CASE WHEN k.key = :low THEN 0 ELSE 1 END) AS far, min(length(k.key)) AS long, min(k.kind) AS kind
-  FROM search_key k WHERE k.key >= :low AND k.key < :high {area} {kind}
-  GROUP BY k.entity_type, k.master_id ORDER BY far, long, k.master_id LIMIT :limit)
-SELECT entity_type, master_id::text, kind FROM hit ORDER BY far, long, master_id
+WINDOW: Final = 200
+"""Keys of one kind of record that are looked at where the whole district is asked: a surname alone begins a hundred thousand."""
+
+IN_GRIDS: Final = """
+SELECT k.entity_type, k.master_id, k.kind, k.key FROM search_key k WHERE k.grid = ANY(:grids) AND k.key >= :low AND k.key < :high {kind}
+UNION ALL
+SELECT k.entity_type, k.master_id, k.kind, k.key FROM search_key k WHERE k.grid = ANY(:grids) AND k.key = :blind {kind}
 """
 
-AREA: Final = "AND k.master_id IN (SELECT g.master_id FROM entity_grid g WHERE g.grid = ANY(:grids))"
+IN_DISTRICT: Final = """
+(SELECT k.entity_type, k.master_id, k.kind, k.key FROM search_key k WHERE k.entity_type = '{0}' AND k.key >= :low AND k.key < :high
+ ORDER BY k.key LIMIT :window)
+UNION ALL
+SELECT k.entity_type, k.master_id, k.kind, k.key FROM search_key k WHERE k.entity_type = '{0}' AND k.key = :blind
+"""
+
+QUERY: Final = """
+WITH near AS ({near}), hit AS (
+  SELECT k.entity_type, k.master_id, min(CASE WHEN k.key IN (:low, :blind) THEN 0 ELSE 1 END) AS far, min(length(k.key)) AS long, min(k.kind) AS kind
+  FROM near k GROUP BY k.entity_type, k.master_id ORDER BY far, long, k.master_id LIMIT :limit)
+SELECT entity_type, master_id::text, kind FROM hit ORDER BY far, long, master_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +98,19 @@ def search(
     low = fold(text)
     if not low or (len(low) < SHORTEST and low.isascii()):
         return []
-    values = {"low": low, "high": low + "\U0010ffff", "limit": limit, "grids": list(grids or ()), "entity": entity_type}
-    sql = QUERY.format(area="" if grids is None else AREA, kind="AND k.entity_type = :entity" if entity_type else "")
-    found = connection.execute(sa.text(sql), values).all()
+    values = {
+        "low": low,
+        "blind": seals_of(connection).blind(low),
+        "high": low + "\U0010ffff",
+        "limit": limit,
+        "window": WINDOW,
+    }
+    if grids is None:
+        near = " UNION ALL ".join(IN_DISTRICT.format(e) for e in ([entity_type] if entity_type else KEYS))
+    else:
+        near = IN_GRIDS.format(kind="AND k.entity_type = :entity" if entity_type else "")
+        values |= {"grids": list(grids)} | ({"entity": entity_type} if entity_type else {})
+    found = connection.execute(sa.text(QUERY.format(near=near)), values).all()
     details = _details(connection, [(row[0], row[1]) for row in found])
     return [Hit(entity, master, kind, *details[master]) for entity, master, kind in found if master in details]
 

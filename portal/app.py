@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,7 +15,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onefact.home import Home
-from portal.access import rows
+from portal.access import brake, rows
+from portal.access.brake import ApprovalNeeded
 from portal.access.gate import Refused, SignInFirst, Unknown, gate
 from portal.access.rules import load
 from portal.api import v1, webhooks
@@ -24,7 +26,7 @@ from portal.security.limits import Tries
 from portal.settings import Settings
 from portal.shelf import Shelf
 from portal.view import page
-from portal.view.render import STATIC
+from portal.view.render import STATIC, links
 
 logger = logging.getLogger("portal")
 
@@ -82,11 +84,13 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
     app.state.home, app.state.settings, app.state.rules = home, settings, load()
     app.state.tries = Tries(settings.lockout.address_tries, timedelta(minutes=settings.lockout.minutes))
     app.state.shelf = Shelf()
+    app.state.searches = Tries(settings.searches_per_minute, timedelta(minutes=1))
     for router in (*ROUTERS, v1.router, webhooks.router):
         app.include_router(router)
     app.state.rules.fit(app.routes)
     rows.protect(home.engine)
     app.state.route_names = frozenset(app.state.rules)
+    app.state.link = links(app)
     app.mount("/static", Assets(directory=Path(STATIC)), name="static")
     app.add_middleware(Calm)
     app.add_middleware(Guard, largest=settings.upload_bytes)
@@ -96,6 +100,7 @@ def create_app(home: Home, settings: Settings | None = None) -> FastAPI:
 
 def _errors(app: FastAPI) -> None:
     app.add_exception_handler(SignInFirst, _sign_in_first)
+    app.add_exception_handler(ApprovalNeeded, _asked)
     app.add_exception_handler(Refused, lambda r, e: _problem(r, 403, "没有权限", str(e)))
     app.add_exception_handler(Unknown, lambda r, e: _problem(r, 404, "没有找到", NOT_FOUND))  # noqa: ARG005
     app.add_exception_handler(BodyTooLarge, lambda r, e: _problem(r, 413, "内容太大", "上传的内容超过了上限。"))  # noqa: ARG005
@@ -115,10 +120,22 @@ def _sign_in_first(request: Request, error: Exception) -> Response:
     return RedirectResponse(where, status_code=303)
 
 
+def _asked(request: Request, error: Exception) -> Response:
+    """Keep the request for a large file, in a transaction of its own: that of the file is undone."""
+    needed, home, session = cast("ApprovalNeeded", error), request.app.state.home, request.state.session
+    with home.engine.begin() as connection:
+        brake.ask(connection, session.account, needed, request.url.path, home.now())
+    return _problem(request, 403, "须经批准", str(needed))
+
+
 def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    title, sentence = ("没有找到", NOT_FOUND) if status == 404 else ("请求有误", "请返回上一页再试。")
-    return _problem(request, status, title, sentence)
+    title, sentence = {404: ("没有找到", NOT_FOUND), 429: ("太频繁", "查询次数已达每分钟上限，请稍后再试。")}.get(
+        status, ("请求有误", "请返回上一页再试。")
+    )
+    answer = _problem(request, status, title, sentence)
+    answer.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
+    return answer
 
 
 def _problem(request: Request, status: int, title: str, sentence: str) -> Response:

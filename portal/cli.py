@@ -76,6 +76,22 @@ def user_list(context: typer.Context, as_json: Json = False) -> None:
     command.list_(session_of(context, as_json))
 
 
+@user_app.command("compartments")
+def user_compartments(
+    context: typer.Context,
+    login: Login,
+    of: Annotated[
+        list[str] | None,
+        typer.Option("--of", help="benefits, health, justice, party or census; may be given several times."),
+    ] = None,
+    actor: By = "cli",
+) -> None:
+    """Let an account see the facts of these compartments beside the base ones; without any: the base ones only (查看分区)."""
+    from portal import command
+
+    command.compartments(session_of(context), login, of or [], actor)
+
+
 @user_app.command("lock")
 def user_lock(
     context: typer.Context,

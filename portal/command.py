@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -69,6 +70,8 @@ def serve(session: Session, wanted: Wanted) -> None:
             )
         if not _any_account(home):
             session.console.print("There is no account yet: onefact user add LOGIN --name NAME --role ROLE")
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: looking through it again would hold up a request for a tenth of a second
         running.run(sockets=[listening])
 
 
@@ -93,7 +96,7 @@ def _fill(session: Session, home: Home, people: int) -> None:
 
 def _show_demo_accounts(session: Session, home: Home) -> None:
     """Make one account for each role, or give those that are there new passwords, and print them once."""
-    table = Table("login", "password", "role")
+    table = Table("账号", "口令", "角色")
     with home.engine.begin() as connection:
         most = sa.text(
             "SELECT grid FROM entity_grid WHERE entity_type = 'person' GROUP BY grid ORDER BY count(*) DESC, grid LIMIT 3"
@@ -158,6 +161,15 @@ def lock(session: Session, login: str, actor: str, *, off: bool) -> None:
         accounts.lock(connection, account.id, None if off else session.home.now().astimezone() + FOREVER)
         _told(connection, actor, account, "解锁账号" if off else "锁定账号", {})
     session.console.print(f"{login} is {'open' if off else 'locked'}.")
+
+
+def compartments(session: Session, login: str, of: Sequence[str], actor: str) -> None:
+    """Let an account see the facts of these compartments."""
+    with session.home.engine.begin() as connection:
+        account = _one(connection, login)
+        accounts.set_compartments(connection, account, of)
+        _told(connection, actor, account, "调整分区", {"compartments": sorted(of)})
+    session.console.print(f"{login} sees: {', '.join(sorted({'base', *of}))}.")
 
 
 def reset(session: Session, login: str, actor: str, *, without_second_factor: bool) -> None:

@@ -67,7 +67,9 @@ class Settings(_Part):
         second_factor: roles that must have a second factor before they may go on.
         upload_bytes: greatest body of a request.
         reveals_per_hour: single fields that one account may have shown unmasked.
-        exported_rows_per_day: rows that one account may take out as files within 24 hours.
+        exported_rows_alone: rows of one file that need no second person's yes.
+        searches_per_minute: searches of one account through the JSON interface.
+        exported_rows_per_day: rows that one account may take out as files within 24 hours without such a yes.
         provider: the identity provider; None = local accounts only.
         local_accounts: whether a password opens the portal where a provider is set.
     """
@@ -80,6 +82,8 @@ class Settings(_Part):
     second_factor: frozenset[str] = frozenset({"sysadmin", "secadmin", "auditor"})
     upload_bytes: int = Field(default=20_000_000, ge=100_000)
     reveals_per_hour: int = Field(default=30, ge=0)
+    exported_rows_alone: int = Field(default=1_000, ge=0)
+    searches_per_minute: int = Field(default=60, ge=1)
     exported_rows_per_day: int = Field(default=20_000, ge=0)
     provider: Provider | None = None
     local_accounts: bool = True

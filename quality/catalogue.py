@@ -220,11 +220,25 @@ def _checked(file: str, said: RuleText) -> Rule:
             ENTITIES[said.entity].field(name)
         if not said.fields:
             raise ValueError("fields: a rule names the fields it looks at")
+    order, owner = _addressee(said)
     return Rule(
         said.id, said.name, said.code, said.entity, said.relation, _check(said), said.when.strip(), said.systems, said.needs,
-        said.severity, said.threshold, said.owner, said.order, said.since, said.until, said.approver,
+        said.severity, said.threshold, owner, order, said.since, said.until, said.approver,
         tuple(Waiver(**w.model_dump()) for w in said.waivers), file,
     )  # fmt: skip
+
+
+def _addressee(said: RuleText) -> tuple[Order, str]:
+    """Return who gets an order and who is responsible.
+
+    A grid worker can settle at the door only what a worker decides. Where no field of the rule is one of those, the order
+    goes to the department that decides them: sent to the grid it would stay open whatever the worker does.
+    """
+    if said.order != "grid" or said.entity is None:
+        return said.order, said.owner
+    if any(ENTITIES[said.entity].field(name).worker for name in said.fields):
+        return "grid", said.owner
+    return "authority", "authority" if said.owner == "grid" else said.owner
 
 
 def _check(said: RuleText) -> Check:  # noqa: PLR0911 - one way out for each form

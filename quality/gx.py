@@ -10,9 +10,9 @@ Great Expectations takes seconds to import: nothing imports it before one of the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from quality.rule import Rule
 from quality.verdicts import VERDICT
@@ -106,12 +106,15 @@ def suite(rules: Sequence[Rule], name: str = "onefact") -> Any:
     return made
 
 
-def checkpoint(rules: Sequence[Rule], batch: Any, context: Any, name: str = "onefact") -> Any:
-    """Return a checkpoint that runs the rules on a batch definition; it succeeds when every rule reaches its threshold."""
+def checkpoint(rules: Sequence[Rule], batch: Any, context: Any, name: str = "onefact", key: Sequence[str] = KEY) -> Any:
+    """Return a checkpoint that runs the rules on a batch definition; it succeeds when every rule reaches its threshold.
+
+    It names every failing row by the columns of `key`.
+    """
     gx = library()
     kept = context.suites.add(suite(rules, name))
     validation = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=kept))
-    result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": list(KEY)}
+    result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": list(key)}
     return context.checkpoints.add(
         gx.Checkpoint(name=name, validation_definitions=[validation], result_format=result_format)
     )
@@ -136,7 +139,7 @@ def on_frame(rules: Sequence[Rule], frame: pd.DataFrame, now: datetime) -> dict[
     asset = context.data_sources.add_pandas("batch").add_dataframe_asset("records")
     batch = asset.add_batch_definition_whole_dataframe("whole")
     done = checkpoint(wanted, batch, context).run(batch_parameters={"dataframe": read})
-    return _failing(done)
+    return _failing(done, _key)
 
 
 def gate(rules: Sequence[Rule], frame: pd.DataFrame) -> dict[str, tuple[bool, set[tuple[str, str, str]]]]:
@@ -153,30 +156,32 @@ def gate(rules: Sequence[Rule], frame: pd.DataFrame) -> dict[str, tuple[bool, se
     asset = context.data_sources.add_pandas("batch").add_dataframe_asset("records")
     batch = asset.add_batch_definition_whole_dataframe("whole")
     done = checkpoint(rules, batch, context, "gate").run(batch_parameters={"dataframe": frame})
-    failing = _failing(done)
+    failing = _failing(done, _key)
     kept = {
         r.expectation_config.meta["rule"]: bool(r.success) for found in done.run_results.values() for r in found.results
     }
     return {rule: (kept[rule], keys) for rule, keys in failing.items()}
 
 
-def on_postgres(rules: Sequence[Rule], url: str, table: str) -> dict[str, tuple[bool, int]]:
-    """Run native rules on a table of the master, inside PostgreSQL; rule id -> (kept, failing rows).
+def on_postgres(rules: Sequence[Rule], url: str, table: str) -> dict[str, tuple[bool, set[str]]]:
+    """Run a checkpoint of native rules inside PostgreSQL; rule id -> (kept, master ids of its failing rows).
 
-    Great Expectations names at most 20 rows there; which rows they are, the SQL says.
+    Args:
+        rules: native rules about golden records.
+        url: the database.
+        table: a table of golden records, with `master_id`; the numbers of `range` rules are numbers there.
+
+    Raises:
+        RuleBroken: an expectation could not be evaluated: that is neither kept nor failed.
     """
     context = _context()
     # Not add_postgres: it refuses the address of a server that listens on a socket of this machine.
     asset = context.data_sources.add_sql("master", connection_string=url).add_table_asset(table, table_name=table)
     batch = asset.add_batch_definition_whole_table("whole")
-    gx = library()
-    kept = context.suites.add(suite(rules))
-    validation = context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=kept))
-    done = validation.run(result_format="SUMMARY")
-    return {
-        r.expectation_config.meta["rule"]: (bool(r.success), int(r.result.get("unexpected_count", 0)))
-        for r in done.results
-    }
+    done = checkpoint(rules, batch, context, table, ("master_id",)).run()
+    results = [r for run in done.run_results.values() for r in run.results]
+    failing = _failing(done, lambda row: str(row["master_id"]))
+    return {(rule := r.expectation_config.meta["rule"]): (bool(r.success), failing[rule]) for r in results}
 
 
 class RuleBroken(Exception):
@@ -186,16 +191,23 @@ class RuleBroken(Exception):
         super().__init__(f"{rule}: {why}")
 
 
-def _failing(done: Any) -> dict[str, set[tuple[str, str, str]]]:
-    found: dict[str, set[tuple[str, str, str]]] = {}
+Name = TypeVar("Name")
+
+
+def _failing(done: Any, name: Callable[[Mapping[str, Any]], Name]) -> dict[str, set[Name]]:
+    found: dict[str, set[Name]] = {}
     for run in done.run_results.values():
         for result in run.results:
             rule = result.expectation_config.meta["rule"]
             if result.exception_info and _raised(result.exception_info):
                 raise RuleBroken(rule, str(result.exception_info)[:300])
             rows: Sequence[Mapping[str, Any]] = result.result.get("unexpected_index_list") or ()
-            found[rule] = {(row["system_id"], row["record_key"], row["role"]) for row in rows}
+            found[rule] = {name(row) for row in rows}
     return found
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["system_id"], row["record_key"], row["role"]
 
 
 def _raised(info: Mapping[str, Any]) -> bool:

@@ -66,6 +66,19 @@ class Field:
     standard: str = ""
     inventory: str | None = None
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether a worker's value counts only when the authority has it: there is one, and the field is not the worker's to say."""
+        return not self.worker and self.authority not in ("external:none", "derived", "system")
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the master keeps the value encrypted: numbers of persons, sensitive facts, facts of a compartment.
+
+        The one place that says so. Names and addresses are not: they are searched by any beginning, and the door has to be found.
+        """
+        return self.kind in ("id_number", "phone") or self.sensitivity >= 3 or self.compartment != "base"
+
 
 @dataclass(frozen=True, slots=True)
 class Entity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import hypothesis
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -17,9 +17,12 @@ import sqlalchemy as sa
 from onefact.home import Home
 from warehouse import postgres, tables
 
-# How long an example takes says something about the machine, not about us.
-hypothesis.settings.register_profile("onefact", deadline=None)
-hypothesis.settings.load_profile("onefact")
+if importlib.util.find_spec("hypothesis"):  # Airflow's environment does without
+    import hypothesis
+
+    # How long an example takes says something about the machine, not about us.
+    hypothesis.settings.register_profile("onefact", deadline=None)
+    hypothesis.settings.load_profile("onefact")
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 TEMPLATE = "with_tables"

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from schemas.entities import ENTITIES
 from schemas.model import Entity, EntityType
 from warehouse.duck import count, first, standardised_table
+from warehouse.entries import SYSTEM as ENTERED
 from warehouse.standardised import ADDRESS_PARTS
 
 ORDINAL_BITS = 44
@@ -103,14 +104,17 @@ def survive(
     filled = gather_claims(con, entity_type, touched=touched, crosswalk=crosswalk, foreign=foreign)
     _gather(con, entity, filled)
     _find_candidates(con, entity, filled)
-    con.execute("DROP TABLE claim_source")
-    con.execute("DROP TABLE claim")
+    for table in ("claim_source", "claim", "claim_text"):
+        con.execute(f"DROP TABLE {table}")
 
 
 def gather_claims(
     con: duckdb.DuckDBPyConnection, entity_type: EntityType, *, touched: str, crosswalk: str, foreign: str
 ) -> list[str]:
-    """Create `claim_source` and `claim` with the claims of the touched entities (see `survive`); return the filled fields."""
+    """Create `claim_source`, `claim_text` and `claim` with the claims of the touched entities (see `survive`).
+
+    Returns the filled fields.
+    """
     entity = ENTITIES[entity_type]
     con.execute(
         "CREATE OR REPLACE TEMP TABLE claim_source AS SELECT x.master_id, s.* FROM "
@@ -118,33 +122,46 @@ def gather_claims(
         f"WHERE x.master_id IN (SELECT master_id FROM {touched})"
     )
     filled = filled_fields(con, entity)
+    _find_texts(con, entity, filled)
     con.execute(f"CREATE OR REPLACE TEMP TABLE claim AS {claims_sql(entity, filled, foreign)}")
     return filled
+
+
+_ELEMENTS = ("street", "community", "road", "road_no", "compound", "building", "room")
+"""Elements of an address; how many of them a text has is its depth."""
+
+
+def _find_texts(con: duckdb.DuckDBPyConnection, entity: Entity, filled: list[str]) -> None:
+    """Create `claim_text` (text, depth, normal_key): the addresses that are claimed; of all texts the few are read once."""
+    texts = " UNION ".join(f'SELECT "{f}" FROM claim_source' for f in filled if entity.field(f).kind == "address")
+    depth = " + ".join(f"({e} IS NOT NULL)::INTEGER" for e in _ELEMENTS)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE claim_text AS SELECT text, {depth} AS depth, normal_key FROM address_text "
+        f"WHERE {f'text IN ({texts})' if texts else 'false'}"
+    )
 
 
 def claims_sql(entity: Entity, filled: list[str], foreign: str) -> str:
     """Return the SQL of the claims: each record with its ordinal, its reference, and each field's authority rank.
 
     A field whose rank is negative (the system may not speak for it), or that speaks of somebody else, is nulled: it is
-    no claim at all.
+    no claim at all. So is a worker's value that its authority has to confirm (a ticket): it would count as true at once where
+    nobody else says anything. What a new entity was founded with counts: nobody else knows it.
     """
+    waits = f" AND NOT (s.system_id = '{ENTERED}' AND contains(s.record_key, '/'))"
     pivot = "".join(f", max(rank) FILTER (WHERE field = '{f}') AS rank_{f}" for f in filled)
     values = "".join(
-        f", CASE WHEN coalesce(a.rank_{f}, 20) >= 0 AND NOT coalesce(list_contains(o.fields, '{f}'), false) "
+        f", CASE WHEN coalesce(a.rank_{f}, 20) >= 0 AND NOT coalesce(list_contains(o.fields, '{f}'), false)"
+        f"{waits if entity.field(f).confirmed else ''} "
         f'THEN s."{f}" END AS "{f}", '
         f"CASE WHEN list_contains(e.fields, '{f}') THEN {ECHO_RANK} ELSE coalesce(a.rank_{f}, 20) + 1 END AS rank_{f}"
         for f in filled
     )
     depths = [f for f in filled if entity.field(f).kind == "address"]
-    joins = " ".join(f'LEFT JOIN depth d_{f} ON d_{f}.text = s."{f}"' for f in depths)
+    joins = " ".join(f'LEFT JOIN claim_text d_{f} ON d_{f}.text = s."{f}"' for f in depths)
     depth_columns = "".join(f", d_{f}.depth AS depth_{f}" for f in depths)
-    elements = " + ".join(
-        f"({e} IS NOT NULL)::INTEGER"
-        for e in ("street", "community", "road", "road_no", "compound", "building", "room")
-    )
     return (
-        f"WITH depth AS (SELECT text, {elements} AS depth FROM address_text), "
-        f"ranks AS (SELECT system_id, role{pivot} FROM authority WHERE entity_type = '{entity.name}' GROUP BY system_id, role) "
+        f"WITH ranks AS (SELECT system_id, role{pivot} FROM authority WHERE entity_type = '{entity.name}' GROUP BY system_id, role) "
         "SELECT s.master_id, row_number() OVER (ORDER BY s.observed_at, s.system_id, s.record_key, s.role) AS ordinal, "
         "concat_ws('|', s.system_id, s.record_key, s.role, s.observed_at) AS ref"
         f"{values}{depth_columns} FROM claim_source s "
@@ -205,12 +222,12 @@ def _gather(con: duckdb.DuckDBPyConnection, entity: Entity, filled: list[str]) -
 def _find_candidates(con: duckdb.DuckDBPyConnection, entity: Entity, filled: list[str]) -> None:
     """Create `candidate_<entity>` (master_id, field, value, ref, systems): values of a worker's fields that lost.
 
-    Copies of our own pushes say nothing, and an address that means the same place is no other value.
+    Copies of our own pushes say nothing, and an address that means the same place, or says less of it, is no other value.
     """
     parts = []
     for name in (f.name for f in entity.fields if f.worker and f.name in filled):
         address = entity.field(name).kind == "address"
-        keys = f'LEFT JOIN address_text l ON l.text = c."{name}" LEFT JOIN address_text r ON r.text = g."{name}"'
+        keys = f'LEFT JOIN claim_text l ON l.text = c."{name}" LEFT JOIN claim_text r ON r.text = g."{name}"'
         same = " AND l.normal_key IS DISTINCT FROM r.normal_key" if address else ""
         parts.append(
             f"SELECT c.master_id::UUID AS master_id, '{name}' AS field, c.\"{name}\" AS value, arg_max(c.ref, c.ordinal) AS ref, "
@@ -218,6 +235,18 @@ def _find_candidates(con: duckdb.DuckDBPyConnection, entity: Entity, filled: lis
             f'{keys if address else ""} WHERE c."{name}" <> g."{name}" AND c.rank_{name} > {ECHO_RANK}{same} GROUP BY c.master_id, c."{name}"'
         )
     con.execute(f"CREATE OR REPLACE TEMP TABLE candidate_{entity.name} AS {' UNION ALL '.join(parts) or NO_CANDIDATES}")
+    for field in entity.fields:
+        if field.worker and field.kind == "address" and field.name in filled:
+            _drop_same_place(con, entity, field.name)
+
+
+def _drop_same_place(con: duckdb.DuckDBPyConnection, entity: Entity, name: str) -> None:
+    """Drop candidates that the golden address resolves, too: one node, or a room without its unit that may be this flat."""
+    con.execute(
+        f"DELETE FROM candidate_{entity.name} c USING fresh_{entity.name} g, place l, place r WHERE c.field = '{name}' "
+        f'AND g.master_id = c.master_id AND l.text = c.value AND r.text = g."{name}" AND (l.node = r.node '
+        "OR (c.value, r.flat) IN (SELECT text, flat FROM place_candidate))"
+    )
 
 
 def complete_addresses(con: duckdb.DuckDBPyConnection) -> None:

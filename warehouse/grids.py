@@ -33,7 +33,13 @@ SELECT u.node_id FROM up u LEFT JOIN address_node p ON p.node_id = u.parent_id W
 """
 """The topmost places below a road that the moved pointers are in."""
 
-BEFORE: Final = (f"CREATE TEMP TABLE grid_root ON COMMIT DROP AS {_ROOTS}",)
+CHANGED: Final = "CREATE TEMP TABLE grid_changed (entity_type varchar, master_id uuid) ON COMMIT DROP"
+"""Where the records are told that a run puts into other grids; `found_by` gives their search keys the new ones."""
+
+BEFORE: Final = (
+    CHANGED,
+    f"CREATE TEMP TABLE grid_root ON COMMIT DROP AS {_ROOTS}",
+)
 """Statements for before the tree changes: where the moved were until now."""
 
 _NODES: Final = """
@@ -61,6 +67,8 @@ SELECT p.entity_type, p.master_id, p.field, d.grid FROM down d JOIN address_poin
 
 _SAME: Final = "n.entity_type = e.entity_type AND n.master_id = e.master_id AND n.field = e.field"
 _LOOKED_AT: Final = f"SELECT {KEY} FROM grid_moved UNION SELECT {KEY} FROM grid_node JOIN address_point USING (node_id)"
+_GONE: Final = "RETURNING e.entity_type, e.master_id) INSERT INTO grid_changed SELECT entity_type, master_id FROM gone"
+_COME: Final = "RETURNING entity_type, master_id) INSERT INTO grid_changed SELECT entity_type, master_id FROM come"
 
 AFTER: Final = (
     f"INSERT INTO grid_root {_ROOTS}",
@@ -68,12 +76,12 @@ AFTER: Final = (
     "ANALYZE grid_node",
     _NOW,
     (
-        f"DELETE FROM entity_grid e USING ({_LOOKED_AT}) l WHERE l.entity_type = e.entity_type AND l.master_id = e.master_id "
-        f"AND l.field = e.field AND NOT EXISTS (SELECT 1 FROM grid_now n WHERE {_SAME} AND n.grid = e.grid)"
+        f"WITH gone AS (DELETE FROM entity_grid e USING ({_LOOKED_AT}) l WHERE l.entity_type = e.entity_type AND l.master_id = e.master_id "
+        f"AND l.field = e.field AND NOT EXISTS (SELECT 1 FROM grid_now n WHERE {_SAME} AND n.grid = e.grid) {_GONE}"
     ),
     (
-        "INSERT INTO entity_grid (entity_type, master_id, field, grid) SELECT entity_type, master_id, field, grid FROM grid_now n "
-        f"WHERE NOT EXISTS (SELECT 1 FROM entity_grid e WHERE {_SAME})"
+        "WITH come AS (INSERT INTO entity_grid (entity_type, master_id, field, grid) SELECT entity_type, master_id, field, grid "
+        f"FROM grid_now n WHERE NOT EXISTS (SELECT 1 FROM entity_grid e WHERE {_SAME}) {_COME}"
     ),
 )
 """Statements for after the tree has changed; the last two count rows that went and came."""

@@ -1,6 +1,6 @@
 """The landing zone (着陆区): one Parquet file per system and batch, rows exactly as they were received.
 
-A batch is evidence and the source of every replay, so it is written under a temporary name and renamed when whole, and
+Where the home has a key ring the files are encrypted (`warehouse.seals.parquet`). A batch is evidence and the source of every replay, so it is written under a temporary name and renamed when whole, and
 its SHA-256 stands in the batch register. Columns that a manifest withholds by law never reach it.
 """
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.records import REJECT_SCHEMA, Page
+from warehouse.seals import NONE, Seals, parquet
 
 REJECTS = "_rejects"
 """File of a batch with what the connector could not read (a broken line): no row tells of it, so it must be kept too."""
@@ -34,7 +35,8 @@ class Landed:
 class LandingWriter:
     """Writes one batch, a Parquet file per dataset; a batch that fails half-way leaves nothing behind."""
 
-    def __init__(self, root: Path, system_id: str, batch_id: str) -> None:
+    def __init__(self, root: Path, system_id: str, batch_id: str, seals: Seals = NONE) -> None:
+        self._seals = seals
         self.folder = root / system_id / batch_id
         self._part = root / system_id / f".{batch_id}.part"
         self._writers: dict[str, pq.ParquetWriter] = {}
@@ -55,7 +57,7 @@ class LandingWriter:
             return
         writer = self._writers.get(name)
         if writer is None:
-            writer = pq.ParquetWriter(self._part / f"{name}.parquet", rows.schema, compression="zstd")
+            writer = parquet.writer(self._part / f"{name}.parquet", rows.schema, self._seals)
             self._writers[name] = writer
         writer.write_table(rows.select(writer.schema.names).cast(writer.schema))
 
@@ -93,12 +95,12 @@ def datasets(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.parquet") if path.stem != REJECTS)
 
 
-def read(folder: Path) -> dict[str, pa.Table]:
-    """Return the landed rows of a batch by dataset."""
-    return {name: pq.read_table(folder / f"{name}.parquet") for name in datasets(folder)}
+def read(folder: Path, seals: Seals = NONE) -> dict[str, pa.Table]:
+    """Return the landed rows of a batch by dataset; raises `KeysLost` where they were encrypted with other keys."""
+    return {name: parquet.read(folder / f"{name}.parquet", seals) for name in datasets(folder)}
 
 
-def read_rejects(folder: Path) -> pa.Table:
+def read_rejects(folder: Path, seals: Seals = NONE) -> pa.Table:
     """Return what could not be read of a batch (`schemas.records.REJECT_SCHEMA`)."""
     path = folder / f"{REJECTS}.parquet"
-    return pq.read_table(path) if path.exists() else REJECT_SCHEMA.empty_table()
+    return parquet.read(path, seals) if path.exists() else REJECT_SCHEMA.empty_table()

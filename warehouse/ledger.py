@@ -27,8 +27,10 @@ NAMED = ("entity_type", *PAIR)
 _NAMED = ", ".join(NAMED)
 _NAMED_TYPES = ", ".join(f"{c} varchar" for c in NAMED)
 _WEIGHED = "weight, rule, model"
-_ASKED = ("weight", "reason", "left_master", "right_master", "gain", "model")
-_ASKED_TYPES = "weight float8, reason varchar, left_master uuid, right_master uuid, gain float8, model varchar"
+_ASKED = ("weight", "reason", "left_master", "right_master", "gain", "model", "compared")
+_ASKED_TYPES = (
+    "weight float8, reason varchar, left_master uuid, right_master uuid, gain float8, model varchar, compared jsonb"
+)
 
 
 MANY = 1000

@@ -17,6 +17,7 @@ from schemas.model import EntityType
 from warehouse import golden_history, grids, search_keys
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
+from warehouse.seals.batches import changes_sealed, facts_sealed, keys_blinded, rows_sealed
 from warehouse.tables import WAKE
 from warehouse.transfer import DIALECT
 
@@ -24,7 +25,7 @@ __all__ = ["Published", "Publisher", "as_text"]
 
 REPLACED = (
     "(state IN ('planned', 'awaiting_person', 'conflict') OR (state = 'no_answer' AND operation = 'create')) "
-    "AND leased_by IS NULL AND NOT (state = 'planned' AND operation = 'update' "
+    "AND leased_by IS NULL AND operation <> 'delete' AND NOT (state = 'planned' AND operation = 'update' "
     "AND coalesce(code, '') IN ('not_there', 'sent_again'))"
 )
 """Changes that a newer plan replaces. One under way is settled first, and an update of which nobody knows whether it was
@@ -91,9 +92,14 @@ class Publisher(Ledger):
         written = _quoted(["master_id", *held, "provenance", "run_id"])
         values = f"SELECT master_id, {_quoted([*held, 'provenance'])}, '{self._run}' AS run_id FROM {changed}"
         if self._empty(entity_type):
-            return self._fill(entity_type, values)
+            return self._fill(entity_type, values, rows_sealed(self._seals, entity_type))
         types = "".join(f', "{n}" {column_type(entity.field(n)).compile(dialect=DIALECT)}' for n in held)
-        rows = self._send(f"fresh_{entity_type}", f"master_id uuid{types}, provenance jsonb, run_id varchar", values)
+        rows = self._send(
+            f"fresh_{entity_type}",
+            f"master_id uuid{types}, provenance jsonb, run_id varchar",
+            values,
+            rows_sealed(self._seals, entity_type),
+        )
         self._execute(golden_history.replaced_sql(entity_type, f"fresh_{entity_type}", held, self._at, self._run))
         # A field that no fresh record fills is emptied: it was retracted.
         update = ", ".join(f'"{n}" = {f"excluded.{chr(34)}{n}{chr(34)}" if n in held else "NULL"}' for n in names)
@@ -132,7 +138,7 @@ class Publisher(Ledger):
         `nodes` and `points` name the relations (gone, fresh).
         """
         moved = self._send("grid_moved", grids.KEY_TYPES, grids.MOVED)
-        for statement in grids.BEFORE if moved else ():
+        for statement in grids.BEFORE if moved else (grids.CHANGED,):
             self._execute(statement)
         changed = self._keyed("address_node", NODE, *nodes) + self._keyed("address_point", POINT, *points)
         for statement in grids.AFTER if moved else ():
@@ -157,7 +163,7 @@ class Publisher(Ledger):
         return rows
 
     def found_by(self) -> int:
-        """Write the search keys of records that changed or moved anew, after the tree; return how many there are now.
+        """Write the search keys of records that changed or moved anew, after the tree; return how many those records have.
 
         Reads `changed_`, `fresh_`, `golden_` and `ended_<entity>`, `point_gone` and `point_fresh`. A master that has no keys
         yet gets those of all its records.
@@ -172,7 +178,7 @@ class Publisher(Ledger):
         self._con.execute(f"CREATE OR REPLACE TEMP TABLE search_touched AS {' UNION '.join(where)}")
         if not self._send("search_touched", "entity_type varchar, master_id uuid", "SELECT * FROM search_touched"):
             return 0
-        self._execute("DELETE FROM search_key k USING search_touched t WHERE t.master_id = k.master_id")
+        self._execute(search_keys.FRESH)
         keys = 0
         for entity_type in ENTITIES:
             mine = f"SELECT master_id FROM search_touched WHERE entity_type = '{entity_type}'"
@@ -181,8 +187,11 @@ class Publisher(Ledger):
                 f"WHERE master_id IN ({mine}) AND master_id NOT IN (SELECT master_id FROM touched_{entity_type}))"
             )
             if sql := search_keys.keys_sql(entity_type, now):
-                keys += self._copy("search_key", sql)
-        return keys + self._execute(search_keys.PLACES)
+                keys += self._copy("fresh_key", sql, keys_blinded(self._seals))
+        keys += self._execute(search_keys.PLACES)
+        for statement in search_keys.RENEW:
+            self._execute(statement)
+        return keys
 
     def candidates(self, touched: str) -> int:
         """Replace the losing values of the touched entities (`candidate_<entity>`); return how many there are now."""
@@ -193,7 +202,7 @@ class Publisher(Ledger):
         parts = (
             f"SELECT '{e}' AS entity_type, master_id, field, value, ref, systems FROM candidate_{e}" for e in ENTITIES
         )
-        return self._copy("candidate", " UNION ALL ".join(parts))
+        return self._copy("candidate", " UNION ALL ".join(parts), facts_sealed(self._seals))
 
     def taken(self, entries: Sequence[str]) -> int:
         """Say of entries that this run has taken them: what they bring about is in the outbox from now on."""
@@ -222,7 +231,7 @@ class Publisher(Ledger):
         columns = "system_id, dataset, entity_type, role, master_id, record_key, operation, changes, base_version, idempotency_key"
         types = ", ".join(f"{c} {PLAN_TYPES.get(c, 'varchar')}" for c in columns.split(", "))
         self._run_named()
-        self._send("fresh_plan", types, f"SELECT {columns} FROM {plan}")
+        self._send("fresh_plan", types, f"SELECT {columns} FROM {plan}", changes_sealed(self._seals))
         superseded = 0
         if not self._empty("outbox"):
             self._execute(WANTED_AGAIN)

@@ -6,16 +6,18 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from warehouse.seals import NONE, Seals
+
 
 class MasterReader:
-    """A reading connection to the master; use as a context manager.
+    """A reading connection to the master; use as a context manager. What is sealed comes opened (`seals`).
 
     Raises:
         adbc_driver_manager.OperationalError: the master cannot be reached.
     """
 
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+    def __init__(self, dsn: str, seals: Seals = NONE) -> None:
+        self._dsn, self._seals = dsn, seals
         self._opened: Any = None
 
     def __enter__(self) -> Self:
@@ -30,7 +32,7 @@ class MasterReader:
         """Return the result of a query as it stands now: no snapshot is held from one query to the next."""
         with self._connection().cursor() as cursor:
             cursor.execute(query)
-            return cursor.fetch_arrow_table()
+            return self._seals.table(cursor.fetch_arrow_table())
 
     def fetch_beside(self, name: str, rows: pa.Table, query: str) -> pa.Table:
         """Return the result of a query that reads `rows` as the temporary table `name`: what the master knows of a few."""
@@ -39,7 +41,7 @@ class MasterReader:
             cursor.adbc_ingest(name, rows, mode="create", temporary=True)
             cursor.execute(f"ANALYZE {name}")  # else the planner takes the few for many and reads the whole large table
             cursor.execute(query)
-            return cursor.fetch_arrow_table()
+            return self._seals.table(cursor.fetch_arrow_table())
 
     def _connection(self) -> Any:
         if self._opened is None:
@@ -49,7 +51,7 @@ class MasterReader:
         return self._opened
 
 
-def fetch(dsn: str, query: str) -> pa.Table:
+def fetch(dsn: str, query: str, seals: Seals = NONE) -> pa.Table:
     """Return the result of one query as Arrow (for exports)."""
-    with MasterReader(dsn) as master:
+    with MasterReader(dsn, seals) as master:
         return master.fetch(query)

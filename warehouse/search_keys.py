@@ -28,6 +28,9 @@ _PINYIN: Final = (
 
 _SUFFIXES: Final = "unnest(list_transform(range(1, greatest(length({0}), 2)), lambda i: substr({0}, i)))"
 
+BLINDED: Final = ("id", "phone")
+"""Kinds of key that lie as blind indexes: found when typed in full, or by the last digits, and by no other beginning."""
+
 KEYS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "person": (
         *_PINYIN,
@@ -59,10 +62,49 @@ WITH RECURSIVE climb AS (
   UNION ALL
   SELECT c.entity_type, c.master_id, n.parent_id, n.level, n.name || c.tail FROM climb c JOIN address_node n ON n.node_id = c.parent_id
   WHERE n.level !~ '^[123]')
-INSERT INTO search_key SELECT DISTINCT entity_type, master_id, 'address', left(upper(replace(tail, ' ', '')), 60) FROM climb
+INSERT INTO fresh_key SELECT DISTINCT entity_type, master_id, 'address', left(upper(replace(tail, ' ', '')), 60) FROM climb
 WHERE level !~ '^[123]'
 """
 """PostgreSQL: what a place is called from each of its elements on, below the community."""
+
+
+FRESH: Final = (
+    "CREATE TEMP TABLE fresh_key ON COMMIT DROP AS SELECT entity_type, master_id, kind, key FROM search_key LIMIT 0"
+)
+"""PostgreSQL: where the keys of touched records are gathered."""
+
+_GRIDS: Final = "(SELECT DISTINCT entity_type, master_id, grid FROM entity_grid)"
+
+RENEW: Final = (
+    # Records that nothing touched but that are in another grid now keep their keys.
+    (
+        "INSERT INTO fresh_key SELECT DISTINCT k.entity_type, k.master_id, k.kind, k.key FROM search_key k JOIN grid_changed c "
+        "ON c.entity_type = k.entity_type AND c.master_id = k.master_id WHERE NOT EXISTS (SELECT 1 FROM search_touched t "
+        "WHERE t.entity_type = k.entity_type AND t.master_id = k.master_id)"
+    ),
+    (
+        "DELETE FROM search_key k USING (SELECT master_id FROM search_touched UNION SELECT master_id FROM grid_changed) t "
+        "WHERE t.master_id = k.master_id"
+    ),
+    "ANALYZE fresh_key",
+    (
+        "INSERT INTO search_key (entity_type, master_id, kind, key, grid) SELECT k.entity_type, k.master_id, k.kind, k.key, g.grid "
+        f"FROM fresh_key k LEFT JOIN {_GRIDS} g ON g.entity_type = k.entity_type AND g.master_id = k.master_id"
+    ),
+)
+"""PostgreSQL: put the keys of touched records and of those in another grid (`grid_changed`) in the place of the old ones."""
+
+REGRID: Final = (
+    "DROP INDEX search_key_key",
+    "DROP INDEX IF EXISTS search_key_master",  # made again when the table is filled
+    "CREATE TEMP TABLE search_again ON COMMIT DROP AS SELECT DISTINCT entity_type, master_id, kind, key FROM search_key",
+    "TRUNCATE search_key",
+    (
+        "INSERT INTO search_key (entity_type, master_id, kind, key, grid) SELECT k.entity_type, k.master_id, k.kind, k.key, g.grid "
+        f"FROM search_again k LEFT JOIN {_GRIDS} g ON g.entity_type = k.entity_type AND g.master_id = k.master_id"
+    ),
+)
+"""PostgreSQL: give the keys of an older onefact their grids."""
 
 
 def keys_sql(entity_type: str, relation: str) -> str | None:

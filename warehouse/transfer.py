@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pyarrow import csv
 from sqlalchemy.dialects import postgresql
 
+from warehouse.seals import NONE, Seals
 from warehouse.tables import default_of
 
 BATCH = 50_000
@@ -22,6 +23,9 @@ CSV = csv.WriteOptions(include_header=False, quoting_style="all_valid")
 """Every value quoted, NULL empty: PostgreSQL's CSV tells the two apart."""
 
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+Work = Callable[[pa.RecordBatch], pa.RecordBatch]
+"""What is done to rows on their way: sealing them."""
 
 
 class Transfer:
@@ -33,6 +37,7 @@ class Transfer:
         run_id: the run that writes.
         at: when the run's changes begin to hold; PostgreSQL's time of the transaction when not given.
         dry_run: everything is written and taken back: a rehearsal.
+        seals: what numbers and sensitive values are encrypted with.
     """
 
     def __init__(
@@ -43,8 +48,9 @@ class Transfer:
         at: datetime | None = None,
         *,
         dry_run: bool = False,
+        seals: Seals = NONE,
     ) -> None:
-        self._pg = psycopg.connect(dsn)
+        self._pg, self._seals = psycopg.connect(dsn), seals
         self._con, self._run, self._dry_run = con, run_id, dry_run
         self._at = "now()" if at is None else f"TIMESTAMPTZ '{at.astimezone().isoformat()}'"
 
@@ -63,7 +69,7 @@ class Transfer:
     def _execute(self, sql: str) -> int:
         return max(self._pg.execute(sql.encode()).rowcount, 0)
 
-    def _copy(self, table: str, query: str) -> int:
+    def _copy(self, table: str, query: str, work: Work | None = None) -> int:
         """Stream the result of a DuckDB query into a PostgreSQL table (COPY as CSV, cast by the table); return the rows."""
         reader = self._con.sql(query).to_arrow_reader(BATCH)
         columns = ", ".join(f'"{name}"' for name in reader.schema.names)
@@ -71,24 +77,24 @@ class Transfer:
         with self._pg.cursor().copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)".encode()) as copy:
             for batch in reader:
                 sink = pa.BufferOutputStream()
-                csv.write_csv(batch, sink, CSV)
+                csv.write_csv(batch if work is None else work(batch), sink, CSV)
                 copy.write(memoryview(sink.getvalue()))
                 rows += batch.num_rows
         return rows
 
-    def _send(self, name: str, like: str, query: str) -> int:
+    def _send(self, name: str, like: str, query: str, work: Work | None = None) -> int:
         """Copy the result of a DuckDB query into the new temporary table `name` with columns `like`; return the rows."""
         self._execute(f"CREATE TEMP TABLE {name} ({like}) ON COMMIT DROP")
-        rows = self._copy(name, query)
+        rows = self._copy(name, query, work)
         if rows:
             # Nobody else tells the planner that a few rows meet a large table; it would read all of that.
             self._execute(f"ANALYZE {name}")
         return rows
 
-    def _fill(self, table: str, query: str) -> int:
+    def _fill(self, table: str, query: str, work: Work | None = None) -> int:
         """Load an empty table at once: emptied in this transaction it needs no write-ahead log."""
         self._execute(f"TRUNCATE {table}")
-        return self._copy(table, query)
+        return self._copy(table, query, work)
 
     def _fill_all(self, table: sa.Table, query: str, same: Mapping[str, str]) -> int:
         """Load an empty table, then build its indexes: once is twice as fast as keeping them up row by row.

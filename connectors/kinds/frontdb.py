@@ -240,13 +240,7 @@ class FrontdbConnector:
         yield from refused.values()
         ready = [one for one in ready if one.change.change_id not in refused]
         guids = {change_id: guid for change_id, guid in guids.items() if change_id not in refused}
-        waited = 0.0
-        while True:
-            answers = self._answers(name, list(guids.values()))
-            if all(a.flag != WAITING for a in answers.values()) or waited >= self._wait:
-                break
-            self.context.sleep(self._poll)
-            waited += self._poll
+        answers = self._awaited(name, list(guids.values()))
         by_role: dict[str, list[tuple[Change, Mapping[str, str]]]] = {}
         conflicts: list[tuple[Change, Outcome]] = []
         for one in ready:
@@ -265,6 +259,27 @@ class FrontdbConnector:
         if conflicts:
             held = self.read_back(name, [change.record_key for change, _ in conflicts if change.record_key])
             yield from (conflicting(self.manifest, change, held, told) for change, told in conflicts)
+
+    def _awaited(self, name: str, guids: Sequence[str]) -> dict[str, _Answer]:
+        """Wait for the gatekeeper, at most `wait_seconds`; the last row that waits is asked about until it is answered.
+
+        Asking about each of 500 rows at every look would cost more than the gatekeeper's work on them.
+        """
+        waited, pause = 0.0, self._poll / 10
+        asked = list(guids[-1:])
+        while True:
+            answers = self._answers(name, asked)
+            waiting = [guid for guid, answer in answers.items() if answer.flag == WAITING]
+            if not waiting and len(asked) < len(guids):
+                asked = list(guids)
+                continue
+            if not waiting or waited >= self._wait:
+                return answers if asked == list(guids) else self._answers(name, guids)
+            if len(asked) > 1:
+                asked = waiting[-1:]
+            self.context.sleep(pause)
+            waited += pause
+            pause = min(2 * pause, self._poll)
 
     def _due(self, name: str, ready: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Outcome]]:
         """Compare with what the out table shows: there already, changed by others, or to be written.

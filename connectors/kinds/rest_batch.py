@@ -25,7 +25,8 @@ from connectors.kinds.rest_session import BusinessError, Session
 from connectors.manifest.model import Manifest
 from connectors.near import near_misses
 from connectors.outgoing import Outgoing
-from connectors.readback import Records, compare_held, records
+from connectors.readback import compare_held
+from connectors.told import Records, records
 from schemas.records import Change, Outcome
 
 

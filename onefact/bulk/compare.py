@@ -6,6 +6,7 @@ Everything goes through temporary tables that end with the transaction: `bulk_ro
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from onefact.bulk.layout import Layout
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from warehouse.publish import as_text
+from warehouse.seals import MARK, seals_of
+from warehouse.seals.values import sealed_fields
 
 CSV = csv.WriteOptions(include_header=False, quoting_style="all_valid")
 """Every value quoted, NULL empty: PostgreSQL's CSV tells the two apart."""
@@ -60,8 +63,9 @@ def find(connection: sa.Connection, layout: Layout, given: Sequence[str]) -> dic
     connection.exec_driver_sql("CREATE TEMP TABLE bulk_found (n integer, master_id uuid, hits integer) ON COMMIT DROP")
     if keys:
         known = _known(layout.entity_type, sorted({f for key in keys for f in key}))
+        _equal(connection, layout.entity_type, sorted({f for key in keys for f in key}))
         connection.exec_driver_sql(f"CREATE TEMP TABLE bulk_known ON COMMIT DROP AS {known}")
-        connection.exec_driver_sql("ANALYZE bulk_known")
+        _opened(connection, "bulk_known")
     for i, key in enumerate(keys):
         same = " AND ".join(f'k."{f}" = r."{f}"' for f in key)
         calm = "".join(
@@ -78,6 +82,65 @@ def find(connection: sa.Connection, layout: Layout, given: Sequence[str]) -> dic
     return {n: Match(i, hits) for n, i, hits in rows}
 
 
+def _equal(connection: sa.Connection, entity_type: EntityType, fields: Sequence[str]) -> None:
+    """Create `bulk_equal` (field, text): the texts by which the keys of the rows may stand in the master, sealed or not."""
+    connection.exec_driver_sql("CREATE TEMP TABLE bulk_equal (field text, text text) ON COMMIT DROP")
+    seals = seals_of(connection)
+    for name in fields:
+        field = ENTITIES[entity_type].field(name)
+        typed = connection.exec_driver_sql(
+            f'SELECT DISTINCT "{name}" FROM bulk_row WHERE "{name}" IS NOT NULL'
+        ).scalars()
+        texts = [text for one in typed for text in seals.equal(field, one)]
+        copy(
+            connection,
+            "bulk_equal",
+            pa.table({"field": pa.array([name] * len(texts)), "text": pa.array(texts, pa.string())}),
+        )
+    connection.exec_driver_sql("ANALYZE bulk_equal")
+
+
+def _opened(connection: sa.Connection, name: str) -> None:
+    """Put what is sealed in a temporary table of the comparison in clear for its time, and analyse it."""
+    rows = connection.exec_driver_sql(
+        f"SELECT * FROM {name} t WHERE t::text LIKE '%%{MARK}%%'"  # rows without a sealed value stay where they are
+    )
+    names, held = list(rows.keys()), rows.all()
+    if held:
+        connection.exec_driver_sql(f"DELETE FROM {name} t WHERE t::text LIKE '%%{MARK}%%'")
+        texts = [
+            [v if v is None or isinstance(v, str) else _text(v) for v in column] for column in zip(*held, strict=True)
+        ]
+        copy(connection, name, pa.table({n: pa.array(c, pa.string()) for n, c in zip(names, texts, strict=True)}))
+    connection.exec_driver_sql(f"ANALYZE {name}")
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
+
+
+def sealed(connection: sa.Connection, entity_type: EntityType) -> None:
+    """Seal the values of `bulk_fact` that are to be written."""
+    seals, names = seals_of(connection), [f.name for f in sealed_fields(entity_type)]
+    found = connection.execute(
+        sa.text("SELECT n, master_id::text, field, value FROM bulk_fact WHERE field = ANY(:names)"), {"names": names}
+    ).all()
+    if not found or seals.ring is None:
+        return
+    columns = zip(*((n, m, f, seals.value(entity_type, f, m, v)) for n, m, f, v in found), strict=True)
+    connection.exec_driver_sql(
+        "CREATE TEMP TABLE bulk_sealed (n integer, master_id uuid, field text, value text) ON COMMIT DROP"
+    )
+    copy(
+        connection,
+        "bulk_sealed",
+        pa.table(dict(zip(("n", "master_id", "field", "value"), map(pa.array, columns), strict=True))),
+    )
+    connection.exec_driver_sql(
+        "UPDATE bulk_fact f SET value = s.value FROM bulk_sealed s WHERE s.n = f.n AND s.master_id = f.master_id AND s.field = f.field"
+    )
+
+
 def _known(entity_type: EntityType, fields: Sequence[str]) -> str:
     """Return the SQL of (master_id, keys): golden records that a row may mean, and entities entered since."""
     entity = ENTITIES[entity_type]
@@ -86,7 +149,7 @@ def _known(entity_type: EntityType, fields: Sequence[str]) -> str:
         f"(array_agg(e.value ORDER BY e.entered_at DESC) FILTER (WHERE e.field = '{f}'))[1]" for f in fields
     )
     named = ", ".join(f"'{f}'" for f in fields)
-    wanted = " OR ".join(f'"{f}" IN (SELECT "{f}" FROM bulk_row)' for f in fields)
+    wanted = " OR ".join(f"\"{f}\" IN (SELECT text FROM bulk_equal WHERE field = '{f}')" for f in fields)
     return (
         f"SELECT master_id, {golden} FROM {entity_type} WHERE {wanted} UNION ALL SELECT e.master_id, {entered} FROM entry e "
         f"WHERE e.entity_type = '{entity_type}' AND e.field IN ({named}) "
@@ -142,13 +205,13 @@ def facts(connection: sa.Connection, entity_type: EntityType, said: Sequence[str
         f"e.entered_at FROM entry e JOIN bulk_take t USING (master_id) WHERE e.entity_type = '{entity_type}' "
         "ORDER BY e.master_id, e.field, e.entered_at DESC, e.entry_id DESC"
     )
-    connection.exec_driver_sql("ANALYZE bulk_said")
+    _opened(connection, "bulk_said")
     held = "".join(f', {as_text(entity.field(f))} AS "{f}"' for f in dict.fromkeys([*said, *derived]))
     connection.exec_driver_sql(
         f"CREATE TEMP TABLE bulk_held ON COMMIT DROP AS SELECT g.master_id, provenance{held} FROM {entity_type} g "
         "WHERE master_id IN (SELECT master_id FROM bulk_take)"
     )
-    connection.exec_driver_sql("ANALYZE bulk_held")
+    _opened(connection, "bulk_held")
     lines = [f'(\'{f}\', r."{f}", h."{f}", true)' for f in said]
     for f in derived:
         silent = f' AND r."{f}" IS NULL' if f in said else ""

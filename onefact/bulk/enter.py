@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from onefact.acting import acted, noted
+from onefact.acting import NOWHERE, Origin, acted, entered
 from onefact.bulk import compare, write
 from onefact.bulk.guard import UploadRefused
 from onefact.bulk.ids import uuid7
@@ -85,6 +85,7 @@ def bulk(
     within: Sequence[str] | None = None,
     dry_run: bool = False,
     limits: Limits | None = None,
+    origin: Origin = NOWHERE,
 ) -> BulkDone:
     """Take the good rows of a filled template in.
 
@@ -96,6 +97,7 @@ def bulk(
         within: the grids the actor may enter for; everywhere when None.
         dry_run: check only; nothing is kept.
         limits: the installation's own when None.
+        origin: from where; its device is kept with every entry.
 
     Raises:
         UploadRefused: the file is not taken in at all.
@@ -112,18 +114,20 @@ def bulk(
                 BULK_UPLOAD.c.sha256 == digest, BULK_UPLOAD.c.refused.is_(False)
             )
         ).scalar()
-        done = _taken(connection, home, sheet, judged, actor, within, dry_run, earlier)
+        done = _taken(connection, home, sheet, judged, actor, within, dry_run, earlier, origin)
         refused = done.counts["bad"] > max(limits.few, limits.errors * done.rows)
         if dry_run or refused:
             transaction.rollback()
         else:
             told: dict[str, Any] = {**done.counts, "file": digest[:12], "facts": done.facts, "tickets": done.tickets}
-            noted(connection, home, "enter", done.entity_type, count=done.rows, actor=actor, **told)
+            entered(connection, home, "enter", done.entity_type, count=done.rows, actor=actor, origin=origin, **told)
     if not dry_run:
         _register(home, done, digest, actor, refused)
         if refused:
             said: dict[str, Any] = dict(done.counts)
-            acted(home, "enter", done.entity_type, count=done.rows, actor=actor, outcome="refused", **said)
+            acted(
+                home, "enter", done.entity_type, count=done.rows, actor=actor, origin=origin, outcome="refused", **said
+            )
             raise TooManyErrors(done, limits.errors)
     return done
 
@@ -137,6 +141,7 @@ def _taken(
     within: Sequence[str] | None,
     dry_run: bool,
     earlier: int | None,
+    origin: Origin,
 ) -> BulkDone:
     layout = sheet.layout
     columns = {**judged.values, **{f"derived_{n}": c for n, c in judged.derived.items()}}
@@ -156,7 +161,8 @@ def _taken(
     minted = {row: uuid7(home.now()) for row in created}
     compare.settle(connection, _take_table(take, matches, minted))
     compare.facts(connection, layout.entity_type, list(judged.values), list(judged.derived))
-    write.write_entries(connection, layout.entity_type, actor, home.now())
+    compare.sealed(connection, layout.entity_type)
+    write.write_entries(connection, layout.entity_type, actor, home.now(), origin.device)
     tickets = write.write_tickets(connection, home, layout.entity_type, actor)
     said = {n for (n,) in connection.exec_driver_sql("SELECT DISTINCT n FROM bulk_fact")}
     facts = int(connection.exec_driver_sql("SELECT count(*) FROM bulk_fact").scalar_one())

@@ -14,18 +14,25 @@ from schemas.model import EntityType
 from warehouse.tables import ENTRY_WAKE
 
 
-def write_entries(connection: sa.Connection, entity_type: EntityType, actor: str, at: datetime) -> None:
+def write_entries(
+    connection: sa.Connection, entity_type: EntityType, actor: str, at: datetime, device: str = ""
+) -> None:
     """Write every line of `bulk_fact` as an entry, and whom each entry is about as a decision.
 
     What a new entity begins with is one record, named by its id (as `onefact.acts`); every later fact is a record of its own.
     """
     connection.execute(
         sa.text(
-            "INSERT INTO entry (entry_id, entity_type, master_id, field, value, actor, entered_at, record_key) "
-            "SELECT gen_random_uuid(), :entity, master_id, field, value, :actor, :at, CASE WHEN created THEN master_id::text END "
+            "INSERT INTO entry (entry_id, entity_type, master_id, field, value, actor, entered_at, device, record_key) "
+            "SELECT gen_random_uuid(), :entity, master_id, field, value, :actor, :at, :device, CASE WHEN created THEN master_id::text END "
             "FROM bulk_fact"
         ),
-        {"entity": entity_type, "actor": actor, "at": at.isoformat(timespec="microseconds")},
+        {
+            "entity": entity_type,
+            "actor": actor,
+            "at": at.isoformat(timespec="microseconds"),
+            "device": device[:80] or None,
+        },
     )
     connection.execute(
         sa.text(

@@ -17,6 +17,7 @@ from onefact.cli import (
     errors,
     form_app,
     identity_app,
+    keys_app,
     law_app,
     log_app,
     quality_app,
@@ -50,6 +51,7 @@ delivery_app.add_to(app)
 agreement_app.add_to(app)
 law_app.add_to(app)
 log_app.add_to(app)
+keys_app.add_to(app)
 retention_app.add_to(app)
 quality_app.add_to(app)
 audit_app.add_to(app)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from onefact.acting import terminal
 from onefact.bulk.enter import BulkDone, TooManyErrors
 from onefact.bulk.enter import bulk as verb
 from onefact.bulk.layout import layout
@@ -43,7 +44,15 @@ def run(
         raise typer.BadParameter(f"there is no file {file}")
     refused: TooManyErrors | None = None
     try:
-        done = verb(session.home, file.read_bytes(), session.actor, entity_type=entity, within=grids, dry_run=dry_run)
+        done = verb(
+            session.home,
+            file.read_bytes(),
+            session.actor,
+            entity_type=entity,
+            within=grids,
+            dry_run=dry_run,
+            origin=terminal(),
+        )
     except TooManyErrors as problem:
         done, refused = problem.done, problem
     written = out if done.counts["bad"] else None

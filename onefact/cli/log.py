@@ -71,15 +71,15 @@ def verify(session: Session, file: Path | None, checkpoints: Sequence[Path], key
         session.emit({
             "sound": done.sound, **asdict(found), "findings": [{**asdict(f), "words": str(f)} for f in found.findings],
             "ledgers": [asdict(p) for p in done.ledgers],
+            "entries": [{**asdict(e), "words": str(e)} for e in done.entries],
         })  # fmt: skip
     else:
         for finding in found.findings:
             session.console.print(f"✗ {finding}", highlight=False)
         for p in done.ledgers:
-            session.console.print(
-                f"✗ 流水表 {p.table} 第 {p.first} 至 {p.last} 号与密封时不符（密封于日志第 {p.seq} 条）",
-                highlight=False,
-            )
+            session.console.print(f"✗ {p}", highlight=False)
+        for e in done.entries:
+            session.console.print(f"✗ {e}", highlight=False)
         span = f"第 {found.first} 至 {found.last} 条，共 {found.rows} 条" if found.rows else "日志为空"
         vouched = (
             f"检查点 {found.checkpoints} 个，证明到第 {found.covered} 条"

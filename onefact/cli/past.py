@@ -32,6 +32,7 @@ def trace(session: Session, wanted: str, on: str, field: str | None, full: bool)
         f"{cn} {told.master_id}，{_time(told.at)} 的情况：来源记录 {len(told.records)} 条，归集 {told.run_id or '（未登记）'}",
         highlight=False,
     )
+    session.console.print(f"政策 {_policy(told)}", highlight=False)
     for one in told.fields:
         _show(session, told, one, full)
     _seen(session, told)
@@ -80,6 +81,9 @@ def _show(session: Session, told: PastTrace, one: PastField, full: bool) -> None
     session.console.print(show.table(title, columns, rows, numeric=["分级"]))
     for number, c in enumerate(one.claims, 1):
         session.console.print(f"  {number} {_behind(c)}", highlight=False, soft_wrap=True)
+    if one.order:
+        ranks = "，".join(f"{system} {rank}" for system, rank in one.order[:8])
+        session.console.print(f"  当时的取值次序：{ranks}", highlight=False, soft_wrap=True)
     spell = one.spell
     session.console.print(
         f"  自 {_time(spell.since) or '启用历史之前'}（{spell.began_by or '—'}）至 {_time(spell.until) or '今'}"
@@ -96,11 +100,24 @@ def _show(session: Session, told: PastTrace, one: PastField, full: bool) -> None
         )
 
 
+def _policy(told: PastTrace) -> str:
+    """Say by which version of the rules it was decided, and what has changed since."""
+    by = told.policy
+    if by.sha256 is None:
+        return "版本当时未留存，按今天的规则重算"
+    names = {"catalogue": "数据目录", "ranks": "权威与可信度"}
+    changed = "、".join(names.get(c) or f"清单 {c.removeprefix('manifest/')}" for c in by.changed)
+    return f"版本 {by.sha256[:16]}，自 {_time(by.since)} 采用；" + (
+        f"与今天不同：{changed}" if changed else "与今天相同"
+    )
+
+
 def _behind(claim: PastClaim) -> str:
     """What stands behind a claim: an entry with its typist, or the landed row with its hash."""
     if claim.entry is not None:
-        act = f"，设备动作 {claim.entry.act_id}" if claim.entry.act_id else "，命令行录入"
-        return f"录入：{claim.entry.actor}，{claim.entry.entered_at[:19]}{act}"
+        act = f"，录入动作 {claim.entry.act_id}" if claim.entry.act_id else ""
+        device = f"，设备 {claim.entry.device}" if claim.entry.device else ""
+        return f"录入：{claim.entry.actor}，{claim.entry.entered_at[:19]}{act}{device}"
     if claim.raw is None:
         return f"{claim.claim.batch_id}（原始记录已不在）"
     raw = claim.raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,7 +17,6 @@ from schemas.entities import ENTITIES
 from schemas.model import EntityType
 from schemas.records import Change
 from warehouse.outbox.sources import sources_of
-from warehouse.tables import OUTBOX, REFUSAL
 
 UNAUTHORISED: Final = "not_authorised"
 """Rule id of a flow without a line in the register, or with one that was revoked or ran out."""
@@ -83,21 +83,20 @@ def _concerned(change: Change, sources: Mapping[str, str]) -> Concerned:
 
 
 def write_down(engine: sa.Engine, manifest: Manifest, refused: Sequence[Refused], run_id: str) -> None:
-    """Add a row for each refused field; no value is kept."""
+    """Add a row for each refused field, once for a change however often it is taken up; no value is kept."""
     if not refused:
         return
-    ids = [int(r.change.change_id) for r in refused]
+    rows = [{"change_id": int(r.change.change_id), "field": r.field, "rule": r.rule} for r in refused]
+    values = {"rows": json.dumps(rows), "run": run_id, "purpose": manifest.purpose}
     with engine.begin() as connection:
-        found = connection.execute(sa.select(OUTBOX.c.change_id, OUTBOX.c.master_id).where(OUTBOX.c.change_id.in_(ids)))
-        masters = {str(i): m for i, m in found}
-        connection.execute(
-            sa.insert(REFUSAL),
-            [
-                {
-                    "run_id": run_id, "system_id": manifest.id, "entity_type": r.change.entity_type, "field": r.field,
-                    "rule": r.rule, "purpose": manifest.purpose, "stage": "send",
-                    "master_id": masters.get(r.change.change_id),
-                }
-                for r in refused
-            ],
-        )  # fmt: skip
+        connection.execute(sa.text(REFUSED), values)
+
+
+REFUSED = """
+INSERT INTO refusal (run_id, system_id, entity_type, field, rule, purpose, stage, master_id)
+SELECT :run, o.system_id, o.entity_type, v.field, v.rule, :purpose, 'send', o.master_id
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(change_id bigint, field text, rule text) JOIN outbox o USING (change_id)
+WHERE NOT EXISTS (
+    SELECT 1 FROM refusal r WHERE r.at >= o.created_at AND r.stage = 'send' AND r.system_id = o.system_id
+    AND r.entity_type = o.entity_type AND r.master_id = o.master_id AND r.field = v.field AND r.rule = v.rule)
+"""

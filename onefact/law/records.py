@@ -17,12 +17,20 @@ SELECT d.at, o.system_id, a.receiver, o.entity_type, o.master_id::text AS master
 FROM delivery d JOIN outbox o USING (change_id) CROSS JOIN LATERAL jsonb_array_elements(o.changes) c
 LEFT JOIN authorisation a ON a.system_id = o.system_id AND a.entity_type = o.entity_type AND a.field = c ->> 'field'
     AND a.direction = 'out' AND a.since <= d.at AND (a.ended_at IS NULL OR a.ended_at > d.at)
-WHERE d.state IN ('verified', 'sent') AND d.before IS DISTINCT FROM 'sent' AND o.system_id = ANY(:systems) AND d.at >= :since
+WHERE d.state IN ('verified', 'sent') AND coalesce(d.before, '') NOT IN ('sent', 'verified') AND NOT EXISTS (
+        SELECT 1 FROM delivery e WHERE e.change_id = d.change_id AND e.delivery_id < d.delivery_id AND e.state IN ('verified', 'sent')
+        AND NOT EXISTS (SELECT 1 FROM delivery l WHERE l.change_id = d.change_id AND l.delivery_id BETWEEN e.delivery_id AND d.delivery_id
+            AND l.before = 'verified' AND l.state = 'planned'))
+    AND o.system_id = ANY(:systems) AND d.at >= :since
     AND NOT coalesce(jsonb_exists(o.withheld, c ->> 'field'), false)
 GROUP BY d.delivery_id, d.at, o.system_id, a.receiver, o.entity_type, o.master_id, o.change_id, o.state, o.receipt, d.receipt
 ORDER BY d.at DESC LIMIT :limit
 """
-"""One row for each change that reached a system: the steps of the outbox joined with the line that held at that moment."""
+"""One row for each change that reached a system: the steps of the outbox joined with the line that held at that moment.
+
+A change that was accepted, then in doubt, and then shown or sent again has reached the system once. It has twice where the
+system had shown it and lost it again.
+"""
 
 
 def sharing(home: Home, systems: Sequence[str], since: datetime, limit: int = 100) -> list[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ it, it stays revoked, whatever the manifest says, until a person grants it again
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -66,10 +66,17 @@ def load(home: Home) -> Register:
 
 def read(home: Home) -> Register:
     """Return the register as it stands."""
-    query = sa.select(AUTHORISATION).where(AUTHORISATION.c.ended_at.is_(None))
     with home.engine.connect() as connection:
-        rows = connection.execute(query).mappings()
-        return Register({(r["system_id"], r["entity_type"], r["field"], r["direction"]): r["expires"] for r in rows})
+        return read_in(connection)
+
+
+def read_in(connection: sa.Connection, fields: Collection[str] | None = None) -> Register:
+    """Return the register as a connection sees it; of these fields only where they are named."""
+    c = AUTHORISATION.c
+    query = sa.select(c.system_id, c.entity_type, c.field, c.direction, c.expires).where(c.ended_at.is_(None))
+    if fields is not None:
+        query = query.where(c.field.in_(fields))
+    return Register({(row[0], row[1], row[2], row[3]): row[4] for row in connection.execute(query)})
 
 
 def sync(home: Home) -> int:

@@ -19,6 +19,7 @@ from onefact.home import Home
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
 from warehouse.publish import as_text
+from warehouse.seals import seals_of
 from warehouse.tables import TICKET, TICKET_EVENT
 
 WORKING_DAYS = 10
@@ -90,7 +91,8 @@ def open_ticket(
         return None
     manifest = home.manifests.get(field.authority or "")
     row = {
-        "entity_type": entity_type, "master_id": master_id, "field": field.name, "value": value, "entered_by": actor,
+        "entity_type": entity_type, "master_id": master_id, "field": field.name,
+        "value": seals_of(connection).value(entity_type, field, master_id, value), "entered_by": actor,
         "authority": field.authority or "", "department": manifest.department if manifest else "系统外的权威部门", "opened_at": now,
         "remind_at": working_days_after(now, WORKING_DAYS // 2), "due_at": working_days_after(now, WORKING_DAYS),
     }  # fmt: skip

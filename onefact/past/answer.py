@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from onefact import policy
+from onefact import policies, policy
 from onefact.enter import find, is_uuid
 from onefact.home import Home
 from onefact.past.claims import Claimed, Recomputed, moment_of, recompute
@@ -29,12 +29,13 @@ SAME, DIFFERENT, UNSURE = "一致", "不一致", "无法重算"
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A value that somebody typed: who, when, in which act (its id is made by the device; None = typed at the command line)."""
+    """A value that somebody typed: who, when, in which act (its id is made by the device; None = typed at the command line), on what."""
 
     entry_id: str
     actor: str
     entered_at: str
     act_id: str | None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class PastField:
         claims: the candidates, the winner first.
         check: whether the value computed anew is the one written down; `why` where it is not, or cannot be.
         received: where the field had been sent by then.
+        order: which systems counted for the field, with their ranks, the greatest first, by the policy of that day.
     """
 
     field: str
@@ -94,6 +96,22 @@ class PastField:
     check: str
     why: str
     received: tuple[Received, ...]
+    order: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedBy:
+    """The version of the policy that a day was judged by.
+
+    Attributes:
+        sha256: its number; None: none was kept then, today's rules are shown.
+        since: when it was first used.
+        changed: what is not the same today: `catalogue`, `ranks`, `manifest/<file>`.
+    """
+
+    sha256: str | None = None
+    since: datetime | None = None
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +124,7 @@ class PastTrace:
         records: the records that were its own.
         missing: batches whose files have been deleted since, so that their rows cannot be shown.
         seen: who had read it by then, as the sealed log has it.
+        policy: by which version of catalogue, ranks and manifests the consolidation had decided.
     """
 
     entity_type: EntityType
@@ -116,6 +135,7 @@ class PastTrace:
     fields: tuple[PastField, ...]
     missing: tuple[str, ...]
     seen: tuple[Seen, ...]
+    policy: DecidedBy = DecidedBy()
 
 
 def trace_on(home: Home, wanted: str, on: str, field_name: str | None = None) -> PastTrace:
@@ -144,9 +164,14 @@ def trace_on(home: Home, wanted: str, on: str, field_name: str | None = None) ->
         entries = _entries(connection, members)
         seen = _seen(connection, entity_type, master_id, at)
     wanted_fields = [n for n in names if field_name or spells[n].value is not None]
-    again = recompute(home, members, wanted_fields, when)
-    fields = tuple(_field(entity_type, n, spells[n], again, entries, tuple(received.get(n, ()))) for n in wanted_fields)
-    return PastTrace(entity_type, master_id, at, when.run_id, tuple(members), fields, again.missing, seen)
+    judged_by = policies.as_it_was(home, when.run_id)
+    again = recompute(home, members, wanted_fields, when, judged_by)
+    fields = tuple(
+        _field(entity_type, n, spells[n], again, entries, tuple(received.get(n, ())), judged_by.order(entity_type, n))
+        for n in wanted_fields
+    )
+    by = DecidedBy(judged_by.sha256, judged_by.since, judged_by.changed)
+    return PastTrace(entity_type, master_id, at, when.run_id, tuple(members), fields, again.missing, seen, by)
 
 
 def _members(home: Home, wanted: str, at: datetime) -> tuple[list[Held], list[Held]]:
@@ -199,14 +224,14 @@ def _began(life: Sequence[Held], at: datetime) -> tuple[datetime | None, str | N
 
 def _field(
     entity_type: EntityType, name: str, spell: Spell, again: Recomputed, entries: Mapping[str, Entered],
-    received: tuple[Received, ...],
+    received: tuple[Received, ...], order: tuple[tuple[str, int], ...],
 ) -> PastField:  # fmt: skip
     claims = tuple(_claim(c, spell.ref, again, entries) for c in again.claims.get(name, ()))
     told = tuple(sorted(claims, key=lambda c: (not c.claim.wins, -c.claim.rank)))
     check, why = _check(name, spell, again)
     return PastField(
         name, ENTITIES[entity_type].field(name).cn, spell.value, rule_of(tuple(c.claim for c in told)), spell.ref, spell, told,
-        check, why, received,
+        check, why, received, order,
     )  # fmt: skip
 
 
@@ -247,7 +272,9 @@ def _entries(connection: sa.Connection, members: Sequence[Held]) -> dict[str, En
         )
     )
     return {
-        str(r["entry_id"]): Entered(str(r["entry_id"]), r["actor"], r["entered_at"], r["act_id"] and str(r["act_id"]))
+        str(r["entry_id"]): Entered(
+            str(r["entry_id"]), r["actor"], r["entered_at"], r["act_id"] and str(r["act_id"]), r["device"]
+        )
         for r in connection.execute(query).mappings()
     }
 

@@ -22,6 +22,7 @@ from onefact.home import Home
 from onefact.law import register
 from onefact.law.reading import decode_lawful
 from onefact.past.landed import Raw, batches, folder_of, search
+from onefact.policies import Policy
 from onefact.whois import Held
 from schemas.entities import ENTITIES
 from schemas.model import Entity
@@ -100,7 +101,9 @@ class Recomputed:
     missing: tuple[str, ...]
 
 
-def recompute(home: Home, members: Sequence[Held], fields: Sequence[str], when: Moment) -> Recomputed:
+def recompute(
+    home: Home, members: Sequence[Held], fields: Sequence[str], when: Moment, judged_by: Policy
+) -> Recomputed:
     """Compute the golden values of an entity anew, from the records that were its own at a moment.
 
     Args:
@@ -108,6 +111,7 @@ def recompute(home: Home, members: Sequence[Held], fields: Sequence[str], when: 
         members: the records (of one entity type) that were the entity's.
         fields: the fields whose claims are wanted.
         when: the consolidation.
+        judged_by: the policy of that day.
     """
     entity = ENTITIES[members[0].entity_type]
     wanted: dict[str, list[str]] = {}
@@ -119,10 +123,10 @@ def recompute(home: Home, members: Sequence[Held], fields: Sequence[str], when: 
     with tempfile.TemporaryDirectory(prefix="onefact-past-") as folder:
         con = open_warehouse(Path(folder) / "past.duckdb", threads=1, memory="400MB")
         try:
-            raws = _read(home, con, wanted, landed)
+            raws = _read(home, con, wanted, landed, judged_by)
             _entries(home, con, members, when)
             parse_new(con)
-            _inputs(home, con, members, when)
+            _inputs(home, con, members, when, judged_by)
             names = golden.gather_claims(con, entity.name, touched="mine", crosswalk="linked", foreign="nobody")
             claims = {f: _claims(con, entity, f, names) for f in fields if f in names}
             golden.survive(con, entity.name, touched="mine", crosswalk="linked", foreign="nobody")
@@ -135,12 +139,16 @@ def recompute(home: Home, members: Sequence[Held], fields: Sequence[str], when: 
 
 
 def _read(
-    home: Home, con: duckdb.DuckDBPyConnection, wanted: dict[str, list[str]], landed: Sequence[dict[str, Any]]
+    home: Home,
+    con: duckdb.DuckDBPyConnection,
+    wanted: dict[str, list[str]],
+    landed: Sequence[dict[str, Any]],
+    judged_by: Policy,
 ) -> dict[tuple[str, str, str], Raw]:
     """Merge the records' rows batch by batch, as they came; return (system, key, batch) -> row."""
     authorised = register.read(home).may("in", home.now().date())
     raws: dict[tuple[str, str, str], Raw] = {}
-    for found in search(home, wanted, landed):
+    for found in search(home, wanted, landed, judged_by.manifests):
         for key in found.gone:
             for entity_type in ENTITIES:
                 con.execute(
@@ -171,9 +179,11 @@ def _entries(home: Home, con: duckdb.DuckDBPyConnection, members: Sequence[Held]
         entries.merge(con, pa.Table.from_pylist(rows, schema=pa.schema([(n, pa.string()) for n in names])), when.pulled)
 
 
-def _inputs(home: Home, con: duckdb.DuckDBPyConnection, members: Sequence[Held], when: Moment) -> None:
+def _inputs(
+    home: Home, con: duckdb.DuckDBPyConnection, members: Sequence[Held], when: Moment, judged_by: Policy
+) -> None:
     """Load what survivorship reads beside the records: links, authority, echoes; nobody is known to be spoken of."""
-    golden.load_authority(con, policy.authorities(home.manifests.values()))
+    golden.load_authority(con, list(judged_by.ranks))
     table = pa.table(
         {
             "system_id": [h.record.system_id for h in members], "record_key": [h.record.record_key for h in members],

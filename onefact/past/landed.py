@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from connectors.manifest import Manifest
@@ -21,6 +20,7 @@ from onefact.home import Home
 from onefact.rebuild import widened
 from schemas.records import PLACE
 from warehouse import landing
+from warehouse.seals import Seals, parquet
 from warehouse.tables import BATCH
 
 
@@ -74,20 +74,25 @@ def batches(home: Home, systems: Sequence[str], until: str) -> list[dict[str, An
         return [dict(r) for r in connection.execute(query).mappings()]
 
 
-def search(home: Home, wanted: Mapping[str, Sequence[str]], landed: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
+def search(
+    home: Home,
+    wanted: Mapping[str, Sequence[str]],
+    landed: Sequence[Mapping[str, Any]],
+    manifests: Mapping[str, Manifest],
+) -> Iterator[Found]:
     """Yield the rows of records (system -> record keys) in batches, in their order.
 
     Batches whose files are no longer there, and datasets that no manifest describes any more, are left out.
     """
     for batch in landed:
-        manifest, folder = home.manifests.get(batch["system_id"]), folder_of(home, batch)
+        manifest, folder = manifests.get(batch["system_id"]), folder_of(home, batch)
         if manifest is None or folder is None:
             continue
         keys = pa.array(wanted[manifest.id], pa.string())
         intact: bool | None = None
         for dataset in manifest.datasets:
             path = folder / f"{dataset.name}.parquet"
-            rows = _rows(path, manifest, dataset, keys) if path.exists() else None
+            rows = _rows(path, manifest, dataset, keys, home.seals) if path.exists() else None
             gone: tuple[str, ...] = ()
             if dataset.deleted.when_absent and dataset.name in batch["snapshots"]:
                 seen = set(record_keys(rows, manifest, dataset).to_pylist()) if rows is not None else set()
@@ -109,15 +114,15 @@ def _of(manifest: Manifest, dataset: Dataset, key: str) -> bool:
     return not manifest.prefixed or key.startswith(f"{dataset.name}/")
 
 
-def _rows(path: Path, manifest: Manifest, dataset: Dataset, keys: pa.Array) -> pa.Table | None:
+def _rows(path: Path, manifest: Manifest, dataset: Dataset, keys: pa.Array, seals: Seals) -> pa.Table | None:
     """Read the key columns first: most batches hold none of the records."""
-    names = pq.read_schema(path).names
+    names = parquet.names(path, seals)
     if not set(dataset.key) <= set(names):
         return None
-    mask = pc.is_in(record_keys(pq.read_table(path, columns=list(dataset.key)), manifest, dataset), value_set=keys)
+    mask = pc.is_in(record_keys(parquet.read(path, seals, dataset.key), manifest, dataset), value_set=keys)
     if not pc.any(mask).as_py():
         return None
-    return widened(pq.read_table(path).filter(mask), dataset.columns)
+    return widened(parquet.read(path, seals).filter(mask), dataset.columns)
 
 
 def _raws(

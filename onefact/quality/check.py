@@ -83,7 +83,7 @@ def check(home: Home) -> Checked:
     run_id = home.new_run("quality")
     folder = home.path / FOLDER / run_id
     with home.warehouse() as con:
-        with MasterReader(home.database.dsn()) as master:
+        with MasterReader(home.database.dsn(), home.seals) as master:
             working_copy.refresh(con, master)
         given = inputs(home, con)
         results = run(con, rules, given)

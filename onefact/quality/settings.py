@@ -32,6 +32,7 @@ class Gate(BaseModel):
         state: `on` = a failed critical rule stops the consolidation; `warn` = it is only said; `off` = not looked at.
         floor: with fewer rows than this from a system nothing is said: one bad record in three is no broken source.
         great_expectations: a checkpoint of Great Expectations decides, batch by batch; the SQL has to name the same rows.
+        postgres: Great Expectations looks at the golden records inside PostgreSQL too, before they are published.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +40,7 @@ class Gate(BaseModel):
     state: Literal["on", "warn", "off"] = "on"
     floor: int = Field(default=20, ge=0)
     great_expectations: bool = False
+    postgres: bool = False
 
 
 class WorkOrders(BaseModel):

@@ -87,12 +87,8 @@ def _cut(home: Home, connection: sa.Connection, before: datetime) -> Checkpoint 
     kept = connection.execute(sa.select(sa.func.min(c.seq)).where(c.at >= moment)).scalar()
     first = connection.execute(sa.select(sa.func.min(c.seq))).scalar()
     marks = checkpoint.all_of([log.folder(home)])
-    public = keys.load(home.path).public if marks else None
-    fit = [
-        m
-        for m in marks
-        if first and first <= m.seq and (kept is None or m.seq < kept) and public and m.signed_by(public)
-    ]
+    public = keys.load(home.path).publics if marks else ()
+    fit = [m for m in marks if first and first <= m.seq and (kept is None or m.seq < kept) and m.signed_by(*public)]
     return max(fit, key=lambda m: m.seq, default=None)
 
 

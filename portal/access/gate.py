@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from onefact.home import Home
 from portal.access import area, rows
+from portal.access.acts import gathered
 from portal.access.rules import Rule, Rules
 from portal.security import sessions, tokens
 from portal.security.accounts import Account
@@ -127,14 +128,20 @@ def _refusal(
         return Refused()
     if isinstance(session, Program) and rule.scope not in session.scopes:
         return Refused("这个令牌没有这项权限。")
-    return None if _in_area(connection, rule, session, request) else Unknown()
+    return _beyond(connection, rule, session.account, request)
 
 
-def _in_area(connection: sa.Connection, rule: Rule, session: Session, request: Request) -> bool:
+def _beyond(connection: sa.Connection, rule: Rule, account: Account, request: Request) -> Exception | None:
+    """Return why the record that a request names is not the account's to see: another's grid, another compartment."""
     if rule.record is None:
-        return True
+        return None
     entity_type, master_id = rule.record.named(request.path_params)
-    return area.may_see(connection, session.account, entity_type, master_id)
+    if not area.may_see(connection, account, entity_type, master_id):
+        return Unknown()
+    named = rule.record.field and str(request.path_params[rule.record.field])
+    if named and not area.may_see_field(account, entity_type, named):
+        return Refused("您的账号没有查看这一分区的权限。")
+    return None
 
 
 def _forged(request: Request, session: Session, token: str | None) -> bool:
@@ -168,7 +175,7 @@ async def _sent_token(request: Request) -> str | None:
     return header or (value if isinstance(value, str) else None)
 
 
-def current(request: Request) -> Account:
+async def current(request: Request) -> Account:
     """Return the account that is signed in; for routes whose rule is not public."""
     session = cast("Session | None", request.state.session)
     if session is None:
@@ -183,7 +190,8 @@ def database(request: Request, account: Annotated[Account, Depends(current)]) ->
     """
     with home_of(request).engine.begin() as connection:
         rows.enter(connection, account)
-        yield connection
+        with gathered(connection):
+            yield connection
 
 
 Database = Annotated[sa.Connection, Depends(database, scope="function")]
@@ -192,5 +200,11 @@ Database = Annotated[sa.Connection, Depends(database, scope="function")]
 Current = Annotated[Account, Depends(current)]
 """The account: `account: Current`."""
 
-OfHome = Annotated[Home, Depends(home_of)]
+
+async def _home(request: Request) -> Home:
+    """`home_of` for Depends: what only looks something up needs no thread of its own."""
+    return home_of(request)
+
+
+OfHome = Annotated[Home, Depends(_home)]
 """The installation: `home: OfHome`."""

@@ -7,6 +7,7 @@ policies are made from the declaration of the tables. The pipeline and the verbs
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,29 +17,53 @@ from sqlalchemy.exc import DBAPIError
 from portal.access.area import EVERYWHERE
 from portal.security.accounts import Account
 from schemas.entities import ENTITIES, LINKS
+from warehouse.seals import open_only
 from warehouse.tables import METADATA
 
 ROLE: Final = "onefact_portal"
 
 CLOSED: Final = frozenset(
-    {"account", "account_grid", "portal_session", "api_token", "sealed_log", "webhook", "webhook_delivery"}
+    {
+        "account",
+        "account_grid",
+        "portal_session",
+        "api_token",
+        "sealed_log",
+        "webhook",
+        "webhook_delivery",
+        "data_key",
+        "entry_seal",
+        "export_request",
+    }
 )
 """Tables that pages never read by themselves."""
 
 OPEN: Final = frozenset({"entity_grid", "address_node", "address_point"})
 """Tables about places: by them the area is known, and they hold no personal value."""
 
+EVERYTHING: Final = "(SELECT current_setting('onefact.grids', true) = '*')"
+MINE: Final = "(SELECT string_to_array(current_setting('onefact.grids', true), ','))::text[]"
+"""What PostgreSQL knows of the account; as subqueries they are asked once for a statement and not for every row."""
+
+BY_GRID: Final = frozenset({"search_key"})
+"""Tables whose rows say themselves in which grid they are."""
+
 BY_OTHERS: Final = {
     "delivery": "EXISTS (SELECT 1 FROM outbox o WHERE o.change_id = delivery.change_id)",
     "ticket_event": "EXISTS (SELECT 1 FROM ticket t WHERE t.ticket_id = ticket_event.ticket_id)",
     "pushed": "EXISTS (SELECT 1 FROM crosswalk c WHERE c.system_id = pushed.system_id AND c.record_key = pushed.record_key "
     "AND c.entity_type = pushed.entity_type AND c.role = pushed.role)",
-    "edge": "current_setting('onefact.grids', true) = '*'",
+    "edge": EVERYTHING,
 }
 """Tables that speak of entities through another table: visible with its rows, which are under their own policy."""
 
-OWN: Final = {"entry": " OR entry.actor = current_setting('onefact.account', true)"}
-"""What an account wrote itself it may read: somebody who is newly entered is in no grid before the next run."""
+OWN: Final = {
+    "entry": " OR entry.actor = current_setting('onefact.account', true)",
+    "outbox": " OR (outbox.operation = 'delete' AND EXISTS (SELECT 1 FROM entry e WHERE e.entity_type = outbox.entity_type "
+    "AND e.master_id = outbox.master_id AND e.actor = current_setting('onefact.account', true)))",
+}
+"""What an account wrote itself it may read: somebody who is newly entered is in no grid before the next run, and who was
+entered by mistake is in none after it was undone."""
 
 PROTECTING: Final = 420198
 """Number of the advisory lock under which policies are made."""
@@ -57,9 +82,13 @@ class NoRole(Exception):
 def enter(connection: sa.Connection, account: Account) -> None:
     """Take the portal's role for the rest of the transaction, with what PostgreSQL has to know of the account."""
     where = "*" if account.role in EVERYWHERE else ",".join(account.grids)
-    settings = "SELECT set_config('onefact.account', :login, true), set_config('onefact.grids', :grids, true)"
-    connection.execute(sa.text(settings), {"login": account.login, "grids": where})
-    connection.execute(sa.text(f"SET LOCAL ROLE {ROLE}"))
+    seen = ",".join(sorted(account.compartments))
+    settings = (
+        "SELECT set_config('onefact.account', :login, true), set_config('onefact.grids', :grids, true), "
+        f"set_config('onefact.compartments', :seen, true), set_config('role', '{ROLE}', true)"
+    )
+    open_only(connection, account.compartments)
+    connection.execute(sa.text(settings), {"login": account.login, "grids": where, "seen": seen})
 
 
 def protect(engine: sa.Engine) -> None:
@@ -88,13 +117,39 @@ def _rights() -> Iterator[str]:
 
 
 def _policies(connection: sa.Connection) -> Iterator[str]:
-    made = set(
-        connection.execute(sa.text("SELECT tablename FROM pg_policies WHERE policyname = 'onefact_area'")).scalars()
+    query = "SELECT polname, polrelid::regclass::text, obj_description(oid, 'pg_policy') FROM pg_policy WHERE polname LIKE 'onefact%'"
+    made = {(policy, name.strip('"')): told for policy, name, told in connection.execute(sa.text(query))}
+    wanted = [("onefact_area", "PERMISSIVE", *each) for each in conditions()]
+    wanted += [("onefact_compartment", "RESTRICTIVE", *each) for each in compartments()]
+    for policy, kind, table, condition in wanted:
+        told = hashlib.sha256(condition.encode()).hexdigest()[:16]
+        if made.get((policy, table)) == told:
+            continue
+        if (policy, table) in made:  # of an older onefact
+            yield f'DROP POLICY {policy} ON "{table}"'
+        yield f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY'
+        yield f'CREATE POLICY {policy} ON "{table}" AS {kind} FOR SELECT TO {ROLE} USING ({condition})'
+        yield f"COMMENT ON POLICY {policy} ON \"{table}\" IS '{told}'"
+
+
+def compartments() -> Iterator[tuple[str, str]]:
+    """Return (table, SQL condition) of every table that holds a value of one field: its compartment must be the account's.
+
+    The golden records hold fields of all compartments in one row; of them the connection opens no sealed value of a compartment
+    that the account has not (`warehouse.seals`), and every field of a compartment is sealed.
+    """
+    closed: dict[str, list[str]] = {}
+    for entity in ENTITIES.values():
+        for field in entity.fields:
+            if field.compartment != "base":
+                closed.setdefault(field.compartment, []).append(f"'{entity.name}.{field.name}'")
+    mine = "string_to_array(current_setting('onefact.compartments', true), ',')"
+    cases = " ".join(
+        f"WHEN entity_type || '.' || field IN ({', '.join(f)}) THEN '{c}' = ANY({mine})" for c, f in closed.items()
     )
-    for table, condition in conditions():
-        if table not in made:
-            yield f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY'
-            yield f'CREATE POLICY onefact_area ON "{table}" FOR SELECT TO {ROLE} USING ({condition})'
+    for name, table in sorted(METADATA.tables.items()):
+        if name not in CLOSED and {"entity_type", "field", "value"} <= set(table.columns.keys()):
+            yield name, f"CASE {cases} ELSE true END"
 
 
 def conditions() -> Iterator[tuple[str, str]]:
@@ -104,7 +159,9 @@ def conditions() -> Iterator[tuple[str, str]]:
         columns = set(table.columns.keys())
         if name in CLOSED | OPEN:
             continue
-        if name in BY_OTHERS:
+        if name in BY_GRID:
+            yield name, f'{EVERYTHING} OR "{name}".grid = ANY({MINE})'
+        elif name in BY_OTHERS:
             yield name, BY_OTHERS[name]
         elif name in ENTITIES:
             yield name, _within(f"'{name}'", f'"{name}".master_id')
@@ -119,8 +176,7 @@ def conditions() -> Iterator[tuple[str, str]]:
 
 
 def _within(entity_type: str, master_id: str) -> str:
-    mine = "string_to_array(current_setting('onefact.grids', true), ',')"
     return (
-        "current_setting('onefact.grids', true) = '*' OR EXISTS (SELECT 1 FROM entity_grid g WHERE "
-        f"g.entity_type = {entity_type} AND g.master_id = {master_id} AND g.grid = ANY({mine}))"
+        f"{EVERYTHING} OR EXISTS (SELECT 1 FROM entity_grid g WHERE "
+        f"g.entity_type = {entity_type} AND g.master_id = {master_id} AND g.grid = ANY({MINE}))"
     )

@@ -30,12 +30,13 @@ class NoRule(Exception):
 
 
 class Record(BaseModel):
-    """Which path parameter names a golden record, and of which entity."""
+    """Which path parameter names a golden record, of which entity, and which of its fields where one is asked for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: str
     id: str
+    field: str | None = None
 
     def named(self, parameters: Mapping[str, object]) -> tuple[str, str]:
         """Return (entity type, master id) of a request."""

@@ -5,11 +5,13 @@ A token's account decides what is seen, as on the pages: the gate checks role, g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from onefact import acts
@@ -19,8 +21,8 @@ from onefact.home import Home
 from onefact.household import Card, Value, card
 from onefact.received import received
 from onefact.search import search
-from portal.access import Account, Current, Database, OfHome, Unknown, logged
-from portal.access.area import EVERYWHERE, may_see
+from portal.access import Account, Current, Database, OfHome, Refused, Unknown, devices, logged
+from portal.access.area import EVERYWHERE, may_enter, may_see, seen_by
 from portal.api import changes as feed
 from portal.api.models import (
     ActIn,
@@ -34,10 +36,12 @@ from portal.api.models import (
     LineOut,
     Problem,
     Receipt,
+    SearchIn,
     Text,
     UndoIn,
     ValueOut,
 )
+from portal.security.limits import Tries
 from portal.security.tokens import Program
 from portal.view.values import RESTRICTED, shown
 from schemas.entities import ENTITIES
@@ -70,16 +74,20 @@ def openapi(request: Request) -> dict[str, Any]:
     return cast("dict[str, Any]", request.app.state.openapi)
 
 
-@router.get("/search", name="api.search")
+@router.post("/search", name="api.search", responses={429: {"description": "too many searches in a minute"}})
 def search_(
+    request: Request,
     account: Current,
     connection: Database,
-    q: Annotated[Text, Query(max_length=100)] = "",
-    entity_type: EntityType | None = None,
-    limit: Annotated[int, Query(ge=1, le=20)] = 20,
+    wanted: SearchIn,
 ) -> Hits:
-    """Search by name, pinyin, initials, number, phone, address or firm; values come masked."""
-    found = search(connection, q, None if account.role in EVERYWHERE else account.grids, entity_type, limit)
+    """Search by name, pinyin, initials, number, phone, address or firm; values come masked, and so many times a minute.
+
+    What is looked for travels in the body: an address is written into the logs of every server that it passes.
+    """
+    _not_too_often(request, account)
+    within = None if account.role in EVERYWHERE else account.grids
+    found = search(connection, wanted.q, within, wanted.entity_type, wanted.limit)
     logged(
         connection, account, "read", "search", [h.master_id for h in found], purpose="接口查找", count=len(found),
         detail={"api": "search"},
@@ -96,6 +104,15 @@ def search_(
     )  # fmt: skip
 
 
+def _not_too_often(request: Request, account: Account) -> None:
+    """Raise 429 where an account searches more often than people and their programs do: numbers are not to be tried out."""
+    searches: Tries = request.app.state.searches
+    now = request.app.state.home.now()
+    if searches.too_many(account.id, now):
+        raise HTTPException(429, headers={"Retry-After": "60"})
+    searches.count(account.id, now)
+
+
 def _masked(account: Account, entity_type: EntityType, name: str, value: str) -> str:
     return shown(account, ENTITIES[entity_type].field(name), value, in_list=True).text
 
@@ -106,7 +123,7 @@ def entity(
     master_id: Annotated[str, Path(max_length=60)],
 ) -> EntityOut:  # fmt: skip
     """Read one golden record: each field with source, date and confidence; whole values need the scope `full`."""
-    found = card(connection, home, entity_type, master_id)
+    found = card(connection, home, entity_type, master_id, seen_by(account))
     if found is None:
         raise Unknown
     session = request.state.session
@@ -133,7 +150,7 @@ def _value(account: Account, v: Value, *, whole: bool) -> ValueOut:
 
 
 @router.post("/acts", name="api.enter", status_code=201, response_model=Receipt, responses=AGAIN)
-def enter(account: Current, home: OfHome, act: ActIn) -> Response:
+def enter(request: Request, account: Current, home: OfHome, act: ActIn) -> Response:
     """Enter facts once; each is taken with the others or not at all, and travels to every system that holds it."""
 
     def may(entity_type: EntityType, master_id: str) -> bool:
@@ -141,33 +158,29 @@ def enter(account: Current, home: OfHome, act: ActIn) -> Response:
             return may_see(connection, account, entity_type, master_id)
 
     facts = tuple(Fact(f.entity_type, f.entity, f.field, f.value, f.seen) for f in act.facts)
-    return _taking(
-        home, account, lambda: acts.take(home, Act(str(act.act_id), act.kind, facts), account.login, may), "enter"
-    )
+    if not may_enter(account, facts):
+        raise Refused("您的账号没有录入这一分区事项的权限。")
+    origin = devices.origin(request, "接口录入")
+    return _taking(home, lambda: acts.take(home, Act(str(act.act_id), act.kind, facts), account.login, may, origin))
 
 
 @router.post("/acts/{act_id}/undo", name="api.undo", status_code=201, response_model=Receipt, responses=AGAIN)
-def undo(account: Current, home: OfHome, act_id: str, again: UndoIn) -> Response:
+def undo(request: Request, account: Current, home: OfHome, act_id: str, again: UndoIn) -> Response:
     """Take an act of the account back by a new one."""
-    return _taking(home, account, lambda: acts.undo(home, act_id, str(again.act_id), account.login), "undo")
+    origin = devices.origin(request, "接口撤销录入")
+    return _taking(home, lambda: acts.undo(home, act_id, str(again.act_id), account.login, origin))
 
 
-def _taking(home: Home, account: Account, take: Any, act: str) -> Response:
+def _taking(home: Home, take: Callable[[], Taken]) -> Response:
     try:
-        taken: Taken = take()
+        taken = take()
     except ActRefused as refused:
         problems = [FactProblem(entity=p.entity, field=p.field, sentence=p.sentence) for p in refused.problems]
         return _answer(422, Problem(error="内容有误，没有保存。", problems=problems))
     except ActConflict as conflict:
         problems = [FactProblem(entity=s.entity, field=s.field, sentence="已被更改") for s in conflict.fields]
         return _answer(409, Problem(error=str(conflict), problems=problems))
-    with home.engine.begin() as connection:
-        if not taken.repeated:
-            kinds = {line.entity_type for line in taken.lines}
-            logged(
-                connection, account, act, kinds.pop() if len(kinds) == 1 else "act", sorted({line.master_id for line in taken.lines}),
-                purpose="接口录入", detail={"act": taken.act_id, "fields": sorted({line.field for line in taken.lines})},
-            )  # fmt: skip
+    with home.engine.connect() as connection:
         receipt = _receipt(connection, home, taken)
     return _answer(200 if taken.repeated else 201, receipt)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -59,23 +60,26 @@ def change(
     home: OfHome,
     account: Current,
     account_id: str,
-    what: Annotated[Literal["lock", "unlock", "reset", "unbind", "grids"], Form()],
+    what: Annotated[Literal["lock", "unlock", "reset", "unbind", "grids", "compartments"], Form()],
     grids: Annotated[str, Form(max_length=2000)] = "",
+    compartments: Annotated[list[str] | None, Form(max_length=10)] = None,
 ) -> Response:
-    """Lock, open, reset, unbind the second factor, or give other grids."""
+    """Lock, open, reset, unbind the second factor, or give other grids or compartments."""
     password = None
     try:
         with home.engine.begin() as connection:
             other = _other(connection, account, account_id)
-            password = _changed(connection, home, other, what, grids)
+            password = _changed(connection, home, other, what, grids, compartments or ())
             words = {
                 "lock": "锁定",
                 "unlock": "解锁",
                 "reset": "重置口令",
                 "unbind": "解除动态口令",
                 "grids": "调整网格",
+                "compartments": "调整分区",
             }[what]
-            logged(connection, account, "account", "account", [other.id], purpose=f"{words}账号")
+            told = {"compartments": sorted(compartments or ())} if what == "compartments" else None
+            logged(connection, account, "account", "account", [other.id], purpose=f"{words}账号", detail=told)
     except AccountError as problem:
         return _list(request, home, 422, problem=str(problem))
     if password:
@@ -83,7 +87,9 @@ def change(
     return RedirectResponse(request.app.url_path_for("accounts"), status_code=303)
 
 
-def _changed(connection: sa.Connection, home: OfHome, other: Account, what: str, grids: str) -> str | None:
+def _changed(
+    connection: sa.Connection, home: OfHome, other: Account, what: str, grids: str, compartments: Sequence[str]
+) -> str | None:
     if what == "lock":
         accounts.lock(connection, other.id, home.now().astimezone() + FOREVER)
     elif what == "unlock":
@@ -95,6 +101,8 @@ def _changed(connection: sa.Connection, home: OfHome, other: Account, what: str,
         if other.role != "worker":
             raise AccountError("只有网格员有网格。")
         accounts.set_grids(connection, other.id, _known(connection, grids))
+    elif what == "compartments":
+        accounts.set_compartments(connection, other, compartments)
     else:
         accounts.set_password(connection, other, password := passwords.given(), given=True)
         return password
@@ -135,6 +143,8 @@ def _list(
         accounts=held,
         locked=locked,
         roles=ROLE_NAMES,
+        clearable=accounts.CLEARABLE,
+        named=accounts.COMPARTMENT_NAMES,
         problem=problem,
         told=told,
     )

@@ -15,7 +15,7 @@ from onefact.bulk.guard import UploadRefused
 from onefact.bulk.layout import NoSuchLayout, layout, layouts
 from onefact.bulk.returns import write_bad
 from onefact.bulk.template import write_template
-from portal.access import Current, OfHome, Unknown, logged
+from portal.access import Current, OfHome, Unknown, devices, logged
 from portal.pages.uploads import content, keep, onward, taken, within, workbook
 from portal.view import page
 
@@ -82,7 +82,8 @@ def enter(request: Request, account: Current, home: OfHome, ticket: str) -> Resp
     tried: Tried = taken(request, account, ticket, Tried)
     refused = None
     try:
-        done = bulk(home, tried.data, account.login, within=within(account))
+        origin = devices.origin(request, "批量导入")
+        done = bulk(home, tried.data, account.login, within=within(account), origin=origin)
     except TooManyErrors as problem:
         done, refused = problem.done, str(problem)
     again = keep(request, account, Tried(tried.name, tried.data, done, refused), len(tried.data) * 2)

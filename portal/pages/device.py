@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
+from onefact import guided
 from onefact.home import Home
 from onefact.household import household
 from portal.access import Current, Database, OfHome, home_of, logged
@@ -25,13 +26,14 @@ from portal.pages.work import grids_of
 from portal.security import vault
 from portal.view import page, static
 from portal.view.cards import options, rows
+from portal.view.guides import spec
 from portal.view.render import STATIC
 from schemas.entities import ENTITIES
 
 router = APIRouter(include_in_schema=False)
 
 SHELL: Final = (
-    "portal.css", "worker.css", "picture.css", "portal.js", "worker.js", "offline.js", "store.js", "citizen_id.js", "icon.svg",
+    "portal.css", "worker.css", "picture.css", "portal.js", "worker.js", "offline.js", "store.js", "citizen_id.js", "guides.js", "icon.svg",
     "vendor/htmx.min.js",
 )  # fmt: skip
 """Static files that the shell needs."""
@@ -63,12 +65,16 @@ def shell(request: Request) -> Response:
 @router.get("/device/key", name="device.key")
 def key(request: Request, account: Current, home: Annotated[Home, Depends(home_of)]) -> Response:
     """Give the key of this account's device store: derived, never stored, the same for the next sign-in."""
-    derived = HKDF(hashes.SHA256(), 32, None, f"onefact device store {account.id}".encode()).derive(
-        vault.key(home.path)
-    )
+    derived = store_key(home, account.id)
     return JSONResponse(
         {"key": base64.b64encode(derived).decode(), "account": account.id, "csrf": request.state.session.csrf}
     )
+
+
+def store_key(home: Home, account_id: str) -> bytes:
+    """Return the key with which an account's devices encrypt what lies on them (AES-256-GCM)."""
+    made = HKDF(hashes.SHA256(), 32, None, f"onefact device store {account_id}".encode())
+    return made.derive(vault.key(home.path))
 
 
 @router.get("/device/pack", name="device.pack")
@@ -116,6 +122,7 @@ def pack(account: Current, connection: Database, home: OfHome) -> Response:
         {
             "doors": sorted(doors, key=lambda d: str(d["address"])),
             "names": names,
+            "guides": [spec(g) for g in guided.GUIDES.values()],
             "at": home.stamp(),
             "today": home.now().date().isoformat(),
         }

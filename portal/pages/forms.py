@@ -23,10 +23,10 @@ from onefact.forms.subjects import ALL, selection, selections
 from onefact.forms.vocabulary import CONTEXTS, computed, title
 from onefact.forms.workbook import open_form, read_form
 from onefact.home import Home
-from portal.access import Account, Current, OfHome, Refused, logged
+from portal.access import Account, Current, OfHome, Refused, logged, settings_of
 from portal.access.area import EVERYWHERE
 from portal.pages.uploads import content, keep, onward, saved, taken, workbook
-from portal.view import page
+from portal.view import export, page
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
 
@@ -133,6 +133,8 @@ def filled(
     form: Read = taken(request, account, ticket, Read)
     if account.role not in EVERYWHERE and grid not in account.grids:
         raise Refused("只能为自己负责的网格填表。")
+    if system in home.manifests and home.manifests[system].compartment not in account.compartments:
+        raise Refused("您的账号没有接收单位所属分区的权限，请由有该分区权限的人员填表。")
     if form.data is None or (system and system not in home.manifests) or who not in {"", *_selections(form, home)}:
         return _matched(request, account, home, ticket, form, problem="请上传表格文件，并从列表中选择范围和接收单位。")
     done = fill(home, form.data, [grid], account.login, system=system or None, who=who or None, context=form.context)
@@ -161,9 +163,10 @@ def file_(request: Request, account: Current, home: OfHome, ticket: str) -> Resp
     ready: Ready = taken(request, account, ticket, Ready)
     with home.engine.begin() as connection:
         context, rows = ready.done.matched.context, ready.done.rows
-        logged(
-            connection, account, "export", context, purpose=f"一表通导出，接收单位：{ready.done.receiver}", count=rows
-        )
+        export.braked(
+            connection, account, f"form {context} {ready.name}"[:200], f"一表通 {ready.name}"[:200], rows, subject_type=context,
+            purpose=f"一表通导出，接收单位：{ready.done.receiver}"[:200], now=home.now(), settings=settings_of(request),
+        )  # fmt: skip
     return workbook(ready.data, f"已填_{ready.name}")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from onefact import log as verb
+from onefact import log
 from portal.access import Current, OfHome, logged
 from portal.view import page
 from warehouse import sealed
@@ -38,7 +38,7 @@ def show(
         )
         end = sealed.head(connection)
         logged(connection, account, "log", "log", purpose="查看日志", count=len(rows))
-    newest = checkpoint.newest(verb.folder(home))
+    newest = checkpoint.newest(log.folder(home))
     return page(
         request, "log/show.html", rows=rows, acts=sealed.ACTS, outcomes=sealed.OUTCOMES, actor=actor, act=act, subject=subject,
         end=end, limit=SHOWN, newest=newest,
@@ -49,13 +49,14 @@ def show(
 def verify(request: Request, home: OfHome, account: Current) -> Response:
     """Read the whole log and say whether a row was changed, removed, added or moved, there or in a sealed ledger."""
     began = time.perf_counter()
-    done = verb.verify(home)
-    seconds, rows = time.perf_counter() - began, done.log.rows
+    done = log.verify(home)
+    verdict, seconds = done.log, time.perf_counter() - began
+    findings = [*map(str, verdict.findings), *map(str, done.ledgers), *map(str, done.entries)]
     with home.engine.begin() as connection:
-        found = {"sound": done.sound, "rows": rows}
-        logged(connection, account, "log", "log", purpose="验证日志", count=rows, detail=found)
+        found = {"sound": done.sound, "rows": verdict.rows}
+        logged(connection, account, "log", "log", purpose="验证日志", count=verdict.rows, detail=found)
     whole = "log/verdict_part.html" if request.headers.get("HX-Request") else "log/verdict.html"
-    return page(request, whole, sound=done.sound, verdict=done.log, ledgers=done.ledgers, seconds=seconds)
+    return page(request, whole, verdict=verdict, findings=findings, seconds=seconds)
 
 
 @router.get("/log/copy.jsonl", name="log.copy")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from portal.access import OfHome, logged, settings_of
+from portal.access import OfHome, devices, logged, settings_of
 from portal.security import accounts, oidc, second_factor, sessions, vault
 from portal.security.accounts import Account
 from portal.settings import Settings
@@ -154,6 +154,7 @@ def _begin(request: Request, home: OfHome, account: Account, stage: str) -> Redi
             logged(connection, account, "login", "account", [account.id], purpose="登录")
     response = _to(request, "home" if stage == "full" else "login.code")
     sessions.give(response, session)
+    devices.give(request, response)
     return response
 
 

@@ -60,16 +60,15 @@ def show_one(request: Request, home: OfHome, account: Current, connection: Datab
         )
         for c in row.changes
     ]
+    logged(
+        connection, account, "read", row.entity_type, [row.master_id], purpose="查看投递", detail={"change": change_id}
+    )
     decides = account.role == "steward"
-    answer = page(
+    return page(
         request, "outbox/show.html", row=row, steps=steps, values=values, key=mask_key(row.record_key or ""),
         manifest=home.manifests.get(row.system_id), may_retry=decides and row.state in RETRIED,
         may_cancel=decides and row.state in CANCELLED,
     )  # fmt: skip
-    logged(
-        connection, account, "read", row.entity_type, [row.master_id], purpose="查看投递", detail={"change": change_id}
-    )
-    return answer
 
 
 @router.post("/outbox/{change_id}", name="outbox.decide")

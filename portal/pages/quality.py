@@ -102,5 +102,6 @@ def take(request: Request, home: OfHome, account: Current, connection: Database,
         subject_type="rule",
         purpose="核查数据质量",
         now=home.now(),
-        most_a_day=settings_of(request).exported_rows_per_day,
+        settings=settings_of(request),
+        what=f"rule {rule_id}",
     )

@@ -12,8 +12,8 @@ from onefact import acts, guided
 from onefact.acts import Act
 from onefact.enter import is_uuid
 from onefact.household import Household, card, household, node_of
-from portal.access import Account, Current, Database, OfHome, Unknown, logged
-from portal.access.area import may_see
+from portal.access import Account, Current, Database, OfHome, Refused, Unknown, devices, logged
+from portal.access.area import may_enter, may_see, seen_by
 from portal.view import page
 from portal.view.cards import PATHS, rows
 from schemas.model import EntityType
@@ -39,7 +39,7 @@ def place(request: Request, account: Current, connection: Database, home: OfHome
     told = [(c, rows(account, c)) for c in door.cards]
     return page(
         request, "record/place.html", door=door, told=told, guides=guides, paths=PATHS, act_id=str(uuid.uuid4()),
-        by_record=[g for g in guided.GUIDES.values() if g.on != "place"],
+        by_record={c.master_id: guided.offered(c) for c in door.cards},
     )  # fmt: skip
 
 
@@ -51,27 +51,19 @@ def same(
     """均无变化: say again, with today's date, what stands."""
     door = door_of(connection, home, node_id)
     facts = tuple(guided.unchanged(door, home.now().date()))
-    taken = save(account, home, Act(act_id, "check", facts))
+    taken = save(request, account, home, Act(act_id, "check", facts))
     return RedirectResponse(request.app.url_path_for("outbox.own.act", act_id=taken.act_id), status_code=303)
 
 
-def save(account: Account, home: OfHome, act: Act) -> acts.Taken:
-    """Take an act of an account within its grids, and write it into the sealed log in the same transaction."""
+def save(request: Request, account: Account, home: OfHome, act: Act) -> acts.Taken:
+    """Take an act of an account within its grids; it is in the sealed log with the device it was typed on."""
+    if not may_enter(account, act.facts):
+        raise Refused("您的账号没有录入这一分区事项的权限。")
     with home.engine.begin() as connection:
-        taken = acts.take_in(connection, home, act, account.login, lambda e, m: may_see(connection, account, e, m))
-        if not taken.repeated:
-            fields = sorted({f"{x.entity_type}.{x.field}" for x in taken.lines})
-            subjects = sorted({x.master_id for x in taken.lines})
-            logged(
-                connection,
-                account,
-                "enter",
-                "act",
-                subjects,
-                purpose="网格录入",
-                detail={"fields": fields, "kind": act.kind},
-            )
-    return taken
+        return acts.take_in(
+            connection, home, act, account.login, lambda e, m: may_see(connection, account, e, m),
+            origin=devices.origin(request, "网格录入"),
+        )  # fmt: skip
 
 
 @router.get("/persons/{master_id}", name="person.show")
@@ -95,12 +87,12 @@ def organisation(request: Request, account: Current, connection: Database, home:
 def _record(
     request: Request, account: Account, connection: Database, home: OfHome, entity_type: EntityType, master_id: str
 ) -> Response:
-    found = card(connection, home, entity_type, master_id)
+    found = card(connection, home, entity_type, master_id, seen_by(account))
     if found is None:
         raise Unknown
     node = node_of(connection, entity_type, found.master_id)
     logged(connection, account, "read", entity_type, [found.master_id], purpose="入户核查")
-    guides = [g for g in guided.GUIDES.values() if g.on == entity_type]
+    guides = guided.offered(found)
     return page(
         request,
         "record/show.html",

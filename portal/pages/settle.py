@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from onefact import review, worklist
+from onefact import explain, review, worklist
 from onefact.household import Card, cards
 from onefact.review import Answer, Question
 from onefact.sides import JudgementRefused
-from portal.access import Account, Current, Database, OfHome, Unknown, logged
+from portal.access import Account, Current, Database, OfHome, Unknown, devices, logged
 from portal.pages.work import grids_of
 from portal.view import page
 from portal.view.cards import PATHS
@@ -30,6 +30,8 @@ WHY: Final = {
     "two_numbers": "双方各有不同的有效号码",
 }
 """Reason of a question -> in words."""
+
+PURPOSE: Final = "处理冲突或重复"
 
 ANSWERS: Final = {"accept": "是同一个", "reject": "不是同一个", "undecided": "现在无法判断"}
 
@@ -62,7 +64,7 @@ def list_(request: Request, account: Current, connection: Database, home: OfHome
         .order_by(REVIEW.c.decided_at.desc())
     )
     done = connection.execute(query.limit(20)).mappings().all()
-    logged(connection, account, "read", "review", purpose="处理冲突或重复", count=len(disputes) + len(pairs))
+    logged(connection, account, "read", "review", purpose=PURPOSE, count=len(disputes) + len(pairs))
     return page(
         request,
         "settle/list.html",
@@ -98,11 +100,11 @@ def _shown(
     edges = connection.execute(
         sa.select(EDGE).where(EDGE.c.left_key.in_(keys), EDGE.c.right_key.in_(keys)).order_by(EDGE.c.created_at)
     ).mappings().all()  # fmt: skip
-    logged(connection, account, "read", asked.entity_type, ids, purpose="处理冲突或重复")
+    logged(connection, account, "read", asked.entity_type, ids, purpose=PURPOSE)
     return page(
         request, "settle/show.html", 409 if problem else 200, asked=asked, left=left, right=right, why=WHY[asked.reason],
         sides=_sides(account, left, right), edges=edges, answers=ANSWERS, states=STATES, cn=ENTITIES[asked.entity_type].cn, problem=problem,
-        proposal=_proposal(asked), unseen=UNSEEN,
+        proposal=_proposal(asked, left, right), proposed=_proposed(asked, left, right), unseen=UNSEEN, waterfall=explain.waterfall(home, connection, number),
     )  # fmt: skip
 
 
@@ -118,13 +120,30 @@ def _unseen(connection: Database, home: OfHome, asked: Question) -> str | None:
     return UNSEEN if None in _both(connection, home, asked) else None
 
 
-def _proposal(asked: Question) -> str:
+def _two_numbers(asked: Question, left: Card | None, right: Card | None) -> bool:
+    """Whether each side has a number of its own: two different valid ones are two, whatever else is alike."""
+    if asked.reason == "two_numbers" or left is None or right is None:
+        return asked.reason == "two_numbers"
+    others = {v.field.name: v.value for v in right.values}
+    return any(
+        v.value and others.get(v.field.name) and v.value != others[v.field.name]
+        for v in left.values
+        if v.field.kind in {"id_number", "uscc"}
+    )
+
+
+def _proposal(asked: Question, left: Card | None, right: Card | None) -> str:
     """What the rule would say if it had to."""
-    if asked.reason == "two_numbers":
+    if _two_numbers(asked, left, right):
         return "不是同一个：有效号码不同。除非确认其中一个号码登记有误。"
     if asked.weight is not None and asked.weight > 0:
-        return f"倾向同一个：匹配权重 {asked.weight:.1f}（越大越像）。"
+        return f"倾向同一个：像的程度 {asked.weight:.1f}（越大越像，0 为说不准）。"
     return "倾向不同：证据不足。"
+
+
+def _proposed(asked: Question, left: Card | None, right: Card | None) -> str:
+    """The answer that the rule proposes: its button is the first and the coloured one."""
+    return "accept" if not _two_numbers(asked, left, right) and (asked.weight or 0) > 0 else "reject"
 
 
 def _sides(account: Account, left: Card | None, right: Card | None) -> list[Side]:
@@ -163,33 +182,25 @@ def decide(
     if unseen := _unseen(connection, home, asked):
         return _shown(request, account, connection, home, number, unseen)
     try:
-        review.decide(home, number, cast("Answer", answer), actor=account.login, reason=reason.strip() or None)
+        review.decide(
+            home,
+            number,
+            cast("Answer", answer),
+            actor=account.login,
+            reason=reason.strip() or None,
+            origin=devices.origin(request, PURPOSE),
+        )
     except JudgementRefused as problem:
         return _shown(request, account, connection, home, number, str(problem))
-    _log(connection, account, "review", asked, answer)
     return RedirectResponse(request.app.url_path_for("settle"), status_code=303)
 
 
 @router.post("/settle/{number:int}/reopen", name="settle.reopen")
 def reopen(request: Request, account: Current, connection: Database, home: OfHome, number: int) -> Response:
     """Take an answer back: what was merged by it comes apart again."""
-    asked = _question(connection, home, number)
+    _question(connection, home, number)
     try:
-        review.reopen(home, number, actor=account.login, reason="在门户撤回")
+        review.reopen(home, number, actor=account.login, reason="在门户撤回", origin=devices.origin(request, PURPOSE))
     except JudgementRefused as problem:
         return _shown(request, account, connection, home, number, str(problem))
-    _log(connection, account, "reopen", asked, "")
     return RedirectResponse(request.app.url_path_for("settle"), status_code=303)
-
-
-def _log(connection: Database, account: Account, act: str, asked: Question, answer: str) -> None:
-    ids = [i for i in (asked.left.master_id, asked.right.master_id) if i]
-    logged(
-        connection,
-        account,
-        act,
-        asked.entity_type,
-        ids,
-        purpose="处理冲突或重复",
-        detail={"question": asked.number, "answer": answer},
-    )

@@ -53,7 +53,8 @@ def take(request: Request, home: OfHome, account: Current, connection: Database)
         subject_type="ticket",
         purpose="督办纠错工单",
         now=home.now(),
-        most_a_day=settings_of(request).exported_rows_per_day,
+        settings=settings_of(request),
+        what="tickets",
     )
 
 

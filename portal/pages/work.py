@@ -11,16 +11,20 @@ from starlette.responses import Response
 from onefact import search as finding
 from onefact import worklist
 from onefact.enter import is_uuid
-from onefact.worklist import WORDS, Kind
+from onefact.waiting import Kind
+from onefact.worklist import WORDS
 from portal.access import Account, Current, Database, OfHome, Unknown, logged
 from portal.access.area import EVERYWHERE
 from portal.view import page
 from portal.view.cards import ICONS, PATHS, details
-from quality.catalogue import load as rules_of
 
 router = APIRouter(include_in_schema=False)
 
 PURPOSE: Final = "网格任务"
+
+
+DOORS: Final = 40
+"""Doors on a page of tasks: more than a day's visits, and little enough for a phone to show at once."""
 
 
 def grids_of(account: Account) -> tuple[str, ...] | None:
@@ -32,16 +36,18 @@ def grids_of(account: Account) -> tuple[str, ...] | None:
 def tasks(
     request: Request, account: Current, connection: Database, home: OfHome,
     kind: Annotated[str, Query(max_length=10)] = "", building: Annotated[str, Query(max_length=200)] = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=1000)] = 1,
 ) -> Response:  # fmt: skip
-    """Show what waits, by building and door."""
-    titles = {r.id: r.name for r in rules_of().rules}
-    found = worklist.worklist(connection, home, grids_of(account), titles)
+    """Show what waits, by building and door, so many doors on a page."""
+    found = worklist.worklist(connection, home, grids_of(account))
     chosen = cast("Kind | None", kind if kind in WORDS else None)
-    shown = found.buildings(chosen, building or None)
+    every = found.buildings(chosen, building or None)
+    listed = sum(len(b.doors) for b in every)
     logged(connection, account, "read", "task", purpose=PURPOSE, count=len(found.tasks))
     return page(
         request, "work/tasks.html", counts=found.counts, words=WORDS, kind=chosen, building=building, names=found.names,
-        buildings=shown, paths=PATHS, total=len(found.tasks),
+        buildings=worklist.portion(every, (number - 1) * DOORS, DOORS), paths=PATHS, doors=found.doors, total=len(found.tasks),
+        number=number, pages=-(-listed // DOORS), listed=listed,
     )  # fmt: skip
 
 

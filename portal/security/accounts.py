@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,20 @@ LONGEST = 60
 """Characters of a login at most."""
 
 
+BASE: frozenset[str] = frozenset({"base"})
+
+CLEARABLE: Mapping[str, frozenset[str]] = {
+    "worker": frozenset({"base", "benefits"}),
+    "steward": frozenset({"base", "benefits", "health", "justice", "party", "census"}),
+    "auditor": frozenset({"base", "benefits", "health", "justice", "party", "census"}),
+}
+"""Role -> compartments that may be given to it; the administrators see no record and get none."""
+
+COMPARTMENT_NAMES: Mapping[str, str] = {
+    "base": "基础", "benefits": "民生保障", "health": "卫生健康", "justice": "司法矫治", "party": "党建", "census": "统计普查",
+}  # fmt: skip
+
+
 class AccountError(Exception):
     """An account cannot be made or changed as asked; the message is for the person who asked."""
 
@@ -43,6 +57,7 @@ class Account:
         name: the person's name.
         role: one of `warehouse.tables.portal.ROLES`.
         grids: codes of the worker's own grids; empty for the other roles, whose reach the rules say.
+        compartments: whose facts it may see (分区); the security administrator gives more than `base`.
     """
 
     id: str
@@ -52,6 +67,7 @@ class Account:
     grids: tuple[str, ...] = ()
     must_change: bool = False
     has_second_factor: bool = False
+    compartments: frozenset[str] = BASE
 
     @property
     def role_name(self) -> str:
@@ -73,9 +89,10 @@ def made_of(row: sa.RowMapping) -> Account:
     """Return the account of a row of `WITH_GRIDS`; only a worker has grids."""
     held = tuple(sorted(row["grids"] or ())) if row[ACCOUNT.c.role] == "worker" else ()
     c = ACCOUNT.c
+    cleared = BASE | (set((row[c.compartments] or "").split(",")) & CLEARABLE.get(row[c.role], BASE))
     return Account(
-        row[c.account_id], row[c.login], row[c.name], row[c.role], held, row[c.must_change], row[c.totp] is not None
-    )
+        row[c.account_id], row[c.login], row[c.name], row[c.role], held, row[c.must_change], row[c.totp] is not None, cleared
+    )  # fmt: skip
 
 
 def add(
@@ -129,6 +146,22 @@ def set_grids(connection: sa.Connection, account_id: str, grids: Sequence[str]) 
     connection.execute(ACCOUNT_GRID.delete().where(ACCOUNT_GRID.c.account_id == account_id))
     if grids:
         connection.execute(ACCOUNT_GRID.insert(), [{"account_id": account_id, "grid": g} for g in dict.fromkeys(grids)])
+
+
+def set_compartments(connection: sa.Connection, account: Account, wanted: Iterable[str]) -> None:
+    """Let an account see the facts of these compartments, and of `base`; its sessions end, so that it counts at once.
+
+    Raises:
+        AccountError: there is no such compartment, or none of that kind for this role.
+    """
+    asked = BASE | set(wanted)
+    if unknown := sorted(asked - COMPARTMENT_NAMES.keys()):
+        raise AccountError(f"没有分区 {'、'.join(unknown)}；可选：{'、'.join(COMPARTMENT_NAMES)}。")
+    if beyond := sorted(asked - CLEARABLE.get(account.role, BASE)):
+        raise AccountError(f"{account.role_name}不能获得分区：{'、'.join(COMPARTMENT_NAMES[b] for b in beyond)}。")
+    kept = ",".join(sorted(asked))
+    connection.execute(ACCOUNT.update().where(ACCOUNT.c.account_id == account.id).values(compartments=kept))
+    end_sessions(connection, account.id)
 
 
 def by_id(connection: sa.Connection, account_id: str) -> Account | None:

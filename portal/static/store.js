@@ -78,8 +78,7 @@ async function unseal(row) {
 }
 
 /** Put an act into the outbox; it is safe once this returns. `act` is {kind, facts}, `title` what it is called. */
-export async function queue(act, title) {
-  const id = crypto.randomUUID();
+export async function queue(act, title, id = crypto.randomUUID()) {
   await put("outbox", { id, state: "waiting", at: Date.now(), why: "", receipt: "", ...await seal({ ...act, act_id: id, title }) });
   navigator.storage?.persist?.();
   dispatchEvent(new CustomEvent("outbox"));
@@ -91,8 +90,18 @@ export async function queued() {
   const rows = (await all("outbox")).sort((a, b) => a.at - b.at);
   return Promise.all(rows.map(async (row) => {
     const open = await unseal(row).catch(() => null);
-    return { id: row.id, state: row.state, why: row.why, receipt: row.receipt, where: row.where, title: open?.title ?? null };
+    return { id: row.id, state: row.state, why: row.why, receipt: row.receipt, where: row.where, at: row.at, title: open?.title ?? null, act: open };
   }));
+}
+
+const base64 = (buffer) => btoa(Array.from(new Uint8Array(buffer), (b) => String.fromCharCode(b)).join(""));
+
+/** Return what the server has not taken as a file, encrypted as it lies here, or null when there is nothing. */
+export async function exported() {
+  const rows = (await all("outbox")).filter((row) => row.state !== "taken");
+  if (!rows.length) return null;
+  const items = rows.map((row) => ({ account: row.account, iv: base64(row.iv), sealed: base64(row.sealed) }));
+  return new Blob([JSON.stringify({ onefact: "outbox-1", at: new Date().toISOString(), items })], { type: "application/json" });
 }
 
 export const forget = async (id) => { await remove("outbox", id); dispatchEvent(new CustomEvent("outbox")); };
@@ -109,7 +118,7 @@ async function sendAll() {
   const held = await unlocked(true).catch(() => null);
   if (!held?.csrf || !navigator.onLine) return;
   for (const row of (await all("outbox")).sort((a, b) => a.at - b.at)) {
-    if (row.state !== "waiting") continue;
+    if (row.state !== "waiting" && row.state !== "alike") continue; // who may be known is settled in the pages, under the same id
     const act = await unseal(row).catch(() => null);
     if (!act) continue;
     const { title, ...body } = act;

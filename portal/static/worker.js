@@ -1,6 +1,7 @@
 // What a worker's pages need of script: numbers read while typing, duplicates answered before saving, the cascade of addresses,
 // copying, drafts, and the device's outbox.
 import { watch } from "./citizen_id.js";
+import { factsOf as guided, missing } from "./guides.js";
 import { draft, dropDraft, flush, keepDraft, queue, queued, refreshPack, unlocked, wipe } from "./store.js";
 import { tell } from "./portal.js";
 
@@ -115,7 +116,34 @@ each("form.entry", (form) => {
   });
 });
 
-const STATES = { waiting: "待发送", taken: "已收到", conflict: "有冲突", refused: "被退回" };
+/** Put an act into the outbox when there is no network; `act()` returns {kind, facts, title, id} or says what is missing. */
+function keepOffline(form, act) {
+  form.addEventListener("submit", async (event) => {
+    if (navigator.onLine) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const made = act();
+    if (!made) return;
+    await queue({ kind: made.kind, facts: made.facts }, made.title, made.id);
+    for (const part of form.elements) part.disabled = true;
+    tell("没有网络：已加密存在本机，联网后自动送出。");
+  }, { capture: true });
+}
+const heading = () => document.querySelector("h1").textContent;
+
+each("form[data-guide]", (form) => keepOffline(form, () => {
+  const guide = JSON.parse(form.dataset.guide);
+  const answers = Object.fromEntries(new FormData(form));
+  const gaps = missing(guide, answers);
+  if (gaps.length || (guide.mate && !answers.mate)) { tell(`请补全：${gaps.map((a) => a.cn).join("、") || guide.mate}`); return null; }
+  const facts = guided(guide, answers, { subject: form.dataset.subject, mate: answers.mate, address: form.dataset.address });
+  return { kind: guide.kind, facts, title: `${guide.title}：${form.dataset.address || answers["new.name"] || ""}`, id: answers.act_id };
+}));
+
+each("form[action='/entry/save']", (form) => keepOffline(form, () => (
+  { kind: form.elements.kind.value, facts: factsOf(form), title: heading(), id: form.elements.act_id.value })));
+
+const STATES = { waiting: "待发送", taken: "已收到", alike: "待查重", conflict: "有冲突", refused: "被退回" };
 
 async function showDevice() {
   const place = document.querySelector("#device");

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
+
+from markupsafe import Markup
 
 from onefact.acts import Fact
 from onefact.household import Card, Value
@@ -21,6 +25,8 @@ ICONS: Final[Mapping[str, str]] = {"person": "people", "house": "home", "organis
 
 SEPARATOR: Final = "|"
 
+BOOLEAN: Final = (("1", "是"), ("0", "否"))
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -32,6 +38,8 @@ class Row:
     text: Shown
     others: tuple[tuple[str, str, str, str], ...]
     """(canonical value, as it may be seen, system, date) of newer values of other systems."""
+    awaited: str = ""
+    """What a worker has entered and the authority has not confirmed, as it may be seen."""
 
     @property
     def field(self) -> Field:
@@ -63,21 +71,33 @@ def rows(account: Account, card: Card) -> list[Row]:
 
 def _row(account: Account, card: Card, v: Value) -> Row:
     others = tuple((o.value, shown(account, v.field, o.value).text, o.system, o.observed_at[:10]) for o in v.others)
-    return Row(card.entity_type, card.master_id, v, shown(account, v.field, v.value), others)
+    awaited = shown(account, v.field, v.awaited).text
+    return Row(card.entity_type, card.master_id, v, shown(account, v.field, v.value), others, awaited)
 
 
 def options(field: Field) -> list[tuple[str, str]]:
     """Return (code, name) of a coded field, for a list to choose from."""
     if field.kind == "boolean":
-        return [("1", "是"), ("0", "否")]
+        return list(BOOLEAN)
     return list(code_set(field.code_set).codes.items()) if field.code_set else []
+
+
+def choices(field: Field) -> Markup:
+    """Return a coded field's list as HTML; the same on every page, so it is written once."""
+    return _choices(field.kind, field.code_set)
+
+
+@cache
+def _choices(kind: str, code_set_name: str | None) -> Markup:
+    listed = BOOLEAN if kind == "boolean" else list(code_set(code_set_name).codes.items()) if code_set_name else []
+    return Markup("").join(Markup('<option value="{}">{}</option>').format(code, name) for code, name in listed)
 
 
 def details(account: Account, entity_type: EntityType, values: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return (Chinese name, masked value) of what tells hits apart."""
     entity = ENTITIES[entity_type]
     return [
-        (entity.field(n).cn.split("/")[0], shown(account, entity.field(n), v, in_list=True).text)
+        (re.split("[(（/]", entity.field(n).cn)[0], shown(account, entity.field(n), v, in_list=True).text)
         for n, v in values.items()
     ]
 

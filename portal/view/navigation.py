@@ -43,10 +43,14 @@ ITEMS: Final = (
     Item("tickets", "纠错工单", "ticket", "请权威部门更正的内容和期限"),
     Item("quality", "数据质量", "quality", "按国标六个维度评分，逐条可查", main=True),
     Item("trace", "溯源", "trace", "一个值从哪里来，送到哪里去"),
+    Item("merges", "合并与拆分", "settle", "哪些编号合并过，谁定的；可以撤销"),
     Item("burden", "减负", "burden", "少填了多少项"),
     Item("map", "字段与系统", "map", "哪个系统有哪些数据项"),
     Item("log", "封存日志", "log", "谁看过、谁改过；日志可验证未被改动", main=True),
+    Item("exports", "导出审批", "sheet", "大批量导出须另一人批准，下载一次"),
     Item("accounts", "账号", "people", "人员、角色、网格、锁定", main=True),
+    Item("programs", "接口令牌", "systems", "别的程序凭什么进来，做什么，到何时", main=True),
+    Item("subscriptions", "变更订阅", "send", "主数据变更时通知您的程序"),
 )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from onefact.masking import mask
+from portal.access.area import cleared
 from portal.security.accounts import Account
 from schemas.codes import code_set
 from schemas.model import Field
@@ -54,7 +55,7 @@ def shown(account: Account, field: Field, value: object, *, in_list: bool = Fals
     if value is None or value == "":
         return Shown("")
     text = str(value)
-    if field.sensitivity >= RESTRICTED:
+    if field.sensitivity >= RESTRICTED or not cleared(account, field):
         return Shown("（受限，不显示）", masked=True)
     if field.sensitivity >= SENSITIVE:
         return Shown("●●●", masked=True, revealable=True)

@@ -184,8 +184,10 @@ class QueueSystem:
 
     async def pause(self) -> None:
         """Stop obeying."""
-        for task in self._listening:
-            task.cancel()
+        while self._listening and not all(task.done() for task in self._listening):
+            for task in self._listening:
+                task.cancel()  # again and again: the client library loses one that meets a message
+            await asyncio.wait(self._listening, timeout=1)
         await asyncio.gather(*self._listening, return_exceptions=True)
         self._listening.clear()
 

@@ -12,8 +12,11 @@ from schemas.model import Entity, Field, Link
 
 
 def column_type(field: Field) -> sa.types.TypeEngine[Any]:
-    """Return the column type of a field: dates and numbers typed, everything else text of its declared length."""
-    match field.kind:
+    """Return the column type of a field: dates and numbers typed, everything else text of its declared length.
+
+    What is sealed is text of any length, whatever its kind.
+    """
+    match "text" if field.sealed else field.kind:
         case "date":
             return sa.Date()
         case "datetime":
@@ -25,7 +28,7 @@ def column_type(field: Field) -> sa.types.TypeEngine[Any]:
         case "boolean":
             return sa.String(1)
         case _:
-            return sa.String(field.length)
+            return sa.String(None if field.sealed else field.length)
 
 
 def as_text(field: Field, of: str = "") -> str:
@@ -36,6 +39,8 @@ def as_text(field: Field, of: str = "") -> str:
         of: alias of its table; none when not given.
     """
     name = f'{of}."{field.name}"' if of else f'"{field.name}"'
+    if field.sealed:
+        return f"{name}::text"
     match field.kind:
         case "decimal":
             return f"trim_scale({name})::text"
@@ -59,6 +64,7 @@ def golden_table(entity: Entity, metadata: sa.MetaData) -> sa.Table:
         sa.Column("provenance", JSONB, nullable=False),
         sa.Column("version", sa.Integer, nullable=False, server_default="1"),
         sa.Column("run_id", sa.String(40), nullable=False),
+        sa.Index(f"{entity.name}_run", "run_id", "master_id"),  # what a run wrote, for those who follow the changes
         comment=entity.cn,
     )
 

@@ -20,6 +20,7 @@ from onefact.bulk.settings import Limits
 from onefact.bulk.sheet import read
 from onefact.bulk.template import write_template
 from onefact.home import Home
+from schemas.entities import ENTITIES
 from warehouse.tables import BULK_UPLOAD, ENTRY, TICKET
 
 LENIENT = Limits(errors=1)
@@ -146,9 +147,10 @@ def test_an_authoritys_newer_value_does_not_hide_what_the_worker_says_again(home
     data = workbook("person", [{"name": "陈二", "id_number": "420199197702030042", "phone": "13911112222"}])
     assert bulk(home, data, "tester").facts == 1
     assert bulk(home, data, "tester").facts == 0, "on its way"
-    newer = "UPDATE person SET provenance = jsonb_set(provenance, '{phone}', '\"x|1|person|2026-12-01T00:00:00\"') WHERE phone = '13800000002'"
+    newer = "UPDATE person SET provenance = jsonb_set(provenance, '{phone}', '\"x|1|person|2026-12-01T00:00:00\"') WHERE phone = ANY(:lying)"
+    lying = home.seals.equal(ENTITIES["person"].field("phone"), "13800000002")
     with home.engine.begin() as connection:
-        connection.execute(sa.text(newer))
+        connection.execute(sa.text(newer), {"lying": lying})
     assert bulk(home, data, "tester").facts == 1, "somebody has said otherwise since"
 
 

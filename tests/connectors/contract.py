@@ -20,8 +20,8 @@ from support import Running, change_of, context_of, manifest_of, seed
 
 from connectors.base import Connector, Context, Malformed
 from connectors.manifest.model import Dataset, Manifest
-from connectors.readback import records
 from connectors.registry import connect
+from connectors.told import records
 from sandbox.store import Store
 from schemas.records import Change, Outcome, Page
 

@@ -16,7 +16,7 @@ from support import change_of, context_of, manifest_of, seed
 from connectors.base import Context, LoginRefused, Malformed, NotAllowed, Unreachable
 from connectors.kinds.frontdb import FrontdbConnector, guid_of
 from connectors.manifest.model import Manifest
-from connectors.readback import records
+from connectors.told import records
 from sandbox.servers.frontdb import FrontdbServer
 from schemas.records import Change, FieldChange, Outcome, Page
 from warehouse import postgres

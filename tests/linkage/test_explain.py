@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_linkage_cases import CASES, groups
 
-from linkage.explain import Explanation, explain
+from linkage.explain import Explanation, explain, take_apart
 from linkage.model import shipped
 from linkage.waterfall import Bar, draw
 from warehouse.duck import open_warehouse
@@ -63,3 +64,11 @@ def test_the_picture_is_a_picture_and_says_its_rows(tmp_path: Path) -> None:
     words = "".join(picture.itertext())
     assert all(bar.label in words for bar in bars)
     assert "归并 10.5" in words
+
+
+def test_what_is_published_with_a_question_adds_up_to_its_weight(con) -> None:  # type: ignore[no-untyped-def]
+    asked = con.execute("SELECT weight, compared FROM review_now WHERE entity_type = 'person'").fetchall()
+    assert asked
+    for weight, compared in asked:
+        prior, _, steps = take_apart(MODEL, json.loads(compared))
+        assert prior + sum(step.counted for step in steps) == pytest.approx(weight)

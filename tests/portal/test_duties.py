@@ -18,8 +18,10 @@ from onefact import log
 from portal.security import sessions
 from portal.security.headers import HEADERS
 from portal.serve import running
+from portal.settings import Settings
 from portal.view import export
 from warehouse import sealed
+from warehouse.tables import EXPORT_REQUEST
 
 REVEAL = "/reveal/person/{}/{}"
 FULL_NUMBER = re.compile(r"\d{17}[\dX]")
@@ -226,6 +228,39 @@ def test_so_many_rows_leave_in_a_day_and_no_more(portal: Portal) -> None:
     assert [a.count for a in acts(portal, "auditor", 20) if a.act == "export" and a.subject_type == "ticket"] == [1, 1]
 
 
+def waiting(portal: Portal, login: str) -> list[str]:
+    c = EXPORT_REQUEST.c
+    with portal.home.engine.connect() as connection:
+        query = sa.select(c.request_id).where(c.login == login, c.decision.is_(None))
+        return [str(i) for i in connection.execute(query).scalars()]
+
+
+def test_a_large_file_leaves_once_and_only_when_a_second_person_says_yes(portal: Portal) -> None:
+    steward, secadmin, before = portal.signed_in("steward"), portal.signed_in("secadmin"), portal.app.state.settings
+    portal.app.state.settings = before.model_copy(update={"exported_rows_alone": 0})
+    try:
+        assert [steward.get("/tickets.xlsx").status_code for _ in range(2)] == [403, 403]
+        assert acts(portal, "steward", 1)[0].outcome == "refused"
+        [number] = waiting(portal, "steward")  # asked twice, waits once
+        assert f'action="/exports/{number}"' in secadmin.get("/exports").text
+        assert f'action="/exports/{number}"' not in steward.get("/exports").text
+        assert steward.post(f"/exports/{number}", data={"what": "approve"}).status_code == 403, "the own one"
+        assert portal.signed_in("auditor").post(f"/exports/{number}", data={"what": "approve"}).status_code == 403
+        assert number not in portal.signed_in("auditor").get("/exports").text
+        assert secadmin.post(f"/exports/{number}", data={"what": "approve"}).status_code == 303
+        assert acts(portal, "secadmin", 1)[0].act == "approve"
+        assert secadmin.post(f"/exports/{number}", data={"what": "refuse"}).status_code == 404, "decided already"
+        assert "可下载一次" in steward.get("/exports").text
+        assert [steward.get("/tickets.xlsx").status_code for _ in range(2)] == [200, 403]
+        taken = next(a for a in acts(portal, "steward", 9) if a.act == "export" and a.outcome == "done")
+        assert taken.detail["approval"] == number
+        [again] = waiting(portal, "steward")
+        assert secadmin.post(f"/exports/{again}", data={"what": "refuse"}).status_code == 303
+        assert steward.get("/tickets.xlsx").status_code == 403
+    finally:
+        portal.app.state.settings = before
+
+
 def test_a_cell_is_never_a_formula(portal: Portal) -> None:
     with portal.home.engine.begin() as connection:
         from portal.security.accounts import by_login
@@ -242,7 +277,8 @@ def test_a_cell_is_never_a_formula(portal: Portal) -> None:
             subject_type="ticket",
             purpose="测试",
             now=portal.home.now(),
-            most_a_day=1000,
+            what="test",
+            settings=Settings(),
         )
     sheet = openpyxl.load_workbook(io.BytesIO(bytes(made.body))).active
     assert sheet is not None

@@ -6,6 +6,7 @@ import pytest
 from browsing import CHROMIUM, PICTURES, SMALL_TARGETS, Browsing, violations
 from fastapi.routing import APIRoute
 from portal_support import OWN, PASSWORD, Portal, sample_path
+from prepared import PREPARED
 
 from portal.access.rules import load
 from portal.pages import ROUTERS
@@ -18,17 +19,10 @@ NO_PAGES = {
     "reveal.ask", "address.children", "device.key", "device.pack", "device.worker",  # parts of pages, and what scripts read
 }  # fmt: skip
 
-WITH_DATA = {
-    "bulk.result", "forms.match", "forms.filled", "forms.gate", "outbox.own.act", "assist.show", "settle.show",
-}  # fmt: skip
-"""Pages about something that somebody has to do first (an upload, an entry, a question); not opened here."""
-
 PAGES = sorted(
-    {r.name for router in ROUTERS for r in router.routes if isinstance(r, APIRoute) and "GET" in r.methods}
-    - NO_PAGES
-    - WITH_DATA
+    {r.name for router in ROUTERS for r in router.routes if isinstance(r, APIRoute) and "GET" in r.methods} - NO_PAGES
 )
-"""Names of all other pages."""
+"""Names of all other pages: a new page is looked at from the day it has a route."""
 
 pytestmark = [
     pytest.mark.browser,
@@ -46,9 +40,12 @@ def first_role(name: str) -> str | None:
 def test_a_page(portal: Portal, seen: Browsing, name: str, width: int) -> None:
     route = next(r for r in portal.app.routes if isinstance(r, APIRoute) and r.name == name)
     with seen.page(first_role(name), width, 740) as page:
-        answer = page.goto(seen.address + sample_path(portal, route.path, RULES[name], OWN))
-        assert answer is not None
-        assert answer.status == 200
+        if name in PREPARED:
+            PREPARED[name](page, seen.address, portal)
+        else:
+            answer = page.goto(seen.address + sample_path(portal, route.path, RULES[name], OWN))
+            assert answer is not None
+            assert answer.status == 200
         page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page is wider than the screen"

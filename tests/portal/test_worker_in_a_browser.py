@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 from browsing import CHROMIUM, PICTURES, Browsing, violations
-from playwright.sync_api import Page, expect
-from portal_support import OWN, Portal
+from playwright.sync_api import Page, Route, expect
+from portal_support import FOREIGN, OWN, PASSWORD, Portal
 
 from onefact import acts
 from onefact.acts import Act, Fact
 from onefact.consolidate import consolidate
 from onefact.push import push
+from portal.security import accounts
 from warehouse.tables import ACT, ENTRY
 
 pytestmark = [
@@ -112,6 +113,52 @@ def test_three_doors_without_a_network(portal: Portal, seen: Browsing, ready: in
         page.reload()
         assert entries(portal) == before + 2
         picture(page, "offline-sent")
+
+
+def test_three_households_reach_the_master_once_though_an_answer_is_lost(
+    portal: Portal, seen: Browsing, ready: int
+) -> None:
+    """Entered at three doors without a network; the first answer gets lost on its way, so the device sends that act again."""
+    with portal.home.engine.begin() as connection:
+        accounts.add(
+            connection, "both", "双格", "worker", grids=[OWN, FOREIGN], password=PASSWORD, by="test", given=False
+        )
+    before, numbers = entries(portal), {"501室": "13776660001", "502室": "13776660002", "301室": "13776660003"}
+    sent: list[str] = []
+
+    def lose_the_first(route: Route) -> None:
+        sent.append(route.request.post_data or "")
+        answer = route.fetch()
+        if len(sent) == 1:
+            route.abort()
+        else:
+            route.fulfill(response=answer)
+
+    with seen.page("both", 360, 740) as page:
+        page.goto(seen.address + "/tasks")
+        expect(page.locator("html[data-device=ready]")).to_have_count(1, timeout=ready)
+        page.context.set_offline(True)
+        page.goto(seen.address + "/tasks")
+        for i, (door, number) in enumerate(numbers.items()):
+            page.fill("#find", door)
+            page.locator("#doors button").first.click()
+            page.locator("#form input[type=tel]").first.fill(number)
+            page.get_by_role("button", name="存在本机").click()
+            expect(page.locator("#items li[data-state=waiting]")).to_have_count(i + 1)
+        page.reload()
+        expect(page.locator("#items li[data-state=waiting]")).to_have_count(3)
+        page.context.route("**/entry/sync", lose_the_first)
+        page.context.set_offline(False)
+        page.goto(seen.address + "/offline")
+        page.wait_for_timeout(500)
+        page.reload()  # what was not answered is sent again
+        expect(page.locator("#items li[data-state=taken]")).to_have_count(3, timeout=ready)
+    assert len(sent) >= 4
+    with portal.home.engine.connect() as connection:
+        kept = connection.execute(sa.select(ENTRY.c.value).where(ENTRY.c.value.in_(numbers.values()))).scalars().all()
+    assert sorted(kept) == sorted(numbers.values())
+    assert entries(portal) == before + 3
+    seen.states.pop("both", None)
 
 
 HELD = """async () => {

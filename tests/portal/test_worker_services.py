@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -56,6 +57,17 @@ def test_a_worker_finds_only_in_the_own_grids(portal: Portal) -> None:
     assert found(portal, "王海涛", [OWN]) == []
     assert "王海涛" in found(portal, "王海涛", [FOREIGN])
     assert found(portal, "陈建国", []) == []
+
+
+def test_the_whole_district_is_asked_for_the_first_keys_and_what_fits_exactly_is_among_them(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = found(portal, "1")
+    monkeypatch.setattr(search, "WINDOW", 1)
+    assert "陈建国" in found(portal, "陈建国")
+    assert "李秀英" in found(portal, "13900000002")
+    assert 0 < len(found(portal, "陈")) <= len(search.KEYS)
+    assert found(portal, "1") == every == []  # one letter begins too much
 
 
 @pytest.mark.parametrize("typed", ["", " ", "a", "%", "_", "'; --", "\\", "陈%", "\x00"])
@@ -146,6 +158,22 @@ def test_a_field_of_an_authority_opens_a_ticket(portal: Portal) -> None:
     assert (shown.title, shown["name"].waiting) == ("赵敏", "ticket")
 
 
+def test_a_death_waits_for_its_authority_and_is_shown_as_waiting(portal: Portal) -> None:
+    home, who = portal.home, an("person", "赵敏", portal)
+    one = act(Fact("person", who, "death_date", "2026-11-20"), kind="death")
+    acts.take(home, one, "neighbour")
+    consolidate(home)
+    with home.engine.connect() as connection:
+        person = household.card(connection, home, "person", who)
+    assert person
+    assert (person["death_date"].value, person["death_date"].awaited) == (None, "2026-11-20")
+    page = portal.signed_in("neighbour").get(f"/persons/{who}").text
+    assert "待确认" in page
+    assert "guides/marriage" not in page
+    acts.undo(home, one.act_id, str(uuid.uuid4()), "neighbour")
+    assert "guides/marriage" in portal.signed_in("neighbour").get(f"/persons/{who}").text
+
+
 def test_what_does_not_stand_is_refused_as_a_whole(portal: Portal) -> None:
     who = an("person", "陈建国", portal)
     with pytest.raises(ActRefused) as refused:
@@ -196,6 +224,73 @@ def test_the_work_list_counts_by_kind_and_door(portal: Portal) -> None:
     assert not {t.master_id for t in theirs.tasks} & {t.master_id for t in mine.tasks}
 
 
+ORDERS = """
+INSERT INTO work_order (rule_id, kind, relation, entity_type, system_id, record_key, role, field, master_id, department, opened_at, opened_by, due_at)
+SELECT :rule, 'grid', 'records', 'person', s, k, 'person', :field, CAST(:master AS uuid), '中南路街道', CAST(:now AS timestamptz), 'test', CAST(:now AS timestamptz)
+FROM unnest(CAST(:systems AS text[]), CAST(:keys AS text[])) AS x(s, k)"""
+
+
+def test_one_task_for_each_door_and_none_that_a_worker_cannot_settle(portal: Portal) -> None:
+    home, who = portal.home, an("person", "赵敏", portal)
+    with home.engine.begin() as connection:
+        own = connection.execute(
+            sa.text("SELECT record_key FROM crosswalk WHERE system_id = 'doors' AND master_id = :m"), {"m": who}
+        ).scalar_one()
+        for rule, field, systems, keys in (
+            ("person.phone.phone", "phone", ["doors", "elsewhere"], [own, "9"]),  # two systems, one question
+            ("person.residence.one_now", "residence_address", ["elsewhere"], ["9"]),
+            ("person.permit.valid", "permit_expiry", ["elsewhere"], ["9"]),  # decided by a department
+        ):
+            order = {
+                "rule": rule,
+                "field": field,
+                "systems": systems,
+                "keys": keys,
+                "master": who,
+                "now": home.now().astimezone(),
+            }
+            connection.execute(sa.text(ORDERS), order)
+        connection.execute(
+            sa.text(
+                "INSERT INTO form_task (filled_id, entity_type, master_id, field, grid, opened_at) SELECT 1, 'person', "
+                "CAST(:m AS uuid), f, :g, now() FROM unnest(ARRAY['visited_on', 'marital_status', 'phone']) f"
+            ),
+            {"m": who, "g": FOREIGN},
+        )
+
+    def asked() -> list[str]:
+        with home.engine.connect() as connection:
+            tasks = worklist.worklist(connection, home, [FOREIGN])
+        assert tasks.counts["check"] == len([d for b in tasks.buildings("check") for d in b.doors])
+        return sorted(t.what for t in tasks.tasks if t.kind == "check")
+
+    assert asked() == [
+        "一表通缺：联系方式、走访时间", "同一人在同一系统内只应有一处现住址", "实有人口的联系方式应为可用的电话号码（2 个系统）",
+    ]  # fmt: skip
+    address = "武昌区中南路街道民主路77号5栋1单元302室"
+    acts.take(home, act(Fact("person", who, "residence_address", address)), "neighbour")
+    assert len(asked()) == 2, "what has been entered since is answered"
+    consolidate(home)
+    gap = [w for w in asked() if w.startswith("一表通")]
+    assert gap == ["一表通缺：走访时间"], "the master has the phone by now"
+
+
+def test_a_long_list_comes_in_portions_of_doors() -> None:
+    def building(name: str, doors: int) -> worklist.Building:
+        return worklist.Building(name, tuple(worklist.Door(f"{i}室", None, ()) for i in range(doors)))
+
+    several = [building("1栋", 3), building("2栋", 4), building("3栋", 1)]
+    whole = [(b.building, d.door) for b in several for d in b.doors]
+    for most in (1, 2, 3, 7, 8, 20):
+        told = [
+            [(b.building, d.door) for b in worklist.portion(several, first, most) for d in b.doors]
+            for first in range(0, 8, most)
+        ]
+        assert [line for page in told for line in page] == whole
+        assert all(len(page) <= most for page in told)
+    assert worklist.portion(several, 8, 5) == []
+
+
 def test_only_touched_records_get_new_keys(portal: Portal) -> None:
     def keys() -> set[tuple[str, str]]:
         with portal.home.engine.connect() as connection:
@@ -208,3 +303,29 @@ def test_only_touched_records_get_new_keys(portal: Portal) -> None:
     acts.take(portal.home, act(Fact("person", who, "phone", "13900003333")), "worker")
     consolidate(portal.home)
     assert {m for m, _ in keys() - before} == {who}
+
+
+def test_an_undo_names_nobody_elses_act_and_is_done_once(portal: Portal) -> None:
+    home, person = portal.home, portal.ids("person")[OWN]
+    mine, other = (
+        acts.take(home, Act(str(uuid.uuid4()), "check", (Fact("person", person, "visited_on", day),)), actor)
+        for day, actor in (("2026-10-01", "steward"), ("2026-10-02", "neighbour"))
+    )
+    with pytest.raises(ActRefused, match="另一次录入"):
+        acts.undo(home, mine.act_id, other.act_id, "steward")
+    newest = acts.take(
+        home, Act(str(uuid.uuid4()), "check", (Fact("person", person, "visited_on", "2026-10-03"),)), "steward"
+    )
+    ids = [str(uuid.uuid4()) for _ in range(6)]
+
+    def undo(new_id: str) -> bool:
+        try:
+            return acts.undo(home, newest.act_id, new_id, "steward").undoes == newest.act_id
+        except ActRefused:
+            return False
+
+    with ThreadPoolExecutor(6) as devices:
+        assert sum(devices.map(undo, ids)) == 1
+    with home.engine.connect() as connection:
+        done = acts.find(connection, newest.act_id).undone_by
+    assert acts.undo(home, newest.act_id, str(done), "steward").repeated

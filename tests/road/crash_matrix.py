@@ -128,6 +128,20 @@ def whole(fleet: Fleet, kind: str, cuts: int, limit: float = 1e9, journal: Journ
     return tally
 
 
+def first_violation(fleet: Fleet, kind: str) -> Violation | None:
+    """What a single cut, an edit of others or a creation shows first; None when nothing goes wrong.
+
+    For a safeguard taken out: one violation is enough, and each that is waited for costs seconds.
+    """
+    for schedule in schedules(kind, 1):
+        if found := matrix(fleet, kind, [schedule]).violations:
+            return found[0]
+    for number, step in enumerate((None, *steps_of(kind))):
+        if wrong := [*foreign(fleet, kind, step, number), *creation(fleet, kind, step)]:
+            return (step or "no cut",), wrong[0]
+    return None
+
+
 def run(fleet: Fleet, kind: str, schedule: Schedule, number: int, chance: random.Random) -> tuple[list[str], bool]:
     """Run one schedule on two records of its own; return what went wrong, and whether the last cut was reached."""
     one, two = 2 * number, 2 * number + 1
@@ -198,14 +212,21 @@ def cut_at(step: str) -> Callable[[str], None]:
 
 
 OPEN = {"planned", "pending", "sent", "no_answer"}
+PUSHES = 5
+"""Pushes that a second of patience stands for at least."""
+
 DONE = {("sent", "exported"), ("sent", "no_receipt")}
 
 
 def _finish(fleet: Fleet, kind: str, changes: Sequence[int], seconds: float = 8.0) -> None:
-    """Push until nothing is open any more; a change that nothing ever settles stays open and is a violation."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    """Push until nothing is open any more; a change that nothing ever settles stays open and is a violation.
+
+    Patience is counted in seconds and in pushes: on a machine that does much else a second may hold one push.
+    """
+    end, pushes = time.monotonic() + seconds, 0
+    while time.monotonic() < end or pushes < PUSHES * seconds:
         fleet.push(kind)
+        pushes += 1
         if all(state not in OPEN or (state, code) in DONE for state, code in fleet.states(list(changes))):
             return
         time.sleep(0.02)

@@ -33,6 +33,8 @@ from connectors.manifest import Manifest
 from onefact.delivery.backoff import Backoff
 from onefact.delivery.pusher import Pushed, Settings
 from onefact.home import Home
+from onefact.law import register
+from onefact.law.register import Register
 from onefact.push import push
 from sandbox.faults import Fault
 from sandbox.servers.excel import ExcelServer
@@ -158,6 +160,7 @@ class Fleet:
         self.home.__dict__["manifests"] = {m.id: m for m in self.manifests.values()}
         self._running: dict[str, Running] = {}
         self._numbers = count(1_000)
+        self._lines: Register | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -223,7 +226,9 @@ class Fleet:
     def push(self, name: str, at: Callable[[str], None] = lambda _: None, lease: float = 0.0) -> list[Pushed]:
         """Push one system; leases run out and pauses end at once."""
         settings = Settings(f"p-{secrets.token_hex(4)}", Backoff(lambda: 0.0), lease=lease, settle_seconds=0.0, at=at)
-        return push(self.home, [self.system(name)], settings=settings)
+        if self._lines is None:
+            self._lines = register.load(self.home)  # the manifests stay as they are: their lines enter once
+        return push(self.home, [self.system(name)], settings=settings, lines=self._lines)
 
     def states(self, changes: list[int]) -> list[tuple[str, str | None]]:
         query = sa.select(OUTBOX.c.change_id, OUTBOX.c.state, OUTBOX.c.code).where(OUTBOX.c.change_id.in_(changes))

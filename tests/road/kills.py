@@ -39,6 +39,7 @@ class Killed:
         facts: facts entered meanwhile.
         accounts: what is true afterwards.
         last: facts whose golden value is not the one entered last.
+        open: changes that never went out.
         planned, again: changes that a reading of all systems afterwards still plans, and the reading after that.
     """
 
@@ -49,6 +50,7 @@ class Killed:
     seconds: float = 0.0
     accounts: Accounts | None = None
     last: list[str] = field(default_factory=list)
+    open: int = 0
     planned: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
 
@@ -77,6 +79,7 @@ def kill_while_entering(live: Live, kills: int, people: int = 24, seed: int = 1,
             done.in_hand, done.busy = done.in_hand + hands, done.busy + bool(hands)
     live.consolidate()
     live.settle(180)
+    done.open = live.open()
     done.facts, done.accounts = sum(map(len, entered.values())), live.accounts()
     golden = {r["id"]: r["phone"] for r in live.sql("SELECT master_id::text AS id, phone FROM person")}
     done.last = [person for person, numbers in entered.items() if numbers and golden[person] != numbers[-1]]
@@ -120,7 +123,7 @@ def _entering(live: Live, people: int, chance: random.Random) -> Iterator[dict[s
                     number += 1
                     live.enter(person, phone(number))
                     entered[person].append(phone(number))
-                live.consolidate()
+                ending.wait(0.3)  # the pusher consolidates, between its deaths: a second verb would only be in its way
         except Exception as problem:  # noqa: BLE001 - told to the thread that waits
             trouble.append(problem)
 

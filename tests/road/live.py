@@ -22,10 +22,11 @@ import sqlalchemy as sa
 
 from connectors import raw
 from connectors.manifest import Manifest
-from connectors.readback import records
+from connectors.told import records
 from onefact import enter as entry
 from onefact import road
 from onefact.consolidate import consolidate
+from onefact.delivery import guards
 from onefact.home import Home
 from onefact.push import push
 from sandbox import supervisor
@@ -60,7 +61,7 @@ class Live:
         try:
             supervisor.start(self.home.path, self._people, self._seed, None)
             # The first push of a dirty town changes much at once; here nobody is there to be asked.
-            (self.home.path / "guards.toml").write_text("share = 1.0\nfloor = 100000\nerasures = 100000\n", "utf-8")
+            (self.home.path / guards.FILE).write_text("{floor: 100000, deletes: 100000, first: allow}\n", "utf-8")
             for _ in range(8):
                 self.cycles.append(road.run(self.home).sent)
                 if not self.cycles[-1]:

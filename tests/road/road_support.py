@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from onefact.home import Home
 from schemas.entities import ENTITIES
 from schemas.identifiers.citizen_id import check_digit
+from warehouse.seals import teach
 
 MANIFESTS = Path(__file__).parents[1] / "fixtures" / "road"
 COLUMNS = ("id", "name", "id_number", "sex", "phone", "home", "ethnicity", "religion", "changed")
@@ -60,6 +61,7 @@ class Town:
 
     def query(self, sql: str, *values: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.home.database.dsn(), row_factory=dict_row) as connection:
+            teach(connection, self.home.seals)  # as every reader of ours
             return connection.execute(sql.encode(), values).fetchall()
 
     def ids(self, entity_type: str = "person") -> dict[Group, str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-import httpx
+from bare import BARE
 from fleet import Fleet, phone
 from live import Live
 
-from connectors.base import Variables
 from connectors.registry import connect
 from schemas.records import Change, FieldChange
 
@@ -58,25 +57,22 @@ class Pace:
     changes: int
     pushed: float
     connector: float
-    bare: float | None
-    cpu: tuple[float, float, float | None]
+    bare: float
+    cpu: tuple[float, float, float]
 
 
 def pace(fleet: Fleet, kind: str, changes: int, rounds: int = 5) -> Pace:
-    """Push so many changes; then have the connector alone, and where there is one a bare client, write as many.
+    """Push so many changes; then have the connector alone, and a bare client, write as many.
 
     They take turns, and the middle of the rounds counts: what else the machine does falls on all of them.
     """
     fleet.plan(kind, 0, fleet.held(kind, 0) if fleet.kinds[kind].reads else None, fleet.fresh())
     fleet.push(kind, lease=300)  # what is only done once in a process is no matter of pace
     each = [_round(fleet, kind, changes) for _ in range(rounds)]
-    bare = [one.bare for one in each if one.bare is not None]
     return Pace(
         kind, changes, median(one.pushed for one in each), median(one.connector for one in each),
-        median(bare) if bare else None, (
-            median(one.cpu[0] for one in each), median(one.cpu[1] for one in each),
-            median(one.cpu[2] or 0.0 for one in each) if bare else None,
-        ),
+        median(one.bare for one in each),
+        (median(one.cpu[0] for one in each), median(one.cpu[1] for one in each), median(one.cpu[2] for one in each)),
     )  # fmt: skip
 
 
@@ -92,9 +88,8 @@ def _round(fleet: Fleet, kind: str, changes: int) -> Pace:
 
     pushed, cpu = _rate(changes, ours)
     alone, cpu_alone = _rate(changes, lambda: _connector(fleet, kind, changes))
-    bare = _BARE.get(kind)
-    bare_rate, cpu_bare = _rate(changes, lambda: bare(fleet, changes)) if bare else (None, None)
-    return Pace(kind, changes, pushed, alone, bare_rate, (cpu, cpu_alone, cpu_bare))
+    bare, cpu_bare = _rate(changes, lambda: BARE[kind](fleet, changes))
+    return Pace(kind, changes, pushed, alone, bare, (cpu, cpu_alone, cpu_bare))
 
 
 def _rate(changes: int, work: Callable[[], object]) -> tuple[float, float]:
@@ -122,32 +117,3 @@ def _connector(fleet: Fleet, kind: str, changes: int) -> None:
             time.sleep(0 if done else 0.05)
     finally:
         connector.close()
-
-
-def _variables(fleet: Fleet) -> Mapping[str, str]:
-    return Variables.load(fleet.path).values
-
-
-def _bare_rest(fleet: Fleet, changes: int) -> None:
-    """A token, then batches of the same size, and nothing is read."""
-    v = _variables(fleet)
-    with httpx.Client(base_url=v["T_TOKEN_URL"], trust_env=False) as client:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": "onefact",
-            "client_secret": v["T_TOKEN_SECRET"],
-            "scope": "grid.read",
-        }
-        token = client.post("/oauth2/token", data=form).json()["access_token"]
-        for begin in range(0, changes, 4):
-            rows = [
-                {"rkid": fleet.raw(n), "contact.lxdh": fleet.fresh(), "idempotency_key": f"bare:{n}:{fleet.fresh()}", "op": "update"}
-                for n in range(begin, min(begin + 4, changes))
-            ]  # fmt: skip
-            answer = client.post(
-                "/api/v1/persons/batch", json={"rows": rows}, headers={"Authorization": f"Bearer {token}"}
-            )
-            answer.raise_for_status()
-
-
-_BARE: Mapping[str, Callable[[Fleet, int], None]] = {"rest": _bare_rest}

@@ -14,7 +14,7 @@ from onefact.consolidate import consolidate
 from onefact.enter import enter
 from onefact.home import Home
 from onefact.pull import pull
-from warehouse import grids
+from warehouse import grids, tables
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "portal"
 ONE, TWO = "420106001001001", "420106001001002"
@@ -56,6 +56,19 @@ def anew(home: Home) -> dict[tuple[str, str, str], str]:
     return held(home)
 
 
+def agrees(home: Home) -> bool:
+    """Whether every search key bears the grids that its record is in, and a record in none has keys without."""
+    query = b"""
+        SELECT count(*) FILTER (WHERE k.grids IS DISTINCT FROM g.grids), count(*) FROM
+        (SELECT master_id, kind, key, array_agg(grid ORDER BY grid) FILTER (WHERE grid IS NOT NULL) AS grids, count(*) AS rows
+         FROM search_key GROUP BY master_id, kind, key) k
+        LEFT JOIN (SELECT master_id, array_agg(DISTINCT grid ORDER BY grid) AS grids FROM entity_grid GROUP BY master_id) g USING (master_id)
+    """
+    with psycopg.connect(home.database.dsn()) as connection:
+        differing, keys = connection.execute(query).fetchone() or (1, 0)
+    return differing == 0 and keys > 0
+
+
 def edit(home: Home, file: str, key: str, **values: str) -> None:
     path = home.systems / "doors" / file
     with path.open(encoding="utf-8", newline="") as lines:
@@ -75,6 +88,7 @@ def test_everybody_is_in_the_grid_of_the_door(home: Home) -> None:
     assert now["person", "赵敏", "residence_address"] == TWO
     assert now["organisation", "武汉市武昌区民主路文具店", "address"] == TWO
     assert {k[0] for k in now} == {"person", "house", "organisation", "address"}
+    assert agrees(home)
     assert anew(home) == now
 
 
@@ -83,6 +97,7 @@ def test_a_person_who_moves_is_in_the_other_grid(home: Home) -> None:
     consolidate(home)
     now = held(home)
     assert now["person", "陈建国", "residence_address"] == TWO
+    assert agrees(home)
     assert anew(home) == now
 
 
@@ -91,6 +106,7 @@ def test_a_door_that_nobody_has_listed_is_of_the_grid_of_its_building(home: Home
     consolidate(home)
     now = held(home)
     assert now["person", "陈建国", "residence_address"] == TWO
+    assert agrees(home)
     assert anew(home) == now
 
 
@@ -99,6 +115,7 @@ def test_a_road_alone_is_in_no_grid(home: Home) -> None:
     run(home)
     now = held(home)
     assert ("person", "陈建国", "residence_address") not in now
+    assert agrees(home)
     assert anew(home) == now
 
 
@@ -109,6 +126,7 @@ def test_a_door_given_to_another_grid_takes_its_people_along(home: Home) -> None
     now = held(home)
     assert now["person", "陈建国", "residence_address"] == TWO
     assert set(now.values()) == {TWO}
+    assert agrees(home)
     assert anew(home) == now
 
 
@@ -118,4 +136,25 @@ def test_a_building_shared_by_two_grids_is_told_apart_door_by_door(home: Home) -
     now = held(home)
     assert now["person", "陈建国", "residence_address"] == ONE
     assert now["person", "李秀英", "residence_address"] == TWO
+    assert agrees(home)
     assert anew(home) == now
+
+
+OLDER = b"""
+CREATE TABLE older AS SELECT DISTINCT entity_type, master_id, kind, key FROM search_key; DROP TABLE search_key;
+ALTER TABLE older RENAME TO search_key; CREATE INDEX search_key_key ON search_key (key, entity_type);
+"""
+
+
+def test_search_keys_of_an_older_onefact_get_their_grids(home: Home) -> None:
+    with psycopg.connect(home.database.dsn()) as connection:
+        connection.execute(OLDER)
+    tables.create_all(home.engine)
+    assert agrees(home)
+    with psycopg.connect(home.database.dsn()) as connection:
+        query = b"SELECT indexname FROM pg_indexes WHERE tablename = 'search_key'"
+        assert {row[0] for row in connection.execute(query)} == {
+            "search_key_begin",
+            "search_key_grid",
+            "search_key_master",
+        }

@@ -13,9 +13,10 @@ from road_support import Town, citizen, flat, row
 from connectors.manifest.loader import load_all
 from onefact import consolidate, enter, pull, rebuild
 from onefact.home import OWN_SYSTEMS
-from onefact.law import records, register, tickets
+from onefact.law import check, records, register, tickets
 from onefact.law.rules import Concerned, forbids_about, forbids_field, forbids_reading, rules
 from schemas.entities import ENTITIES
+from warehouse import outbox
 
 CASES = list(csv.DictReader((Path(__file__).parents[1] / "fixtures" / "road" / "law.csv").open(encoding="utf-8")))
 TODAY = date(2026, 11, 25)
@@ -87,6 +88,33 @@ def test_who_received_what_by_which_document_is_kept(yard: Yard) -> None:
     manifest = yard.town.home.manifests[SYSTEM]
     assert (shared["fields"], shared["document"]) == (["phone"], manifest.authorisation.document)
     assert phone("2") not in str(shared)
+
+
+def test_what_was_in_doubt_and_showed_later_was_shared_once_and_what_was_lost_and_sent_again_twice(yard: Yard) -> None:
+    change = yard.plan("G1", phone=("1", "2"))
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    for states, times in (
+        (("pending", "sent", "no_answer", "planned", "pending", "sent", "verified"), 1),
+        (("planned", "pending", "verified"), 2),
+    ):
+        for state in states:
+            yard.sql("UPDATE outbox SET state = %s WHERE change_id = %s", state, change)
+        assert len(records.sharing(yard.town.home, [SYSTEM], since)) == times
+
+
+def test_a_change_that_is_taken_up_often_is_refused_once(yard: Yard) -> None:
+    home = yard.town.home
+    register.load(home)
+    register.revoke(home, SYSTEM, "person.name", "out", "security", "document withdrawn")
+    yard.holds("G1", phone="1")
+    for number in range(2):
+        yard.plan("G1", phone=("1", "2"), name=("王伟", "王玮"))
+        for run in ("p1", "p2"):
+            lines = register.read(home)
+            planned = outbox.peek(home.engine, [SYSTEM])
+            _, refused = check.look(home.engine, home.manifests[SYSTEM], lines, planned, home.now().date())
+            check.write_down(home.engine, home.manifests[SYSTEM], refused, run)
+        assert len([r for r in records.refusals(home, [SYSTEM]) if r["stage"] == "send"]) == number + 1
 
 
 def test_a_field_that_may_not_be_read_any_more_is_empty_and_nothing_read_stops_the_system(town: Town) -> None:

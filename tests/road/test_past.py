@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -188,7 +190,21 @@ def test_when_the_landed_files_are_gone_the_value_is_still_known(lived: Lived, r
         assert "删除" in field.why
 
 
-def test_a_manifest_that_reads_otherwise_today_is_said(lived: Lived, request: pytest.FixtureRequest) -> None:
+@contextmanager
+def as_before_policies_were_kept(town: Town) -> Iterator[None]:
+    def renamed(old: str, new: str) -> None:
+        change = "UPDATE run SET summary = summary - :old || jsonb_build_object(CAST(:new AS text), summary -> :old) WHERE summary ? :old"
+        with town.home.engine.begin() as connection:
+            connection.execute(sa.text(change), {"old": old, "new": new})
+
+    renamed("policy", "kept")
+    try:
+        yield
+    finally:
+        renamed("kept", "policy")
+
+
+def test_a_past_day_is_read_by_the_manifests_of_that_day(lived: Lived, request: pytest.FixtureRequest) -> None:
     town, days = lived
     path = town.home.systems / "ybss.yaml"
     text = path.read_text(encoding="utf-8")
@@ -199,9 +215,40 @@ def test_a_manifest_that_reads_otherwise_today_is_said(lived: Lived, request: py
         path=town.home.path, systems=town.home.systems, now=town.home.now, database_url=town.home.database_url
     )
     (field,) = trace_on(changed, citizen(1), days[0][0].isoformat(), "name").fields
+    told = trace_on(changed, citizen(1), days[0][0].isoformat(), "name")
+    assert (field.value, field.check) == ("张明", SAME)
+    assert told.policy.changed == ("manifest/ybss",)
+    with as_before_policies_were_kept(town):
+        told = trace_on(changed, citizen(1), days[0][0].isoformat(), "name")
     changed.close()
-    assert (field.value, field.check) == ("张明", DIFFERENT)
-    assert field.why
+    assert told.policy.sha256 is None
+    assert (told.fields[0].value, told.fields[0].check) == ("张明", DIFFERENT)
+    assert told.fields[0].why
+
+
+def test_a_day_names_its_policy_and_shows_the_rule_as_it_was(town: Town) -> None:
+    """Another system becomes more trusted: days before are still judged by what held then."""
+    town.write("ybss", [row("1", "张明", **MING)])
+    town.write("sg_etong", [row("7", "张明", **{**MING, "phone": "13900000011"})])
+    before = day(town)
+    path = town.home.systems / "ybss.yaml"
+    text = path.read_text(encoding="utf-8")
+    trust = re.search(r"^trust: (\d+)", text, re.MULTILINE)
+    assert trust
+    path.write_text(text.replace(trust[0], "trust: 1"), encoding="utf-8")
+    town.home.__dict__.pop("manifests")  # as the next command reads them
+    after = day(town, sg_etong=[row("7", "张明明", **{**MING, "phone": "13900000012"})])
+    then, now = (trace_on(town.home, citizen(1), at.isoformat(), "phone") for at in (before, after))
+    assert then.policy.sha256 != now.policy.sha256
+    assert then.policy.changed == ("manifest/ybss", "ranks")
+    assert now.policy.changed == ()
+    assert dict(then.fields[0].order)["ybss"] == int(trust[1])
+    assert dict(now.fields[0].order)["ybss"] == 1
+    assert (then.fields[0].check, now.fields[0].check) == (SAME, SAME)
+    day(town, sg_etong=[row("7", "张明亮", **{**MING, "phone": "13900000013"})])
+    assert len(town.query("SELECT sha256 FROM policy")) == 2, "the same rules are kept once"
+    with pytest.raises(sa.exc.IntegrityError), town.home.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE policy SET run_id = 'x'"))
 
 
 def test_nobody_then(lived: Lived) -> None:

@@ -87,8 +87,8 @@ class Master:
         self._relation(
             con,
             "review_now",
-            f"{NAMED}, weight DOUBLE, reason VARCHAR, left_master UUID, right_master UUID, gain DOUBLE, model VARCHAR",
-            [(*_pair(q.one, q.other), q.weight, q.reason, *_masters(q), q.gain, model) for q in questions],
+            f"{NAMED}, weight DOUBLE, reason VARCHAR, left_master UUID, right_master UUID, gain DOUBLE, model VARCHAR, compared VARCHAR",
+            [(*_pair(q.one, q.other), q.weight, q.reason, *_masters(q), q.gain, model, None) for q in questions],
         )
         old, new = ({m for m, _ in x.values()} for x in (self.who, who))
         self._relation(

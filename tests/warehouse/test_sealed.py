@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warehouse import postgres, sealed
-from warehouse.sealed import Act, checkpoint, keys
+from warehouse.sealed import Act, checkpoint, keys, signing
 from warehouse.sealed.chain import GENESIS, hashing
 from warehouse.sealed.walk import MOST, Row, of_lines
 from warehouse.tables import SEALED_LOG
@@ -348,7 +348,7 @@ def test_a_checkpoint_is_signed_and_noted(engine: sa.Engine, tmp_path: Path) -> 
     fill(engine, 4)
     made, path = issue(engine, tmp_path)
     assert checkpoint.load(path) == made == checkpoint.newest(path.parent)
-    public = keys.public_of((path.parent / keys.PUBLIC).read_bytes())
+    public = keys.public_of((path.parent / keys.PUBLIC.format("ed25519")).read_bytes())
     assert made.signed_by(public)
     assert not replace(made, seq=3).signed_by(public)
     assert not made.signed_by(keys.load(tmp_path / "other", {}).public)
@@ -386,15 +386,61 @@ def test_a_checkpoint_of_somebody_else_proves_nothing(engine: sa.Engine, tmp_pat
 
 def test_keys_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
     first, again = keys.load(tmp_path, {}), keys.load(tmp_path, {})
-    assert keys.fingerprint(first.public) == keys.fingerprint(again.public)
+    assert first.public == again.public
     assert {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / keys.FOLDER).iterdir()} == {0o600}
     assert stat.S_IMODE((tmp_path / keys.FOLDER).stat().st_mode) == 0o700
-    pem = (tmp_path / keys.FOLDER / keys.SIGNING).read_text(encoding="ascii")
+    pem = (tmp_path / keys.FOLDER / keys.SIGNING.format("ed25519")).read_text(encoding="ascii")
     given_ = keys.load(tmp_path / "none", {keys.SIGNING_VARIABLE: pem, keys.NAMING_VARIABLE: "ab" * 32})
-    assert keys.fingerprint(given_.public) == keys.fingerprint(first.public)
+    assert given_.public == first.public
     assert not (tmp_path / "none").exists()
     assert "ab" * 8 not in repr(given_)
-    with pytest.raises(keys.NoSuchScheme, match="SM2"):
-        keys.load(tmp_path, {keys.SCHEME_VARIABLE: "sm2"})
     with pytest.raises(keys.KeyUnreadable):
         keys.load(tmp_path / "none", {keys.SIGNING_VARIABLE: "no key", keys.NAMING_VARIABLE: "ab" * 32})
+
+
+# --- SM2 (GB/T 32918)
+
+SM2 = {keys.SCHEME_VARIABLE: "sm2"}
+
+
+@pytest.mark.skipif(not signing.sm2_here(), reason="this machine's openssl has no SM2")
+def test_a_checkpoint_is_signed_by_sm2_and_older_ones_stay_good(engine: sa.Engine, tmp_path: Path) -> None:
+    fill(engine, 3)
+    before, _ = issue(engine, tmp_path)
+    with engine.begin() as connection:
+        mine = keys.load(tmp_path, SM2)
+        made, path = checkpoint.issue(connection, mine, tmp_path / "checkpoints", actor="timer", at=AT)
+    assert (made.scheme, before.scheme) == ("sm2", "ed25519")
+    public = keys.public_of((path.parent / "log-sm2.pub").read_bytes())
+    assert made.signed_by(public)
+    assert not replace(made, seq=2).signed_by(public)
+    assert not made.signed_by(keys.load(tmp_path / "other", SM2).public)
+    assert not replace(made, scheme="ed25519").signed_by(public, *mine.publics)
+    found = verdict(engine, before, made, key=mine.publics)
+    assert (found.checkpoints, found.covered, told(found)) == (2, 4, [])
+    assert keys.load(tmp_path, SM2).public == mine.public, "made once"
+    assert "PRIVATE" not in repr(mine)
+
+
+@pytest.mark.skipif(not signing.sm2_here(), reason="this machine's openssl has no SM2")
+def test_a_key_of_another_scheme_is_refused(tmp_path: Path) -> None:
+    pem = {s: signing.fresh(s).decode() for s in signing.SCHEMES}
+    for scheme, other in (("sm2", "ed25519"), ("ed25519", "sm2")):
+        given_ = {keys.SCHEME_VARIABLE: scheme, keys.SIGNING_VARIABLE: pem[other], keys.NAMING_VARIABLE: "ab" * 32}
+        with pytest.raises(keys.KeyUnreadable):
+            keys.load(tmp_path, given_)
+
+
+def test_what_this_machine_cannot_sign_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no openssl on it
+    signing.sm2_here.cache_clear()
+    try:
+        with pytest.raises(keys.NoSuchScheme, match=r"openssl 3\.0"):
+            keys.load(tmp_path, SM2)
+        assert not (tmp_path / keys.FOLDER).exists(), "nothing was made instead"
+    finally:
+        signing.sm2_here.cache_clear()
+    with pytest.raises(keys.NoSuchScheme, match="rsa"):
+        keys.load(tmp_path, {keys.SCHEME_VARIABLE: "rsa"})

@@ -50,10 +50,13 @@ def claim(engine: sa.Engine, system_id: str, limit: int, owner: str, lease: floa
     """
     older = OUTBOX.alias("older")
     blocked = sa.exists().where(
-        older.c.system_id == OUTBOX.c.system_id,
+        # Not as a column: without fresh statistics PostgreSQL takes the system for as good a way to a few rows as the
+        # record (`outbox_under_way_of`), and would read all that waits for the system once for each change.
+        sa.func.concat(older.c.system_id) == OUTBOX.c.system_id,
         older.c.record_key == OUTBOX.c.record_key,
         older.c.dataset == OUTBOX.c.dataset,
         older.c.change_id != OUTBOX.c.change_id,
+        older.c.state.in_(("planned", "pending", "no_answer", "sent", "awaiting_person")),
         sa.or_(
             # On its way, whatever its number: a change that is wanted again keeps its old one.
             older.c.state.in_(("pending", "no_answer")),

@@ -35,7 +35,9 @@ OR (outbox.operation = 'create' AND outbox.state <> 'no_answer' AND EXISTS (SELE
 """SQL: a later change speaks for one of its fields, or the record that it would create is there by now."""
 
 
-def retry(engine: sa.Engine, change_ids: Sequence[int], actor: str, *, dry_run: bool = False) -> list[int]:
+def retry(
+    engine: sa.Engine, change_ids: Sequence[int], actor: str, *, dry_run: bool = False, via: str = ""
+) -> list[int]:
     """Let settled changes be tried again from the beginning; return the ids of those that now wait.
 
     A change that nobody answered (yet) is read back first, as always. Attempts start anew. What a newer change of the same
@@ -51,20 +53,26 @@ def retry(engine: sa.Engine, change_ids: Sequence[int], actor: str, *, dry_run: 
             sa.text(f"NOT ({REPLACED})"),
         ),
         {"state": fresh, "code": "retried", "message": None, "attempts": 0, "next_try_at": None, "actor": actor},
-        Act(actor, "retry", "change"),
+        Act(actor, "retry", "change", via=via),
         dry_run,
     )
 
 
 def cancel(
-    engine: sa.Engine, change_ids: Sequence[int], actor: str, reason: str | None = None, *, dry_run: bool = False
+    engine: sa.Engine,
+    change_ids: Sequence[int],
+    actor: str,
+    reason: str | None = None,
+    *,
+    dry_run: bool = False,
+    via: str = "",
 ) -> list[int]:
     """Call changes off; return the ids of those that now are dead. The next plan of a changed record may ask again."""
     return _decide(
         engine,
         sa.and_(_named(change_ids), OUTBOX.c.state.in_(CANCELLED), OUTBOX.c.leased_by.is_(None)),
         {"state": "dead", "code": "cancelled", "message": reason, "settled_at": sa.func.now(), "actor": actor},
-        Act(actor, "cancel", "change"),
+        Act(actor, "cancel", "change", via=via),
         dry_run,
     )
 

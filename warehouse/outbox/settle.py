@@ -10,7 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from schemas.entities import ENTITIES
 from schemas.records import Change, FieldChange, Outcome
+from warehouse.seals import Seals, seals_of
+from warehouse.tables import OUTBOX
 
 MESSAGE = 500
 """Characters of a message that are kept."""
@@ -73,24 +76,32 @@ def settle(
     """
     by_id = {change.change_id: change for change in changes}
     pauses, answers, rebased = pauses or {}, answers or {}, rebased or {}
-    rows = [
-        {
-            **_values(outcome, pauses.get(outcome.change_id, Pause())),
-            "answer_sha256": answers.get(outcome.change_id),
-            **(_rebased(by_id[outcome.change_id], rebased[outcome.change_id]) if outcome.change_id in rebased else {}),
-        }
-        for outcome in outcomes
-    ]
+    seals = seals_of(engine)
     held = "o.leased_by = :owner" if owner else "o.state IN ('sent', 'awaiting_person')"
     with engine.begin() as connection:
+        masters = _masters(connection, list(rebased))
+        rows = [
+            {
+                **_values(
+                    outcome, pauses.get(outcome.change_id, Pause()), _detail(by_id[outcome.change_id], outcome, seals)
+                ),
+                "answer_sha256": answers.get(outcome.change_id),
+                **(
+                    _rebased(by_id[outcome.change_id], rebased[outcome.change_id], seals, masters)
+                    if outcome.change_id in rebased
+                    else {}
+                ),
+            }
+            for outcome in outcomes
+        ]
         if owner or run:
             connection.execute(sa.select(sa.func.set_config("onefact.run", owner or run, True)))
         if actor:
             connection.execute(sa.select(sa.func.set_config("onefact.actor", actor, True)))
         values = {"rows": json.dumps(rows), "actor": actor} | ({"owner": owner} if owner else {})
-        found = {str(row[0]) for row in connection.execute(sa.text(SETTLE + held + RETURNING), values)}
+        found = {str(row[0]): str(row[1]) for row in connection.execute(sa.text(SETTLE + held + RETURNING), values)}
         done = [(by_id[o.change_id], o) for o in outcomes if o.change_id in found]
-        _remember(connection, [(c, o) for c, o in done if o.state in {"verified", "sent"}])
+        _remember(connection, [(c, o) for c, o in done if o.state in {"verified", "sent"}], found)
     recorded = tuple(o.change_id for o in outcomes if o.change_id in found)
     return Settled(recorded, tuple(o.change_id for o in outcomes if o.change_id not in found))
 
@@ -110,10 +121,25 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(change_id bigint, state text,
 WHERE o.change_id = v.change_id AND """
 """All outcomes of a batch in one statement; what a row does not say stays as it is."""
 
-RETURNING = " RETURNING o.change_id"
+RETURNING = " RETURNING o.change_id, o.master_id"
 
 
-def _values(outcome: Outcome, pause: Pause) -> dict[str, Any]:
+def _masters(connection: sa.Connection, change_ids: Sequence[str]) -> dict[str, str]:
+    """Return whom changes are about."""
+    query = sa.select(OUTBOX.c.change_id, OUTBOX.c.master_id).where(
+        OUTBOX.c.change_id.in_([int(i) for i in change_ids])
+    )
+    return {str(i): str(m) for i, m in connection.execute(query)} if change_ids else {}
+
+
+def _detail(change: Change, outcome: Outcome, seals: Seals) -> list[tuple[str, str]] | None:
+    """Return what a person has to type, as it is kept."""
+    fields = [ENTITIES[change.entity_type].field(c.field) for c in change.changes]
+    told = [(label, seals.secret(value, f"detail|{change.change_id}", fields)) for label, value in outcome.detail]
+    return told or None
+
+
+def _values(outcome: Outcome, pause: Pause, detail: list[tuple[str, str]] | None) -> dict[str, Any]:
     """What becomes of a row, as `SETTLE` reads it; `silent` = the answer has no receipt to replace the one we have."""
     back = outcome.state in {"planned", "no_answer"}
     spent = pause.spent and outcome.state == "planned"
@@ -127,23 +153,25 @@ def _values(outcome: Outcome, pause: Pause) -> dict[str, Any]:
         "due_at": outcome.due if outcome.state == "sent" else None,
         "silent": back and outcome.receipt is None,
         "receipt": outcome.receipt,
-        "detail": list(outcome.detail) or None,
+        "detail": detail,
         "counted": pause.counted or not back,
     }
 
 
-def _rebased(change: Change, fields: Sequence[FieldChange]) -> dict[str, Any]:
+def _rebased(change: Change, fields: Sequence[FieldChange], seals: Seals, masters: Mapping[str, str]) -> dict[str, Any]:
     """The same change on a new base: it is another write, so it gets another key."""
     base = "|".join(f"{f.field}={f.old}" for f in fields)
     mark = hashlib.md5(base.encode(), usedforsecurity=False).hexdigest()
+    items = [{"field": f.field, "old": f.old, "new": f.new} for f in fields]
     return {
-        "changes": [{"field": f.field, "old": f.old, "new": f.new} for f in fields],
+        "changes": seals.changes(change.entity_type, masters.get(change.change_id, ""), items),
         "base_version": mark,
         "idempotency_key": f"{change.key.split(':merged:')[0]}:merged:{mark}",
     }
 
 
-def _remember(connection: sa.Connection, written: Sequence[tuple[Change, Outcome]]) -> None:
+def _remember(connection: sa.Connection, written: Sequence[tuple[Change, Outcome]], masters: Mapping[str, str]) -> None:
+    seals = seals_of(connection)
     shadow: dict[tuple[str, ...], dict[str, Any]] = {}
     created: dict[tuple[str, ...], dict[str, Any]] = {}
     for change, outcome in written:
@@ -157,7 +185,8 @@ def _remember(connection: sa.Connection, written: Sequence[tuple[Change, Outcome
             "role": change.role,
         }
         for item in change.changes:
-            shadow[(*base.values(), item.field)] = {**base, "field": item.field, "value": item.new}
+            value = seals.value(change.entity_type, item.field, masters[change.change_id], item.new)
+            shadow[(*base.values(), item.field)] = {**base, "field": item.field, "value": value}
         if change.operation == "create":
             created[tuple(base.values())] = {**base, "change_id": int(change.change_id)}
     for statement, rows in ((SHADOW, shadow), (DECIDED, created)):

@@ -123,16 +123,16 @@ def worked(engine: sa.Engine, holder: str) -> None:
         )
 
 
-def hold(engine: sa.Engine, holder: str, reason: str, actor: str = GUARD) -> None:
+def hold(engine: sa.Engine, holder: str, reason: str, actor: str = GUARD, via: str = "") -> None:
     """Stop a system until a person lets it go on."""
     values = {"state": "held", "reason": reason, "until": None, "since": sa.func.now(), "allowed": None}
     statement = insert(TARGET).values(holder=holder, **values)
     with engine.begin() as connection:
         connection.execute(statement.on_conflict_do_update(index_elements=[TARGET.c.holder], set_=values))
-        sealed.append(connection, Act(actor, "hold", "system", [holder]))
+        sealed.append(connection, Act(actor, "hold", "system", [holder], via=via))
 
 
-def release(engine: sa.Engine, holder: str, actor: str, allowed: int | None = None) -> bool:
+def release(engine: sa.Engine, holder: str, actor: str, allowed: int | None = None, via: str = "") -> bool:
     """Let a system go on: close its breaker, or lift the hold for `allowed` changes. False when it was not stopped."""
     values = {
         "state": "closed", "failures": 0, "until": None, "reason": None, "actor": actor, "allowed": allowed,
@@ -144,7 +144,7 @@ def release(engine: sa.Engine, holder: str, actor: str, allowed: int | None = No
         )
         connection.execute(sa.select(sa.func.pg_notify(WAKE, "")))
         if done.rowcount:
-            sealed.append(connection, Act(actor, "release", "system", [holder], detail={"allowed": allowed}))
+            sealed.append(connection, Act(actor, "release", "system", [holder], detail={"allowed": allowed}, via=via))
     return bool(done.rowcount)
 
 

@@ -119,6 +119,11 @@ def head(connection: sa.Connection) -> Head:
     return Head(int(row.seq), bytes(row.hash), row.algorithm) if row else Head(0, GENESIS, FIRST)
 
 
+def hold_end(connection: sa.Connection) -> None:
+    """Keep the end of the log for this transaction until its commit; whoever holds it already goes on."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("onefact sealed log"))))
+
+
 def append(connection: sa.Connection, *acts: Act, at: datetime | None = None) -> Head:
     """Chain acts at the end of the log, in the caller's transaction; return the new end.
 
@@ -135,7 +140,7 @@ def append(connection: sa.Connection, *acts: Act, at: datetime | None = None) ->
         NoSuchAlgorithm: the log is hashed by an algorithm that this machine lacks.
     """
     moment = at or datetime.now(UTC)
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("onefact sealed log"))))
+    hold_end(connection)
     end = head(connection)
     rows = []
     for act in acts:

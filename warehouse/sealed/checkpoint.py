@@ -11,22 +11,19 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from warehouse.sealed.canonical import canonical
 from warehouse.sealed.chain import Act, append, head
-from warehouse.sealed.keys import PUBLIC, Keys, fingerprint, public_text, signed_by
+from warehouse.sealed.keys import PUBLIC, Keys, PublicKey
 
 FOLDER = "checkpoints"
 """In the home, unless the setting names another place."""
-
-SCHEME = "ed25519"
 
 
 class CheckpointUnreadable(Exception):
@@ -46,7 +43,7 @@ class Checkpoint:
     at: str
     key: str
     signature: str
-    scheme: str = SCHEME
+    scheme: str
 
     def text(self) -> bytes:
         """Return what is signed."""
@@ -59,21 +56,21 @@ class Checkpoint:
             "at": self.at, "key": self.key, "scheme": self.scheme, "signature": self.signature,
         }  # fmt: skip
 
-    def signed_by(self, key: Ed25519PublicKey) -> bool:
-        """Tell whether the key signed exactly this."""
+    def signed_by(self, *keys: PublicKey) -> bool:
+        """Tell whether one of the keys signed exactly this."""
         try:
             signature = base64.b64decode(self.signature, validate=True)
         except (binascii.Error, ValueError):
             return False
-        return self.scheme == SCHEME and self.key == fingerprint(key) and signed_by(key, signature, self.text())
+        mine = [k for k in keys if (k.scheme, k.fingerprint) == (self.scheme, self.key)]
+        return any(k.verifies(signature, self.text()) for k in mine)
 
 
 def sign(seq: int, digest: bytes, algorithm: str, at: datetime, keys: Keys) -> Checkpoint:
     """Return the signed checkpoint of an end of the log."""
     moment = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    bare = Checkpoint(seq, digest.hex(), algorithm, moment, fingerprint(keys.public), "")
-    signature = base64.b64encode(keys.signing.sign(bare.text())).decode()
-    return Checkpoint(seq, digest.hex(), algorithm, moment, bare.key, signature)
+    bare = Checkpoint(seq, digest.hex(), algorithm, moment, keys.public.fingerprint, "", keys.public.scheme)
+    return replace(bare, signature=base64.b64encode(keys.signing.sign(bare.text())).decode())
 
 
 def issue(
@@ -87,7 +84,8 @@ def issue(
     end = head(connection)
     made = sign(end.seq, end.hash, end.algorithm, moment, keys)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PUBLIC).write_bytes(public_text(keys.public))
+    for key in keys.publics:
+        (folder / PUBLIC.format(key.scheme)).write_bytes(key.pem)
     path = folder / f"checkpoint-{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}-{end.seq:010d}.json"
     beside = path.with_name(f".{path.name}")
     beside.write_text(json.dumps(made.document(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

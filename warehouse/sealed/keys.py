@@ -14,46 +14,48 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from warehouse.sealed.signing import (
+    FIRST,
+    SCHEMES,
+    KeyUnreadable,
+    NoSuchScheme,
+    PublicKey,
+    SigningKey,
+    fresh,
+    needs,
+    private_of,
+    public_of,
+)
+
+__all__ = ["KeyUnreadable", "Keys", "NoSuchScheme", "PublicKey", "SigningKey", "load", "public_of"]
 
 FOLDER = "keys"
 """In the home; the folder is closed to others."""
 
-SIGNING, PUBLIC, NAMING = "log-ed25519.pem", "log-ed25519.pub", "log-hmac.key"
+SIGNING, PUBLIC, NAMING = "log-{}.pem", "log-{}.pub", "log-hmac.key"
+"""Names of the files; the first two with the scheme."""
 
 SIGNING_VARIABLE, NAMING_VARIABLE, SCHEME_VARIABLE = "ONEFACT_LOG_KEY", "ONEFACT_LOG_HMAC", "ONEFACT_LOG_SIGNATURE"
 """Environment: the signing key (PEM), the HMAC key (hex), the scheme of signatures."""
-
-
-class NoSuchScheme(Exception):
-    """Checkpoints cannot be signed so on this machine."""
-
-    def __init__(self, scheme: str) -> None:
-        super().__init__(
-            f"检查点签名方案 {scheme} 在本机不可用：所用的 cryptography 库不含 SM2。请用 ed25519，或在检查点导出后由密码机另行加签。"
-        )
-
-
-class KeyUnreadable(Exception):
-    """A key is not what it should be; the message never repeats it."""
-
-    def __init__(self, where: str) -> None:
-        super().__init__(f"{where}: not a key of the expected kind (密钥无法读取).")
 
 
 @dataclass(frozen=True)
 class Keys:
     """The keys of one installation; nothing of them is shown when this is printed."""
 
-    signing: Ed25519PrivateKey = field(repr=False)
+    signing: SigningKey = field(repr=False)
     naming: bytes = field(repr=False)
+    former: tuple[PublicKey, ...] = ()
 
     @property
-    def public(self) -> Ed25519PublicKey:
+    def public(self) -> PublicKey:
         """What others verify checkpoints with."""
-        return self.signing.public_key()
+        return self.signing.public
+
+    @property
+    def publics(self) -> tuple[PublicKey, ...]:
+        """All public keys with which checkpoints were signed here: the present one, and those of schemes used before."""
+        return (self.public, *self.former)
 
     def named(self, value: str, masked: str) -> dict[str, str]:
         """Return what may stand in the log for a value that must be named: its HMAC and its masked form.
@@ -72,25 +74,31 @@ def load(home: Path, environment: Mapping[str, str] | None = None) -> Keys:
         KeyUnreadable: a file or variable holds no such key.
     """
     given = os.environ if environment is None else environment
-    scheme = given.get(SCHEME_VARIABLE) or "ed25519"
-    if scheme != "ed25519":
-        raise NoSuchScheme(scheme)
+    scheme = given.get(SCHEME_VARIABLE) or FIRST
+    needs(scheme)
     folder = home / FOLDER
-    pem = given.get(SIGNING_VARIABLE, "").encode() or _kept(folder / SIGNING, _fresh_signing)
+    pem = given.get(SIGNING_VARIABLE, "").encode() or _kept(folder / SIGNING.format(scheme), lambda: fresh(scheme))
     named = given.get(NAMING_VARIABLE) or _kept(folder / NAMING, lambda: secrets.token_hex(32).encode()).decode()
     try:
-        signing = serialization.load_pem_private_key(pem, password=None)
         naming = bytes.fromhex(named.strip())
     except ValueError as problem:
         raise KeyUnreadable(str(folder)) from problem
-    if not isinstance(signing, Ed25519PrivateKey) or len(naming) < 16:
+    if len(naming) < 16:
         raise KeyUnreadable(str(folder))
-    return Keys(signing, naming)
+    return Keys(private_of(pem, scheme, str(folder)), naming, _former(folder, scheme))
 
 
-def _fresh_signing() -> bytes:
-    kind, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return Ed25519PrivateKey.generate().private_bytes(serialization.Encoding.PEM, kind, none)
+def _former(folder: Path, scheme: str) -> tuple[PublicKey, ...]:
+    """The public keys of the schemes used before; one that this machine can no longer use is left out."""
+    found = []
+    for other in SCHEMES:
+        path = folder / SIGNING.format(other)
+        if other != scheme and path.exists():
+            try:
+                found.append(private_of(path.read_bytes(), other, str(folder)).public)
+            except NoSuchScheme:
+                continue
+    return tuple(found)
 
 
 def _kept(path: Path, fresh: Callable[[], bytes]) -> bytes:
@@ -110,33 +118,3 @@ def _kept(path: Path, fresh: Callable[[], bytes]) -> bytes:
         finally:
             beside.unlink()
     return path.read_bytes()
-
-
-def public_text(key: Ed25519PublicKey) -> bytes:
-    """Return a public key as PEM."""
-    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def public_of(pem: bytes, where: str = "key") -> Ed25519PublicKey:
-    """Return the public key of a PEM; raises `KeyUnreadable`."""
-    try:
-        key = serialization.load_pem_public_key(pem)
-    except ValueError as problem:
-        raise KeyUnreadable(where) from problem
-    if not isinstance(key, Ed25519PublicKey):
-        raise KeyUnreadable(where)
-    return key
-
-
-def fingerprint(key: Ed25519PublicKey) -> str:
-    """Return the short name of a key: the beginning of the SHA-256 of its PEM."""
-    return hashlib.sha256(public_text(key)).hexdigest()[:16]
-
-
-def signed_by(key: Ed25519PublicKey, signature: bytes, text: bytes) -> bool:
-    """Tell whether a signature over a text is this key's."""
-    try:
-        key.verify(signature, text)
-    except InvalidSignature:
-        return False
-    return True

@@ -48,6 +48,9 @@ class Portion:
     columns: tuple[str, ...]
     seq: int
 
+    def __str__(self) -> str:
+        return f"流水表 {self.table} 第 {self.first} 至 {self.last} 号与密封时不符（密封于日志第 {self.seq} 条）"
+
 
 def seal(engine: sa.Engine, *, actor: str, at: datetime | None = None, via: str = "") -> int:
     """Seal what has come into the ledgers; return how many rows. Of two at once the second finds nothing left to do."""

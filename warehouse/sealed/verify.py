@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from warehouse.sealed.checkpoint import Checkpoint, CheckpointUnreadable, parse
+from warehouse.sealed.signing import PublicKey
 from warehouse.sealed.walk import Finding, Row, Walk
 
 AT_ONCE = 5000
@@ -51,22 +51,23 @@ class Verdict:
 def verify(
     rows: Iterable[Row | tuple[int, str, bytes, bytes, bytes]],
     checkpoints: Sequence[Checkpoint] = (),
-    key: Ed25519PublicKey | None = None,
+    key: PublicKey | Sequence[PublicKey] | None = None,
 ) -> Verdict:
     """Verify rows in the order of their numbers.
 
     Args:
         rows: of the database (`stored`) or of a file (`warehouse.sealed.walk.of_lines`).
         checkpoints: signed statements of how far the log had come; those not signed by `key` are findings.
-        key: the public key; without it signatures are not looked at, only the hashes.
+        key: the public key, or all that were used one after the other; without any signatures are not looked at, only the hashes.
     """
-    good = [c for c in checkpoints if key is None or c.signed_by(key)]
+    keys = (key,) if isinstance(key, PublicKey) else tuple(key or ())
+    good = [c for c in checkpoints if not keys or c.signed_by(*keys)]
     bad = [Finding(c.seq, "forged", told=f"{c.at} 的检查点") for c in checkpoints if c not in good]
     walk = Walk({c.seq: bytes.fromhex(c.hash) for c in good if c.seq})
     walk.over(rows)
     last, digest = walk.end
     first = walk.first or (1 if walk.count else 0)
-    found = [*bad, *_beginning(walk, key), *walk.findings]
+    found = [*bad, *_beginning(walk, keys), *walk.findings]
     beyond = max((c.seq for c in good), default=0)
     if beyond > last:
         found.append(Finding(last + 1, "cut_off", beyond, f"检查点证明日志曾有 {beyond} 条"))
@@ -75,7 +76,7 @@ def verify(
     return Verdict(walk.count, first, last, digest.hex(), len(good), covered, tuple(found))
 
 
-def _beginning(walk: Walk, key: Ed25519PublicKey | None) -> Iterator[Finding]:
+def _beginning(walk: Walk, keys: Sequence[PublicKey]) -> Iterator[Finding]:
     """A log begins with row 1, or where a signed checkpoint says that it was cut."""
     if walk.first in {None, 1}:
         return  # whether row 1 begins the log, the walk has said
@@ -85,7 +86,7 @@ def _beginning(walk: Walk, key: Ed25519PublicKey | None) -> Iterator[Finding]:
         except (ValueError, KeyError, TypeError, CheckpointUnreadable):
             continue
         joins = at.seq + 1 == walk.first and bytes.fromhex(at.hash) == walk.first_prev
-        if joins and (key is None or at.signed_by(key)):
+        if joins and (not keys or at.signed_by(*keys)):
             return
     yield Finding(1, "unproven", (walk.first or 1) - 1)
 

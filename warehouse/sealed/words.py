@@ -12,7 +12,7 @@ ACTS: Final[Mapping[str, str]] = {
     "grant": "授权", "revoke": "撤销授权", "ticket": "办理纠错工单", "quality": "质量检查", "dismiss": "关闭质量工单",
     "train": "训练模型", "link": "全量链接", "report": "生成审计报告", "sample": "抽样", "login": "登录", "logout": "退出",
     "account": "账号管理", "token": "接口令牌", "checkpoint": "签发检查点", "seal": "密封流水", "hash": "更换算法", "expire": "到期删除",
-    "cut": "日志截断", "log": "查看日志",
+    "cut": "日志截断", "log": "查看日志", "rotate": "轮换密钥", "approve": "审批导出",
 }  # fmt: skip
 
 OUTCOMES: Final[Mapping[str, str]] = {"done": "完成", "refused": "被拒", "failed": "失败"}

@@ -9,13 +9,15 @@ from warehouse.tables.finding import FINDING
 from warehouse.tables.history import GOLDEN_HISTORY
 from warehouse.tables.identity import CROSSWALK, CROSSWALK_HISTORY, DECISION, EDGE, PAIR, REDIRECT, REVIEW
 from warehouse.tables.intake import BATCH, CURSOR, ENTRY, ENTRY_WAKE, RUN
+from warehouse.tables.keys import DATA_KEY
 from warehouse.tables.law import AUTHORISATION, REFUSAL, TICKET, TICKET_EVENT
 from warehouse.tables.metadata import METADATA
-from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, SESSION
+from warehouse.tables.policy import POLICY, POLICY_PART
+from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, EXPORT_REQUEST, SESSION
 from warehouse.tables.portal_api import API_TOKEN, WEBHOOK, WEBHOOK_DELIVERY
 from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING, FORM_TASK
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
-from warehouse.tables.sealed import SEALED_LOG
+from warehouse.tables.sealed import ENTRY_EXPIRED, ENTRY_SEAL, SEALED_LOG
 from warehouse.tables.search import ACT, CANDIDATE, SEARCH_KEY
 
 __all__ = [
@@ -32,12 +34,16 @@ __all__ = [
     "CROSSWALK",
     "CROSSWALK_HISTORY",
     "CURSOR",
+    "DATA_KEY",
     "DECISION",
     "DELIVERY",
     "EDGE",
     "ENTITY_GRID",
     "ENTRY",
+    "ENTRY_EXPIRED",
+    "ENTRY_SEAL",
     "ENTRY_WAKE",
+    "EXPORT_REQUEST",
     "FINDING",
     "FORM_FILLED",
     "FORM_HEADING",
@@ -46,6 +52,8 @@ __all__ = [
     "METADATA",
     "OUTBOX",
     "PAIR",
+    "POLICY",
+    "POLICY_PART",
     "PUSHED",
     "QUALITY_AGREEMENT",
     "QUALITY_RULE",

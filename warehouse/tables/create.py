@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from schemas.entities import ENTITIES
+from warehouse.search_keys import REGRID
 from warehouse.tables.delivery import TOLD, keep_honest
 from warehouse.tables.metadata import METADATA
 
@@ -23,7 +25,9 @@ def create_all(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATING)))
         METADATA.create_all(connection)
+        _widen_columns(connection)
         _add_columns(connection)
+        _add_grids(connection)
         _add_indexes(connection)
         if not connection.execute(sa.text(STEPPED), {"told": TOLD}).scalar():
             keep_honest(connection)
@@ -48,6 +52,32 @@ def _add_columns(connection: sa.Connection) -> None:
             connection.execute(
                 sa.text(f'ALTER TABLE "{table.name}" ALTER COLUMN {named} SET DEFAULT {default_of(column)}')
             )
+
+
+def _widen_columns(connection: sa.Connection) -> None:
+    """Make columns that hold sealed values texts of any length, where an older onefact had typed them.
+
+    What stands there stays as it is, in clear; `onefact keys rotate` seals it.
+    """
+    query = sa.text(
+        "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid "
+        "WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped "
+        "AND NOT (t.typname = 'varchar' AND a.atttypmod = -1)"
+    )
+    narrow = {(table, column) for table, column in connection.execute(query)}
+    for entity in ENTITIES.values():
+        fields = [f for f in entity.fields if f.sealed and (entity.name, f.name) in narrow]
+        if fields:
+            plain = {f.name: f'trim_scale("{f.name}")' if f.kind == "decimal" else f'"{f.name}"' for f in fields}
+            changes = ", ".join(f'ALTER COLUMN "{n}" TYPE varchar USING {sql}::varchar' for n, sql in plain.items())
+            connection.execute(sa.text(f'ALTER TABLE "{entity.name}" {changes}'))
+
+
+def _add_grids(connection: sa.Connection) -> None:
+    """Give the search keys of an older onefact their grids; their old index tells them."""
+    if connection.execute(sa.text("SELECT to_regclass('search_key_key')")).scalar():
+        for statement in REGRID:
+            connection.execute(sa.text(statement))
 
 
 def _add_indexes(connection: sa.Connection) -> None:

@@ -18,6 +18,12 @@ from warehouse.tables.steps import TRANSITIONS
 WAKE = "onefact_outbox"
 """Channel on which PostgreSQL tells waiting pushers that changes were planned."""
 
+UNDER_WAY = "state IN ('planned', 'pending', 'no_answer', 'sent', 'awaiting_person')"
+"""What the outbox's partial indexes hold; a query is answered by them where it says the same."""
+
+UNSETTLED = ("planned", "pending", "no_answer", "awaiting_person", "rejected", "conflict")
+"""States that are somebody's task."""
+
 OUTBOX = sa.Table(
     "outbox",
     METADATA,
@@ -52,11 +58,11 @@ OUTBOX = sa.Table(
     sa.Index("outbox_record", "system_id", "record_key"),
     sa.Index("outbox_master", "master_id"),
     # What is under way is little beside what was settled in all the years: looking for work must not read that.
+    sa.Index("outbox_under_way", "system_id", "change_id", postgresql_where=sa.text(UNDER_WAY)),
+    sa.Index("outbox_under_way_of", "record_key", postgresql_where=sa.text(UNDER_WAY)),
+    # A worker's list asks for what is open of the records in a few grids.
     sa.Index(
-        "outbox_under_way",
-        "system_id",
-        "change_id",
-        postgresql_where=sa.text("state IN ('planned', 'pending', 'no_answer', 'sent', 'awaiting_person')"),
+        "outbox_unsettled", "master_id", postgresql_where=sa.text(f"state IN ({', '.join(map(repr, UNSETTLED))})")
     ),
     comment="发件箱: what each system lacks, written in the transaction of the golden change",
 )
@@ -131,7 +137,7 @@ END $$
 """
 
 TELL_STEPPED = f"""
-CREATE OR REPLACE FUNCTION onefact_outbox_stepped() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION onefact_outbox_stepped() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 DECLARE wrong record;
 BEGIN
     SELECT w.change_id, w.state AS old, f.state AS new INTO wrong FROM was w JOIN fresh f USING (change_id)
@@ -145,7 +151,11 @@ BEGIN
     RETURN NULL;
 END $$
 """
-"""Functions of the triggers; statement by statement, so that a plan of many rows costs one statement more."""
+"""Functions of the triggers; statement by statement, so that a plan of many rows costs one statement more.
+
+PostgreSQL plans a trigger's statements once in a connection, by the number of rows of the first time: after a step of one
+row it would compare each of 500 old rows with each of 500 new ones. Without nested loops they are hashed.
+"""
 
 _STEPPED = (
     "REFERENCING OLD TABLE AS was NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION onefact_outbox_stepped()"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from warehouse.append_only import closed_once, never_changed
 from warehouse.tables.metadata import METADATA
@@ -104,6 +104,7 @@ REVIEW = sa.Table(
     sa.Column("right_master", UUID(as_uuid=False), index=True),
     sa.Column("gain", sa.Double, comment="how much a decision would change; the greatest is asked first"),
     sa.Column("model", sa.String(60)),
+    sa.Column("compared", JSONB, comment="level of each comparison: how the weight comes about; no value of a record"),
     sa.Column("run_id", sa.String(40), nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("state", sa.String(10), nullable=False, server_default="open"),
@@ -123,6 +124,7 @@ REDIRECT = sa.Table(
     sa.Column("new_id", UUID(as_uuid=False), comment="NULL when the entity has no records left"),
     sa.Column("entity_type", sa.String(20), nullable=False),
     sa.Column("run_id", sa.String(40), nullable=False),
+    sa.Index("redirect_run", "run_id", "old_id"),
     comment="合并去向: ids are never reused, a merged id points at its heir",
 )
 

@@ -83,6 +83,9 @@ ENTRY = sa.Table(
     sa.Column(
         "record_key", sa.String(200), comment="NULL: <master_id>/<field>; the id alone for what a new entity began with"
     ),
+    sa.Column(
+        "device", sa.String(80), comment="on what it was typed: kind and id of the device, NULL where none is known"
+    ),
     sa.Column("taken_by", sa.String(40), comment="the consolidation that took it first"),
     sa.Index("entry_master", "master_id", "field"),
     sa.Index("entry_record", "record_key", postgresql_where=sa.text("record_key IS NOT NULL")),

@@ -26,6 +26,9 @@ ACCOUNT = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0", comment="wrong passwords or codes in a row"),
     sa.Column("locked_until", sa.DateTime(timezone=True)),
     sa.Column("closed_at", sa.DateTime(timezone=True), comment="an account is closed, never removed"),
+    sa.Column(
+        "compartments", sa.Text, server_default="base", comment="whose facts it may see, with commas; NULL: base only"
+    ),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("created_by", sa.String(60), nullable=False),
     sa.CheckConstraint(f"role IN ({', '.join(repr(r) for r in ROLES)})", name="account_role"),
@@ -64,4 +67,23 @@ ENTITY_GRID = sa.Table(
     sa.Index("entity_grid_grid", "grid", "entity_type"),
     sa.Index("entity_grid_master", "master_id"),
     comment="所在网格: where each entity is, read from the tree of addresses; what a worker may see is decided by it",
+)
+
+EXPORT_REQUEST = sa.Table(
+    "export_request",
+    METADATA,
+    sa.Column("request_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("account_id", UUID(as_uuid=False), nullable=False, index=True),
+    sa.Column("login", sa.String(60), nullable=False),
+    sa.Column("what", sa.String(200), nullable=False, comment="which file, in the words of the page"),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("place", sa.String(300), nullable=False, comment="path at which it is taken; no personal data"),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("purpose", sa.String(200), nullable=False),
+    sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("decision", sa.String(10), comment="approved, refused"),
+    sa.Column("decided_by", sa.String(60)),
+    sa.Column("decided_at", sa.DateTime(timezone=True)),
+    sa.Column("used_at", sa.DateTime(timezone=True), comment="a yes counts once"),
+    comment="导出申请: files too large for one account alone; it holds no values",
 )

@@ -93,6 +93,7 @@ WORK_ORDER = sa.Table(
         "work_order_open", "rule_id", "system_id", "record_key", "role", unique=True,
         postgresql_where=sa.text("closed_at IS NULL"),
     ),
+    sa.Index("work_order_master", "master_id", postgresql_where=sa.text("closed_at IS NULL")),
     comment="质量工单: opened for a failing row, closed by itself when it is right; it holds no values",
 )  # fmt: skip
 closed_once(WORK_ORDER, ("closed_at", "closed_by", "closing", "words"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from warehouse.append_only import never_changed
 from warehouse.tables.metadata import METADATA
@@ -33,3 +33,23 @@ SEALED_LOG = sa.Table(
     comment="密封日志: who did or read what, for which purpose, how many; rows are added and never changed",
 )
 never_changed(SEALED_LOG)
+
+ENTRY_SEAL = sa.Table(
+    "entry_seal",
+    METADATA,
+    sa.Column("entry_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("mark", UUID(as_uuid=False), nullable=False, index=True, comment="the log's row that seals it names it"),
+    sa.Column("key", sa.String(16), nullable=False, comment="which HMAC key: the beginning of its SHA-256"),
+    sa.Column("mac", sa.LargeBinary, nullable=False, comment="HMAC-SHA256 of the entry as canonical JSON"),
+    comment="录入密封: each entry as it was typed, by a keyed hash from which nothing can be guessed",
+)
+never_changed(ENTRY_SEAL)
+
+ENTRY_EXPIRED = sa.Table(
+    "entry_expired",
+    METADATA,
+    sa.Column("entry_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False, index=True, comment="the log's row that proves the deletion"),
+    comment="到期录入: sealed entries that retention deleted; their seals stay",
+)
+never_changed(ENTRY_EXPIRED)

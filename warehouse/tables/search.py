@@ -16,8 +16,11 @@ SEARCH_KEY = sa.Table(
         "kind", sa.String(10), nullable=False, comment="name, pinyin, initials, id, phone, address, code, contact"
     ),
     sa.Column("key", sa.Text(collation="C"), nullable=False, comment="folded: capitals, half width, no spaces"),
-    # Prefixes are looked up as ranges in the C collation: comparisons are leakproof, so row-level security leaves them the index.
-    sa.Index("search_key_key", "key", "entity_type"),
+    sa.Column("grid", sa.String(20), comment="a row for each grid that the record is in; NULL: in none"),
+    # Prefixes are looked up as ranges in the C collation: comparisons are leakproof, so row-level security leaves them the
+    # index. The grid stands in the index, so that a question costs what the asker's grids hold and not what the city holds.
+    sa.Index("search_key_begin", "entity_type", "key"),
+    sa.Index("search_key_grid", "grid", "key"),
     sa.Index("search_key_master", "master_id"),
     comment="查找键: by which beginnings of words a golden record is found; written for touched records only",
 )
