@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -327,3 +328,29 @@ def test_a_merge_is_listed_with_who_and_why_and_taken_back_on_its_page(portal: P
     consolidate(home)
     assert stand() == []
     assert {an("person", "王海涛", portal), an("person", "赵敏", portal)} == {one, other}
+
+
+def test_an_undo_names_nobody_elses_act_and_is_done_once(portal: Portal) -> None:
+    home, person = portal.home, portal.ids("person")[OWN]
+    mine, other = (
+        acts.take(home, Act(str(uuid.uuid4()), "check", (Fact("person", person, "visited_on", day),)), actor)
+        for day, actor in (("2026-10-01", "steward"), ("2026-10-02", "neighbour"))
+    )
+    with pytest.raises(ActRefused, match="另一次录入"):
+        acts.undo(home, mine.act_id, other.act_id, "steward")
+    newest = acts.take(
+        home, Act(str(uuid.uuid4()), "check", (Fact("person", person, "visited_on", "2026-10-03"),)), "steward"
+    )
+    ids = [str(uuid.uuid4()) for _ in range(6)]
+
+    def undo(new_id: str) -> bool:
+        try:
+            return acts.undo(home, newest.act_id, new_id, "steward").undoes == newest.act_id
+        except ActRefused:
+            return False
+
+    with ThreadPoolExecutor(6) as devices:
+        assert sum(devices.map(undo, ids)) == 1
+    with home.engine.connect() as connection:
+        done = acts.find(connection, newest.act_id).undone_by
+    assert acts.undo(home, newest.act_id, str(done), "steward").repeated
