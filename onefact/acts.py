@@ -169,7 +169,7 @@ def take_in(
     """Take an act in a transaction that is open already; raises as `take`."""
     if not is_uuid(act.act_id):
         raise ActRefused([Problem("", "", "录入编号无效，请刷新页面后重新保存。")])
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(act.act_id, 0))))
+    _alone(connection, act.act_id, 0)
     digest = seals_of(connection).blind(act.digest())  # a plain hash of a phone number is soon tried out
     if known := connection.execute(sa.select(ACT).where(ACT.c.act_id == act.act_id)).mappings().first():
         if known["actor"] != actor or known["body_sha256"] not in {digest, act.digest()}:
@@ -177,7 +177,7 @@ def take_in(
         return find(connection, act.act_id, repeated=True)
     facts, canonical = _checked(connection, act, may, home.now().date())
     for master_id in sorted({f.entity for f in facts if not f.entity.startswith(NEW)}):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(master_id, 1))))
+        _alone(connection, master_id, 1)
     _hold_against(connection, facts)
     created = {
         name: str(_uuid7(home.now())) for name in dict.fromkeys(f.entity for f in facts if f.entity.startswith(NEW))
@@ -402,14 +402,19 @@ def undo(home: Home, act_id: str, new_id: str, actor: str, origin: Origin = NOWH
         ActRefused: it is not the actor's, is an undo itself, was undone already, or newer entries stand on it.
     """
     with home.engine.begin() as connection:
+        _alone(connection, new_id, 0)
         try:
-            done = find(connection, act_id)
+            for master_id in sorted({line.master_id for line in find(connection, act_id).lines}):
+                _alone(connection, master_id, 1)
+            done = find(connection, act_id)  # again, now that nobody else can take it back or enter anything upon it
         except KeyError:
             raise ActRefused([Problem("", "", "没有这次录入。")]) from None
-        if repeated := connection.execute(sa.select(ACT.c.act_id).where(ACT.c.act_id == new_id)).scalar():
-            return find(connection, str(repeated), repeated=True)
         if done.actor != actor:
             raise ActRefused([Problem("", "", "只能撤销自己的录入。")])
+        if connection.execute(sa.select(ACT.c.act_id).where(ACT.c.act_id == new_id)).first():
+            if done.undone_by == new_id:
+                return find(connection, new_id, repeated=True)
+            raise ActRefused([Problem("", "", "这个录入编号已用于另一次录入，请刷新页面后重新保存。")])
         if done.undone_by or done.undoes:
             raise ActRefused(
                 [Problem("", "", "这次录入已经撤销过了。" if done.undone_by else "撤销本身不能再撤销，请重新录入。")]
@@ -448,6 +453,11 @@ def undo(home: Home, act_id: str, new_id: str, actor: str, origin: Origin = NOWH
             fields=sorted({r["field"] for r in rows}), device=origin.device or None,
         )  # fmt: skip
         return find(connection, new_id)
+
+
+def _alone(connection: sa.Connection, what: str, kind: int) -> None:
+    """Wait until nobody else works on an act (0) or an entity (1), until the end of the transaction."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(what, kind))))
 
 
 def _same_field(row: sa.RowMapping) -> sa.ColumnElement[bool]:

@@ -162,13 +162,9 @@ def _delivery(home: Home, row: sa.RowMapping) -> Delivery:
 
 
 def _ticket(connection: sa.Connection, line: Line) -> list[Delivery]:
-    query = (
-        sa.select(TICKET)
-        .where(TICKET.c.master_id == line.master_id, TICKET.c.field == line.field, TICKET.c.value == line.value)
-        .order_by(TICKET.c.ticket_id.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).mappings().first()
+    query = sa.select(TICKET).where(TICKET.c.master_id == line.master_id, TICKET.c.field == line.field)
+    rows = connection.execute(query.order_by(TICKET.c.ticket_id.desc())).mappings()
+    row = next((r for r in rows if r["value"] == line.value), None)  # sealed values are compared when they are opened
     if row is None:
         return []
     state: State = {"open": "ticket", "accepted": "received", "refused": "refused"}.get(row["state"], "stopped")  # type: ignore[assignment]

@@ -18,7 +18,7 @@ from warehouse import golden_history, grids, search_keys
 from warehouse.duck import count, first
 from warehouse.ledger import Ledger
 from warehouse.seals.batches import changes_sealed, facts_sealed, keys_blinded, rows_sealed
-from warehouse.tables import WAKE
+from warehouse.tables import SEARCH_KEY, WAKE
 from warehouse.transfer import DIALECT
 
 __all__ = ["Published", "Publisher", "as_text"]
@@ -189,7 +189,12 @@ class Publisher(Ledger):
             if sql := search_keys.keys_sql(entity_type, now):
                 keys += self._copy("fresh_key", sql, keys_blinded(self._seals))
         keys += self._execute(search_keys.PLACES)
-        for statement in search_keys.RENEW:
+        if self._empty("search_key"):
+            self._execute("TRUNCATE search_key")
+            with self._unindexed(SEARCH_KEY):
+                self._execute(search_keys.WITH_GRIDS)
+            return keys
+        for statement in (*search_keys.REPLACE, search_keys.WITH_GRIDS):
             self._execute(statement)
         return keys
 

@@ -75,7 +75,7 @@ FRESH: Final = (
 
 _GRIDS: Final = "(SELECT DISTINCT entity_type, master_id, grid FROM entity_grid)"
 
-RENEW: Final = (
+REPLACE: Final = (
     # Records that nothing touched but that are in another grid now keep their keys.
     (
         "INSERT INTO fresh_key SELECT DISTINCT k.entity_type, k.master_id, k.kind, k.key FROM search_key k JOIN grid_changed c "
@@ -87,12 +87,14 @@ RENEW: Final = (
         "WHERE t.master_id = k.master_id"
     ),
     "ANALYZE fresh_key",
-    (
-        "INSERT INTO search_key (entity_type, master_id, kind, key, grid) SELECT k.entity_type, k.master_id, k.kind, k.key, g.grid "
-        f"FROM fresh_key k LEFT JOIN {_GRIDS} g ON g.entity_type = k.entity_type AND g.master_id = k.master_id"
-    ),
 )
-"""PostgreSQL: put the keys of touched records and of those in another grid (`grid_changed`) in the place of the old ones."""
+"""PostgreSQL: take away the old keys of touched records and of those in another grid (`grid_changed`), and gather the latters'."""
+
+WITH_GRIDS: Final = (
+    "INSERT INTO search_key (entity_type, master_id, kind, key, grid) SELECT k.entity_type, k.master_id, k.kind, k.key, g.grid "
+    f"FROM fresh_key k LEFT JOIN {_GRIDS} g ON g.entity_type = k.entity_type AND g.master_id = k.master_id"
+)
+"""PostgreSQL: what was gathered becomes the keys, a row for each grid."""
 
 REGRID: Final = (
     "DROP INDEX search_key_key",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
@@ -105,18 +106,24 @@ class Transfer:
             same: column -> SQL of the value that all rows share; it travels as a default, not with every row.
         """
         key = ", ".join(c.name for c in table.primary_key.columns)
+        with self._unindexed(table):
+            self._execute(f"ALTER TABLE {table.name} DROP CONSTRAINT {table.name}_pkey")
+            self._defaults(table, same)
+            rows = self._fill(table.name, query)
+            self._defaults(table, dict.fromkeys(same))
+            self._execute(f"ALTER TABLE {table.name} ADD PRIMARY KEY ({key})")
+        return rows
+
+    @contextmanager
+    def _unindexed(self, table: sa.Table) -> Iterator[None]:
+        """Take an empty table's indexes away while it is filled."""
         indexes = sorted(table.indexes, key=lambda i: str(i.name))
         for index in indexes:
             self._execute(f"DROP INDEX {index.name}")
-        self._execute(f"ALTER TABLE {table.name} DROP CONSTRAINT {table.name}_pkey")
-        self._defaults(table, same)
-        rows = self._fill(table.name, query)
-        self._defaults(table, dict.fromkeys(same))
-        self._execute(f"ALTER TABLE {table.name} ADD PRIMARY KEY ({key})")
+        yield
         for index in indexes:
             self._execute(str(sa.schema.CreateIndex(index).compile(dialect=DIALECT)))
         self._execute(f"ANALYZE {table.name}")
-        return rows
 
     def _defaults(self, table: sa.Table, values: Mapping[str, str | None]) -> None:
         """Set the defaults of columns; None = as the table declares it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -17,6 +18,7 @@ from onefact.acting import act_of
 from onefact.home import Home
 from onefact.retention.rules import RULES
 from warehouse import sealed
+from warehouse.sealed.entry_seals import expire_entries, over_ids
 from warehouse.tables import METADATA
 from warehouse.tables.steps import OPEN
 
@@ -103,11 +105,14 @@ def _portion(home: Home, target: Target, before: datetime) -> int:
             return 0
         numbers = list(found.numbers)
         span = {"first": min(numbers), "last": max(numbers)} if isinstance(numbers[0], int) else {}
+        told: dict[str, Any] = {"expired": over_ids(numbers)} if target.table == "entry" else {}
         proof = act_of(
             home, "expire", "table", [target.table], count=found.n, rule=target.kind, law=RULES[target.kind].law, table=target.table,
-            before=before.isoformat(), hash=found.hash, **span,
+            before=before.isoformat(), hash=found.hash, **span, **told,
         )  # fmt: skip
         end = sealed.append(connection, proof, at=home.now().astimezone())
+        if told:
+            expire_entries(connection, numbers, end.seq)
         connection.execute(sa.select(sa.func.set_config("onefact.expiry", str(end.seq), True)))
         table = METADATA.tables[target.table]
         gone = connection.execute(

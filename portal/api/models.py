@@ -111,6 +111,14 @@ class ActIn(In):
     facts: Annotated[list[FactIn], Field(min_length=1, max_length=500)]
 
 
+class SearchIn(In):
+    """What is looked for."""
+
+    q: Annotated[Text, Field(max_length=100)] = ""
+    entity_type: EntityType | None = None
+    limit: Annotated[int, Field(ge=1, le=20)] = 20
+
+
 class UndoIn(In):
     """The id of the act that takes another back."""
 

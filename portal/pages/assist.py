@@ -59,7 +59,7 @@ def _mine(connection: Database, account: Account, number: int | None = None) -> 
         if ids:
             columns = [table.c[f] for f in fields]
             found = connection.execute(sa.select(table.c.master_id, *columns).where(table.c.master_id.in_(ids)))
-            known |= {str(r["master_id"]): r for r in found.mappings()}
+            known |= {str(r["master_id"]): dict(r) for r in found.mappings()}
     return [_told(account, r, known.get(str(r["master_id"]))) for r in rows]
 
 

@@ -120,15 +120,16 @@ def _unseen(connection: Database, home: OfHome, asked: Question) -> str | None:
     return UNSEEN if None in _both(connection, home, asked) else None
 
 
-NUMBERS: Final = ("id_number", "uscc")
-"""Who has two of these is two: a brother and a sister at one door are as alike as can be."""
-
-
 def _two_numbers(asked: Question, left: Card | None, right: Card | None) -> bool:
-    """Whether each of the two has a number of its own."""
-    mine = {v.field.name: v.value for v in left.values} if left else {}
-    theirs = {v.field.name: v.value for v in right.values} if right else {}
-    return asked.reason == "two_numbers" or any(mine.get(n) and theirs.get(n) and mine[n] != theirs[n] for n in NUMBERS)
+    """Whether each side has a number of its own: two different valid ones are two, whatever else is alike."""
+    if asked.reason == "two_numbers" or left is None or right is None:
+        return asked.reason == "two_numbers"
+    others = {v.field.name: v.value for v in right.values}
+    return any(
+        v.value and others.get(v.field.name) and v.value != others[v.field.name]
+        for v in left.values
+        if v.field.kind in {"id_number", "uscc"}
+    )
 
 
 def _proposal(asked: Question, left: Card | None, right: Card | None) -> str:
@@ -136,7 +137,7 @@ def _proposal(asked: Question, left: Card | None, right: Card | None) -> str:
     if _two_numbers(asked, left, right):
         return "不是同一个：有效号码不同。除非确认其中一个号码登记有误。"
     if asked.weight is not None and asked.weight > 0:
-        return f"倾向同一个：像的程度 {asked.weight:.1f}（越大越像）。"
+        return f"倾向同一个：像的程度 {asked.weight:.1f}（越大越像，0 为说不准）。"
     return "倾向不同：证据不足。"
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from onefact.enter import TITLES, find
+from onefact.household import split
 from onefact.masking import mask_key
 from portal.access import Current, Database, OfHome, Unknown, area, logged
 from portal.view import page
@@ -102,7 +103,7 @@ def show(
 
 def _source(home: OfHome, reference: str | None) -> Mapping[str, str]:
     """Take a provenance apart: system, record key, role, when it was observed."""
-    system, key, _, observed = (*(reference or "").split("|"), "", "", "", "")[:4]
+    system, key, _, observed = split(reference)
     if system == "entry":
         return {"system": "网格录入", "key": "", "observed": observed}
     name = home.manifests[system].name if system in home.manifests else system or "推导"

@@ -64,7 +64,7 @@ def test_both_name_the_same_golden_records_row_for_row(town: Town) -> None:
             for n in numbers:
                 con.execute(f'UPDATE spoiled SET "{n}" = NULL WHERE TRY_CAST("{n}" AS DOUBLE) IS NULL')
             with candidates.Candidates(town.home.database.dsn(), con, "test") as sender:
-                sender.put(entity_type, "spoiled", numbers)
+                sender.put(entity_type, "spoiled", {r.field for r in rules}, numbers)
             theirs = gx.on_postgres(rules, town.home.database.url(), candidates.table_of(entity_type))
             ours = {r.id: master.failing(con, r, "spoiled", town.home)[1] for r in rules}
             assert {rule: keys for rule, (_, keys) in theirs.items()} == ours

@@ -55,7 +55,7 @@ def act(master_id: str, value: str, **more: Any) -> dict[str, Any]:
 
 
 CALLS: dict[str, Callable[[TestClient, str], Any]] = {
-    "search": lambda c, i: c.get("/api/v1/search", params={"q": "陈"}),
+    "search": lambda c, i: c.post("/api/v1/search", json={"q": "陈"}),
     "read": lambda c, i: c.get(f"/api/v1/entities/person/{i}"),
     "enter": lambda c, i: c.post("/api/v1/acts", json=act(i, "13900001111")),
     "subscribe": lambda c, i: c.get("/api/v1/changes"),
@@ -114,7 +114,7 @@ def test_another_grids_record_is_not_there(portal: Portal) -> None:
     refused = CALLS["enter"](client, theirs)
     assert refused.status_code == 422
     assert number not in refused.text
-    assert client.get("/api/v1/search", params={"q": number}).json() == {"hits": []}
+    assert client.post("/api/v1/search", json={"q": number}).json() == {"hits": []}
     assert all(e["id"] != theirs for e in client.get("/api/v1/changes").json()["events"])
     assert any(e["id"] == theirs for e in program(portal, login="steward").get("/api/v1/changes").json()["events"])
 
@@ -129,7 +129,7 @@ def test_values_are_masked_unless_the_scope_says_otherwise(portal: Portal) -> No
     assert values["name"]["source"]
     assert values["name"]["observed_at"]
     assert not {"mental_disorder", "correction_type"} & set(values)
-    found = program(portal, "search", "full").get("/api/v1/search", params={"q": name, "entity_type": "person"})
+    found = program(portal, "search", "full").post("/api/v1/search", json={"q": name, "entity_type": "person"})
     assert number not in found.text
     assert [h["id"] for h in found.json()["hits"]] == [mine]
 
@@ -377,11 +377,15 @@ def test_the_log_holds_the_reading_and_no_value(portal: Portal) -> None:
     assert name not in last
 
 
+def test_what_is_looked_for_stands_in_no_address(portal: Portal) -> None:
+    assert program(portal, "search").get("/api/v1/search", params={"q": "陈"}).status_code == 405
+
+
 def test_numbers_are_not_tried_out_by_searching(portal: Portal) -> None:
     client, searches = program(portal, "search"), portal.app.state.searches
     portal.app.state.searches = Tries(3, timedelta(minutes=1))
     try:
-        answers = [client.get("/api/v1/search", params={"q": f"1390000{n:04}"}) for n in range(5)]
+        answers = [client.post("/api/v1/search", json={"q": f"1390000{n:04}"}) for n in range(5)]
     finally:
         portal.app.state.searches = searches
     assert [a.status_code for a in answers] == [200, 200, 200, 429, 429]

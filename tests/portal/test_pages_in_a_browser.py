@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from browsing import CHROMIUM, PICTURES, SMALL_TARGETS, Browsing, violations
 from fastapi.routing import APIRoute
+from playwright.sync_api import Page
 from portal_support import OWN, PASSWORD, Portal, sample_path
 from prepared import PREPARED
 
@@ -50,6 +51,38 @@ def test_a_page(portal: Portal, seen: Browsing, name: str, width: int) -> None:
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page is wider than the screen"
         assert page.evaluate(SMALL_TARGETS) == []
+        if width > 1000:  # a desktop has the keyboard
+            assert beyond_the_keyboard(page) == []
+
+
+STOPS = 50
+"""Controls of a page to which the keyboard goes in the test; a trap shows long before."""
+
+WITHIN_REACH = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')]
+  .filter(e => e.checkVisibility() && !e.closest('details:not([open]) > :not(summary)') && !e.disabled && e.type !== 'hidden' && e.type !== 'radio').map((e, i) => { e.dataset.stop = i; return e; }).length"""
+
+HERE = """() => { const e = document.activeElement, s = getComputedStyle(e);
+  const own = e === document.body || e.type === 'date'; // the end of the page; a date draws the ring at its parts
+  return [e.dataset.stop ?? null, own || s.outlineStyle !== 'none' || s.boxShadow !== 'none' || s.clipPath !== 'none']; }"""
+
+
+def beyond_the_keyboard(page: Page) -> list[str]:
+    """Controls that Tab does not reach from the top (of many, the first fifty are looked for); each has a ring to be seen."""
+    there = page.evaluate(WITHIN_REACH)
+    page.evaluate("() => { document.activeElement?.blur(); scrollTo(0, 0); }")
+    reached: set[str] = set()
+    for _ in range(3 * STOPS):  # a date is three stops
+        if len(reached) >= min(there, STOPS):
+            break
+        page.keyboard.press("Tab")
+        stop, ringed = page.evaluate(HERE)
+        assert ringed, f"{page.evaluate('document.activeElement.outerHTML.slice(0, 120)')} has no ring"
+        if stop is not None:
+            reached.add(stop)
+    if len(reached) >= min(there, STOPS):
+        return []
+    every = page.eval_on_selector_all("[data-stop]", "es => es.map(e => [e.dataset.stop, e.outerHTML.slice(0, 120)])")
+    return [html for stop, html in every if stop not in reached]
 
 
 def test_a_hidden_value_is_shown_for_a_while(portal: Portal, seen: Browsing) -> None:

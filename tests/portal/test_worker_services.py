@@ -6,12 +6,13 @@ import dataclasses
 import re
 import shutil
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 from portal_support import FIXTURES, FOREIGN, OWN, MakeHome, Portal, opened
 
-from onefact import acts, alike, household, reach, received, search, worklist
+from onefact import acts, alike, household, merges, reach, received, search, worklist
 from onefact.acts import Act, ActConflict, ActRefused, Fact
 from onefact.consolidate import consolidate
 from onefact.pull import pull
@@ -368,3 +369,54 @@ def test_a_value_to_choose_is_named_in_the_page_and_not_held(portal: Portal) -> 
     with home.engine.connect() as connection:
         query = sa.select(ENTRY.c.value).where(ENTRY.c.master_id == who, ENTRY.c.field == "phone")
         assert "13812340987" in connection.execute(query).scalars().all()
+
+
+def test_a_merge_is_listed_with_who_and_why_and_taken_back_on_its_page(portal: Portal) -> None:
+    home, steward = portal.home, portal.signed_in("steward")
+    one, other = an("person", "王海涛", portal), an("person", "赵敏", portal)
+    assert steward.post("/merges", data={"one": one, "other": other, "reason": " "}).status_code == 409
+    assert portal.signed_in("worker").post("/merges", data={"one": one, "other": other}).status_code == 403
+    joined = steward.post("/merges", data={"one": one, "other": other, "reason": "同一人，旧证已注销"})
+    assert joined.status_code == 303
+    consolidate(home)
+
+    def stand() -> list[merges.Merged]:
+        with home.engine.connect() as connection:
+            return [m for m in merges.merged(connection) if {m.old_id, m.new_id} == {one, other}]
+
+    [done] = stand()
+    assert (done.actor, done.reason, done.waiting) == ("steward", "同一人，旧证已注销", False)
+    assert "同一人，旧证已注销" in steward.get("/merges").text
+    assert steward.post(f"/merges/{done.old_id}/undo").status_code == 303
+    assert [m.waiting for m in stand()] == [True]
+    with home.engine.connect() as connection:
+        assert [j.verdict for j in merges.judged(connection)] == ["withdrawn", "positive"]
+    consolidate(home)
+    assert stand() == []
+    assert {an("person", "王海涛", portal), an("person", "赵敏", portal)} == {one, other}
+
+
+def test_an_undo_names_nobody_elses_act_and_is_done_once(portal: Portal) -> None:
+    home, person = portal.home, portal.ids("person")[OWN]
+    mine, other = (
+        acts.take(home, Act(str(uuid.uuid4()), "check", (Fact("person", person, "visited_on", day),)), actor)
+        for day, actor in (("2026-10-01", "steward"), ("2026-10-02", "neighbour"))
+    )
+    with pytest.raises(ActRefused, match="另一次录入"):
+        acts.undo(home, mine.act_id, other.act_id, "steward")
+    newest = acts.take(
+        home, Act(str(uuid.uuid4()), "check", (Fact("person", person, "visited_on", "2026-10-03"),)), "steward"
+    )
+    ids = [str(uuid.uuid4()) for _ in range(6)]
+
+    def undo(new_id: str) -> bool:
+        try:
+            return acts.undo(home, newest.act_id, new_id, "steward").undoes == newest.act_id
+        except ActRefused:
+            return False
+
+    with ThreadPoolExecutor(6) as devices:
+        assert sum(devices.map(undo, ids)) == 1
+    with home.engine.connect() as connection:
+        done = acts.find(connection, newest.act_id).undone_by
+    assert acts.undo(home, newest.act_id, str(done), "steward").repeated

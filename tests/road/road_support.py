@@ -20,6 +20,8 @@ MANIFESTS = Path(__file__).parents[1] / "fixtures" / "road"
 COLUMNS = ("id", "name", "id_number", "sex", "phone", "home", "ethnicity", "religion", "changed")
 
 MakeHome = Callable[[Path, Mapping[str, str]], Home]
+Run = Callable[..., str]
+"""What the fixture `say` gives: the words of a command, and the exit code that it must end with -> what it printed."""
 Row = Mapping[str, str]
 Group = frozenset[tuple[str, str]]
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
-from road_support import Town, citizen, flat, row
+from road_support import Run, Town, citizen, flat, row
 
 from onefact import consolidate, enter, pull
 from onefact.cli import verbs
-from onefact.cli.app import app
 from onefact.cli.errors import NeedsPerson, guarded
 from onefact.cli.session import Session
 from onefact.delivery.pusher import Pushed
 
 WANG, PHONE = citizen(11), "13900000002"
-Say = Callable[..., str]
 
 
 @pytest.fixture
@@ -29,19 +26,11 @@ def lived(town: Town) -> Town:
 
 
 @pytest.fixture
-def say(lived: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
-    monkeypatch.setattr("onefact.cli.session.Session.home", lived.home)
-    monkeypatch.setenv("COLUMNS", "220")
-
-    def run(*words: str, code: int = 0) -> str:
-        assert guarded(lambda: app(list(words), standalone_mode=False)) == code
-        out, err = capsys.readouterr()
-        return err if code else out
-
-    return run
+def say(lived: Town, say: Run) -> Run:
+    return say
 
 
-def test_a_trace_for_machines_is_masked_until_it_is_asked_for_in_full(say: Say) -> None:
+def test_a_trace_for_machines_is_masked_until_it_is_asked_for_in_full(say: Run) -> None:
     told = say("trace", WANG, "--json")
     assert WANG not in told
     assert PHONE not in told
@@ -51,7 +40,7 @@ def test_a_trace_for_machines_is_masked_until_it_is_asked_for_in_full(say: Say) 
     assert PHONE in full
 
 
-def test_what_auditors_read_is_chinese_and_times_carry_their_zone(say: Say) -> None:
+def test_what_auditors_read_is_chinese_and_times_carry_their_zone(say: Run) -> None:
     traced, now = say("trace", WANG), say("status")
     assert "候选值" in traced
     assert "source records" not in traced
@@ -62,14 +51,14 @@ def test_what_auditors_read_is_chinese_and_times_carry_their_zone(say: Say) -> N
     assert recent[-6] in "+-"  # an offset
 
 
-def test_a_ticket_says_whom_it_is_about_masked(lived: Town, say: Say) -> None:
+def test_a_ticket_says_whom_it_is_about_masked(lived: Town, say: Run) -> None:
     ticket = enter.enter(lived.home, WANG, "name", "王玮", actor="lin").ticket
     shown = say("ticket", "show", str(ticket))
     assert f"对象：实有人口 王*，主数据 {lived.id_of('ybss', 'Y1')}" in shown
     assert "王伟" in say("ticket", "show", str(ticket), "--full")
 
 
-def test_the_outbox_is_listed_newest_first_and_summed(lived: Town, say: Say) -> None:
+def test_the_outbox_is_listed_newest_first_and_summed(lived: Town, say: Run) -> None:
     enter.enter(lived.home, WANG, "phone", "13900000009")
     consolidate.consolidate(lived.home)
     listed = json.loads(say("outbox", "list", "--json"))
@@ -79,7 +68,7 @@ def test_the_outbox_is_listed_newest_first_and_summed(lived: Town, say: Say) -> 
     assert "系统数" not in say("outbox", "list", "--by-system")
 
 
-def test_a_decision_about_nothing_fails(say: Say) -> None:
+def test_a_decision_about_nothing_fails(say: Run) -> None:
     say("outbox", "retry", "--state", "dead", code=1)
     say("outbox", "cancel", "--state", "conflict", code=1)
 

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from road_support import Row, Town, citizen, flat, row
+from road_support import Row, Run, Town, citizen, flat, row
 
 from onefact import pull
-from onefact.cli import errors
-from onefact.cli.app import app
 from onefact.consolidate import consolidate
 
 WANG, LI = citizen(11), citizen(13)
 PHONE, OTHER_PHONE = "13900000001", "13900000009"
-Run = Callable[..., str]
-
-
-@pytest.fixture
-def say(town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command on the town, with its clock; returns what was printed."""
-    monkeypatch.setattr("onefact.cli.session.Session.home", town.home)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words: str, code: int = 0) -> str:
-        assert errors.guarded(lambda: app(list(words), standalone_mode=False)) == code
-        out, err = capsys.readouterr()
-        return err if code else out
-
-    return run
 
 
 def settle(town: Town, **systems: Sequence[Row]) -> None:

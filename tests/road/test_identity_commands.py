@@ -7,17 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from road_support import Town, citizen, flat, row
+from road_support import Run, Town, citizen, flat, row
 
 from onefact import pull
-from onefact.cli import errors
-from onefact.cli.app import app
 from onefact.consolidate import consolidate
 from onefact.home import Home
 from warehouse.duck import open_warehouse
 
 WANG = citizen(11)
-Run = Callable[..., str]
 
 
 @pytest.fixture
@@ -43,17 +40,8 @@ def ask(town: Town, left: tuple[str, str], right: tuple[str, str]) -> None:
 
 
 @pytest.fixture
-def say(asked: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command on the town, with its clock; returns what was printed."""
-    monkeypatch.setattr("onefact.cli.session.Session.home", asked.home)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words: str, code: int = 0) -> str:
-        assert errors.guarded(lambda: app(list(words), standalone_mode=False)) == code
-        out, err = capsys.readouterr()
-        return err if code else out
-
-    return run
+def say(asked: Town, say: Run) -> Run:
+    return say
 
 
 def test_the_list_and_the_comparison_are_chinese_and_masked(say: Run) -> None:

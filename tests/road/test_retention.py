@@ -258,3 +258,21 @@ def test_a_seal_takes_only_what_is_new_and_does_not_wait_for_a_writer(lived: Tow
     assert ledgers.seal(home.engine, actor="timer") == 1
     assert ledgers.seal(home.engine, actor="timer") == 0
     assert log.verify(home).sound
+
+
+def test_an_entry_that_went_without_its_proof_is_named(lived: Town) -> None:
+    (lived.home.path / "retention.yaml").write_text("entries: 200", encoding="utf-8")
+    later(lived, 201)
+    gone_ids = {
+        r["id"] for r in lived.query("SELECT entry_id::text AS id FROM entry ORDER BY entered_at DESC OFFSET 1")
+    }
+    assert gone(retention.run(lived.home))["entry"] == 2
+    assert log.verify(lived.home).entries == ()
+    with lived.home.engine.begin() as connection:  # somebody deletes another, and writes it down as if it had run out
+        connection.execute(
+            sa.text("INSERT INTO entry_expired SELECT e.entry_id, x.seq FROM entry e, entry_expired x LIMIT 1")
+        )
+        connection.execute(sa.text("DELETE FROM entry"))
+    found = log.verify(lived.home).entries
+    assert {f.kind for f in found} == {"missing"}
+    assert {f.entry_id for f in found} > gone_ids

@@ -6,8 +6,10 @@ import psycopg
 import pytest
 from road_support import Town, citizen, flat, row
 
-from onefact import enter, keys, pull, push
+from onefact import acts, enter, keys, pull, push
+from onefact.acts import Act, Fact
 from onefact.consolidate import consolidate
+from onefact.received import received
 from onefact.search import search
 from warehouse.tables import METADATA
 from warehouse.tables.create import create_all
@@ -64,7 +66,7 @@ def everything(town: Town) -> list[object]:
         "candidate": "master_id, field, ref",
     }
     rows = [town.query(f"SELECT * FROM {table} ORDER BY {order}") for table, order in tables.items()]
-    return [town.golden(), town.outbox(), *rows]
+    return [town.golden(), town.outbox("system_id, record_key, operation, state, changes, detail"), *rows]
 
 
 def test_numbers_lie_sealed_wherever_they_go_and_are_found(town: Town) -> None:
@@ -79,9 +81,11 @@ def test_numbers_lie_sealed_wherever_they_go_and_are_found(town: Town) -> None:
 
 def test_new_keys_change_nothing_but_the_keys(town: Town) -> None:
     filled(town)
+    typed = 'UPDATE outbox SET detail = \'[["电话", "13900000033"], ["备注", null]]\' RETURNING change_id'
+    assert town.query(typed), "as an older onefact has kept what a person had to type"
     before = everything(town)
     lying = keys.rotate(town.home, dry_run=True).values
-    assert lying == {}, "everything is sealed by the active keys"
+    assert lying.keys() == {"outbox"}, "everything else is sealed by the active keys"
     done = keys.rotate(town.home)
     assert {"person", "entry", "outbox", "pushed", "ticket"} <= done.values.keys()
     assert everything(town) == before
@@ -106,3 +110,16 @@ def test_a_master_that_lay_in_clear_is_sealed_by_a_rotation(town: Town, monkeypa
     assert town.golden() == golden
     assert onward(town) == (0, 0)
     assert names(town, WANG[-6:]) == ["王伟"]
+
+
+def test_a_ticket_about_a_number_is_found_by_its_value(town: Town) -> None:
+    filled(town)
+    act = Act(
+        "0198a000-0000-7000-8000-0000000000ab",
+        "correct",
+        (Fact("person", town.id_of("ybss", "Y2"), "id_number", citizen(31, "20180601")),),
+    )
+    acts.take(town.home, act, "worker")
+    with town.home.engine.begin() as connection:
+        (told,) = received(connection, town.home, acts.find(connection, act.act_id))
+    assert [d.state for d in told.deliveries if d.system_id == "ybss"] == ["ticket"]

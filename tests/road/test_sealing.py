@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from road_support import Town, citizen, flat, row
+from road_support import Run, Town, citizen, flat, row
 
 from onefact.cli import errors
 from onefact.cli.app import app
@@ -20,7 +19,6 @@ from warehouse.sealed import keys
 
 WANG = citizen(1)
 PHONE = "13900000001"
-Run = Callable[..., str]
 
 
 @pytest.fixture
@@ -34,16 +32,8 @@ def peopled(town: Town) -> Town:
 
 
 @pytest.fixture
-def say(peopled: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setattr("onefact.cli.session.Session.home", peopled.home)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words: str, code: int = 0) -> str:
-        assert errors.guarded(lambda: app(list(words), standalone_mode=False)) == code
-        out, err = capsys.readouterr()
-        return err if code else out
-
-    return run
+def say(peopled: Town, say: Run) -> Run:
+    return say
 
 
 def log(town: Town, limit: int = 500) -> list[sealed.Sealed]:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from warehouse.sealed.canonical import canonical
 from warehouse.sealed.chain import hold_end
 from warehouse.tables.intake import ENTRY
-from warehouse.tables.sealed import ENTRY_SEAL, SEALED_LOG
+from warehouse.tables.sealed import ENTRY_EXPIRED, ENTRY_SEAL, SEALED_LOG
 
 SEALED = ("entity_type", "master_id", "field", "value", "actor", "entered_at", "act_id", "record_key", "device")
 """What is sealed of an entry: all but who took it up, and the transaction's number."""
@@ -82,6 +82,33 @@ def seal_entries(connection: sa.Connection, naming: bytes) -> dict[str, Any]:
     return {"mark": mark, "entries": len(macs), "seal": _over(macs)} if macs else {}
 
 
+def expire_entries(connection: sa.Connection, entry_ids: Iterable[str], seq: int) -> None:
+    """Note entries that retention deletes, under the log's row `seq` that proves it; its detail has `over_ids` as `expired`."""
+    connection.execute(sa.insert(ENTRY_EXPIRED), [{"entry_id": str(i), "seq": seq} for i in entry_ids])
+
+
+def over_ids(entry_ids: Iterable[str]) -> str:
+    """Return one hash over the ids of deleted entries, in their order."""
+    return hashlib.sha256("\n".join(sorted(map(str, entry_ids))).encode()).hexdigest()
+
+
+def _expired(connection: sa.Connection) -> set[str]:
+    """Return the entries whose deletion the log proves; what was deleted before the log was cut is taken as it stands."""
+    gone: dict[int, list[str]] = {}
+    for entry_id, seq in connection.execute(sa.select(ENTRY_EXPIRED.c.entry_id, ENTRY_EXPIRED.c.seq)):
+        gone.setdefault(seq, []).append(str(entry_id))
+    proof = sa.cast(SEALED_LOG.c.body, sa.JSON)["detail"]["expired"].as_string()
+    query = sa.select(SEALED_LOG.c.seq, proof).where(SEALED_LOG.c.seq.in_(list(gone)), SEALED_LOG.c.act == "expire")
+    proven = {int(seq): str(told) for seq, told in connection.execute(query)}
+    begins = _begins(connection)
+    return {i for seq, ids in gone.items() if seq < begins or proven.get(seq) == over_ids(ids) for i in ids}
+
+
+def _begins(connection: sa.Connection) -> int:
+    """The first row that the log still has: 1, unless it was cut lawfully."""
+    return int(connection.execute(sa.select(sa.func.min(SEALED_LOG.c.seq))).scalar() or 1)
+
+
 def differing_entries(connection: sa.Connection, naming: bytes) -> list[EntryFinding]:
     """Return the entries that are not as they were typed, those that were put in or taken away, and acts whose seals changed."""
     key = key_name(naming)
@@ -92,6 +119,7 @@ def differing_entries(connection: sa.Connection, naming: bytes) -> list[EntryFin
         ENTRY.outerjoin(ENTRY_SEAL, ENTRY_SEAL.c.entry_id == ENTRY.c.entry_id, full=True)
     ).order_by(sa.func.coalesce(ENTRY.c.entry_id, ENTRY_SEAL.c.entry_id))
     found: list[EntryFinding] = []
+    expired = _expired(connection)
     seals: dict[str, list[bytes]] = {}
     for r in connection.execute(query.execution_options(yield_per=AT_ONCE)).mappings():
         if r["sealed_id"] is None:
@@ -99,6 +127,8 @@ def differing_entries(connection: sa.Connection, naming: bytes) -> list[EntryFin
             continue
         seals.setdefault(str(r["mark"]), []).append(bytes(r["mac"]))
         if r["entry_id"] is None:
+            if str(r["sealed_id"]) in expired:
+                continue
             found.append(EntryFinding("missing", str(r["sealed_id"])))
         elif r["key"] != key:
             found.append(EntryFinding("other_key", str(r["entry_id"])))
@@ -122,7 +152,8 @@ def _unlogged(connection: sa.Connection, seals: Mapping[str, list[bytes]]) -> li
         seen.add(mark)
         if _over(seals.get(mark, [])) != told:
             wrong.append(EntryFinding("unlogged", seq=seq))
-    unknown = sorted(set(seals) - seen)
+    # Acts of before the log was cut are in it no more; their entries are still sealed one by one.
+    unknown = sorted(set(seals) - seen) if _begins(connection) == 1 else []
     return wrong + [EntryFinding("unlogged", seq=0) for _ in unknown]
 
 

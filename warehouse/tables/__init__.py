@@ -17,7 +17,7 @@ from warehouse.tables.portal import ACCOUNT, ACCOUNT_GRID, ENTITY_GRID, EXPORT_R
 from warehouse.tables.portal_api import API_TOKEN, WEBHOOK, WEBHOOK_DELIVERY
 from warehouse.tables.portal_forms import BULK_UPLOAD, FORM_FILLED, FORM_HEADING, FORM_TASK
 from warehouse.tables.quality import QUALITY_AGREEMENT, QUALITY_RULE, QUALITY_RUN, QUALITY_SCORE, WORK_ORDER
-from warehouse.tables.sealed import ENTRY_SEAL, SEALED_LOG
+from warehouse.tables.sealed import ENTRY_EXPIRED, ENTRY_SEAL, SEALED_LOG
 from warehouse.tables.search import ACT, CANDIDATE, SEARCH_KEY
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "EDGE",
     "ENTITY_GRID",
     "ENTRY",
+    "ENTRY_EXPIRED",
     "ENTRY_SEAL",
     "ENTRY_WAKE",
     "EXPORT_REQUEST",

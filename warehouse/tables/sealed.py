@@ -44,3 +44,12 @@ ENTRY_SEAL = sa.Table(
     comment="录入密封: each entry as it was typed, by a keyed hash from which nothing can be guessed",
 )
 never_changed(ENTRY_SEAL)
+
+ENTRY_EXPIRED = sa.Table(
+    "entry_expired",
+    METADATA,
+    sa.Column("entry_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False, index=True, comment="the log's row that proves the deletion"),
+    comment="到期录入: sealed entries that retention deleted; their seals stay",
+)
+never_changed(ENTRY_EXPIRED)
