@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, cast
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
@@ -27,7 +27,7 @@ PURPOSE: Final = "入户核查"
 def _entity(name: str) -> EntityType:
     if name not in ENTITIES:
         raise Unknown
-    return cast("EntityType", name)
+    return name
 
 
 @router.get("/looks/{entity_type}/{master_id}/{rule_id}", name="look.values")
@@ -59,7 +59,7 @@ def answer(
     entity = _entity(entity_type)
     if what in ANSWERS:
         looks.answer(
-            home, entity, master_id, rule_id, cast("looks.Answer", what), account.login, words, devices.origin(request, PURPOSE)
+            home, entity, master_id, rule_id, what, account.login, words, devices.origin(request, PURPOSE)
         )  # fmt: skip
     node = node_of(connection, entity, master_id)
     if node is not None:
