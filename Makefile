@@ -136,7 +136,7 @@ browser:
 	else echo "!! No Chromium on this machine: THE BROWSER TESTS WILL BE SKIPPED. Install the package chromium to run them." >&2; fi
 
 # As modules: beside a script, benchmarks/linkage.py would stand for the package linkage.
-BENCHES := address_compare address_link organisations linkage febrl hints road quality sealed bulk search_keys
+BENCHES := address_compare address_link organisations linkage febrl hints road quality sealed bulk portal
 
 bench: $(VENV)/.dev
 	@for name in $(BENCHES); do echo "── $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done

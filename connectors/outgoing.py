@@ -60,6 +60,8 @@ def _refusal(manifest: Manifest, change: Change, writable: Callable[[str], bool]
         return Outcome(change.change_id, "rejected", "no_write_path", "该系统不接受修改")
     if change.operation == "create" and not manifest.capabilities.create:
         return Outcome(change.change_id, "rejected", "no_write_path", "该系统不接受新增")
+    if change.operation == "delete" and not manifest.capabilities.delete:
+        return Outcome(change.change_id, "rejected", "no_write_path", "该系统不接受注销")
     return None
 
 

@@ -22,7 +22,7 @@ from linkage.engine import DuckEngine
 from linkage.graph import guarded
 from linkage.model import Model
 from linkage.pipeline import group
-from linkage.state import State, fill
+from linkage.state import State, fill, fill_records
 from linkage.two_numbers import find_all, keep, propose
 
 Scope = Literal["everything", "changes", "nothing"]
@@ -96,7 +96,7 @@ def _judged_sql(changes: Changes) -> str:
 def _link_all(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, names: State) -> None:
     build(engine, spec, model, inputs, into="comparable")
     _detach(engine, "comparable", "comparable")
-    fill(engine.con, names.record, "SELECT * FROM comparable")
+    fill_records(engine.con, names.record, "SELECT * FROM comparable")
     fill(
         engine.con,
         names.foreign,
@@ -116,6 +116,8 @@ def _detach(engine: DuckEngine, records: str, among: str) -> None:
     Of the two it is the one that was kept apart from more rows of the number, else the one whose name fewer of its rows
     have, else the one that comes second.
     """
+    if not engine.con.execute("SELECT 1 FROM judged WHERE judgement = 'negative' LIMIT 1").fetchall():
+        return
     pairs = engine.arrow(
         f"SELECT a.rid AS l, b.rid AS r, a.number, a.name AS l_name, b.name AS r_name FROM judged j "
         f"JOIN {among} a ON a.rid = j.l JOIN {among} b ON b.rid = j.r WHERE j.judgement = 'negative' AND a.number = b.number"
@@ -144,11 +146,12 @@ def _link_changed(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, 
         if _count(con, "moved") == before:
             break
     engine.table("hit", f"SELECT component FROM {names.cluster} WHERE rid IN (SELECT rid FROM moved)")
-    con.execute(f"DELETE FROM {names.record} WHERE rid IN (SELECT rid FROM moved)")
+    if _count(con, "was"):
+        con.execute(f"DELETE FROM {names.record} WHERE rid IN (SELECT rid FROM was)")
+        con.execute(f"DELETE FROM {names.edge} WHERE l IN (SELECT rid FROM was) OR r IN (SELECT rid FROM was)")
+        con.execute(f"DELETE FROM {names.foreign} WHERE rid IN (SELECT rid FROM was)")
     con.execute(f"INSERT INTO {names.record} SELECT * FROM delta")
-    con.execute(f"DELETE FROM {names.edge} WHERE l IN (SELECT rid FROM moved) OR r IN (SELECT rid FROM moved)")
     if spec.vote:
-        con.execute(f"DELETE FROM {names.foreign} WHERE rid IN (SELECT rid FROM moved)")
         con.execute(f"INSERT INTO {names.foreign} SELECT rid FROM foreign_rid WHERE rid IN (SELECT rid FROM moved)")
     _score(engine, model, names)
     con.execute(f"INSERT INTO {names.edge} SELECT l, r, weight FROM scored")
@@ -233,8 +236,10 @@ def _rebuild(engine: DuckEngine, spec: Spec, model: Model, inputs: Inputs, chang
     )
     read(engine, spec, model, few, records="moved_record", into="said")
     columns = ", ".join(("rid", *RECORD, *(name for name, _ in spec.columns)))
+    # Where all that moved came, nothing need be left out of what was there.
+    stayed = " WHERE rid NOT IN (SELECT rid FROM was)" if _count(engine.con, "was") else ""
     engine.con.execute(
-        f"CREATE OR REPLACE TEMP VIEW present AS SELECT {columns} FROM {names.record} WHERE rid NOT IN (SELECT rid FROM moved) "
+        f"CREATE OR REPLACE TEMP VIEW present AS SELECT {columns} FROM {names.record}{stayed} "
         f"UNION ALL SELECT {columns} FROM said"
     )
     if spec.vote:
@@ -266,13 +271,19 @@ def _numbers(engine: DuckEngine, names: State) -> None:
         "named_home",
         f"SELECT DISTINCT name_sound, phone, residence_flat FROM {rows} WHERE number IN (SELECT number FROM own_number)",
     )
+    # Those of a name of the same sound are few: phone and home are looked at among them.
+    engine.table(
+        "same_sound",
+        f"SELECT * FROM {rows} WHERE number IS NOT NULL AND name_sound IN (SELECT name_sound FROM named_home)",
+    )
     engine.table(
         "moved_number",
         "SELECT number FROM own_number UNION "
-        f"SELECT c.number FROM {rows} c JOIN named_home h ON h.name_sound = c.name_sound AND h.phone = c.phone "
-        f"WHERE c.number IS NOT NULL UNION SELECT c.number FROM {rows} c "
-        "JOIN named_home h ON h.name_sound = c.name_sound AND h.residence_flat = c.residence_flat WHERE c.number IS NOT NULL",
+        "SELECT c.number FROM same_sound c JOIN named_home h ON h.name_sound = c.name_sound AND h.phone = c.phone "
+        "UNION SELECT c.number FROM same_sound c "
+        "JOIN named_home h ON h.name_sound = c.name_sound AND h.residence_flat = c.residence_flat",
     )
+    engine.drop("same_sound")
 
 
 def _hit_blocks(engine: DuckEngine, model: Model, names: State) -> None:
@@ -301,15 +312,18 @@ def _hit_blocks(engine: DuckEngine, model: Model, names: State) -> None:
             for n, k in keys.items()
         ),
     )
-    engine.con.execute("DELETE FROM block WHERE rid IN (SELECT rid FROM moved)")
+    if _count(engine.con, "was"):
+        engine.con.execute("DELETE FROM block WHERE rid IN (SELECT rid FROM was)")
     caps = ", ".join(f"('{rule.name}', {rule.cap})" for rule in model.blocking)
+    sides = " UNION ALL ".join(
+        f"SELECT rule, k, {side} AS side FROM {keys_of}"
+        for side, keys_of in ((0, "block"), (-1, "old_key"), (1, "new_key"))
+    )
     engine.table(
         "crossed",
-        "SELECT rule, k, stay + old > cap AS was_hub, stay + new > cap AS is_hub FROM ("
-        "SELECT m.rule, m.k, c.cap, (SELECT count(*) FROM block b WHERE b.rule = m.rule AND b.k = m.k) AS stay, "
-        "(SELECT count(*) FROM old_key o WHERE o.rule = m.rule AND o.k = m.k) AS old, "
-        "(SELECT count(*) FROM new_key n WHERE n.rule = m.rule AND n.k = m.k) AS new "
-        f"FROM moved_key m JOIN (VALUES {caps}) c(rule, cap) ON c.rule = m.rule)",
+        "SELECT rule, k, count(*) FILTER (side <= 0) > any_value(cap) AS was_hub, "
+        f"count(*) FILTER (side >= 0) > any_value(cap) AS is_hub FROM ({sides}) JOIN (VALUES {caps}) c(rule, cap) USING (rule) "
+        "GROUP BY rule, k",
     )
 
 

@@ -68,3 +68,16 @@ def _maker(spec: Spec, model: Model) -> str:
 def fill(con: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
     """Make a state table anew from a query."""
     con.execute(f"CREATE OR REPLACE TABLE {table} AS {query}")
+
+
+def fill_records(con: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
+    """Make the state table of comparable records anew; its texts are nearly all different and lie uncompressed.
+
+    A delta reads few of them everywhere in the table, and DuckDB would unpack all that lie beside each.
+    """
+    told = con.execute(f"DESCRIBE {query}").fetchall()
+    columns = ", ".join(
+        f"{name} {kind}{' USING COMPRESSION uncompressed' if name.endswith('_text') else ''}" for name, kind, *_ in told
+    )
+    con.execute(f"CREATE OR REPLACE TABLE {table} ({columns})")
+    con.execute(f"INSERT INTO {table} {query}")

@@ -25,7 +25,7 @@ from onefact.quality import gate
 from onefact.quality import master as master_gate
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from warehouse import address_tree, entries, findings, golden, judgements, shadow, working_copy
+from warehouse import address_tree, entries, findings, golden, judgements, shadow, withdrawn, working_copy
 from warehouse.addresses import follow_uses, parse_new
 from warehouse.duck import count
 from warehouse.names import standardise_new, standardise_organisations_new
@@ -78,7 +78,7 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
             if dry_run:
                 return Consolidated(run_id, entities=_totals(con))
             _taken(home, con, run_id, fresh)
-            return Consolidated(run_id, entities=_totals(con), planned=findings.plan_lost(home.engine, run_id))
+            return Consolidated(run_id, entities=_totals(con), planned=_planned_beside(home, run_id))
         gate.hold(home, con, run_id)
         _load_inputs(home, con, master)
         texts = derive(con, linked_by, lambda: shadow.load(con, master))
@@ -98,10 +98,16 @@ def consolidate(home: Home, *, dry_run: bool = False) -> Consolidated:
         form_tasks.settle(home)
         working_copy.commit(con, run_id)
         judgements.applied(con)
-        lost = findings.plan_lost(home.engine, run_id)
-        done = replace(result, entities=_totals(con), planned=result.planned + lost)
+        beside = _planned_beside(home, run_id)
+        done = replace(result, entities=_totals(con), planned=result.planned + beside)
     acted(home, "consolidate", "run", [run_id], count=done.changed, planned=done.planned)
     return done
+
+
+def _planned_beside(home: Home, run_id: str) -> int:
+    """Plan what no comparison of golden records finds: values lost silently, and records whose creation was undone."""
+    deletes = [m.id for m in home.manifests.values() if m.capabilities.delete]
+    return findings.plan_lost(home.engine, run_id) + withdrawn.plan_deletions(home.engine, run_id, deletes)
 
 
 def models_of(home: Home) -> Models:
@@ -137,6 +143,7 @@ def derive(
     begin_telling(con)
     for entity_type in ENTITIES:
         link_entity(con, entity_type, linked_by.by_entity.get(entity_type))
+        withdrawn.drop(con, entity_type)
     working_copy.gather_links(con)
     if load_shadow:
         load_shadow()
@@ -175,6 +182,7 @@ def _load_inputs(home: Home, con: duckdb.DuckDBPyConnection, master: MasterReade
         "CREATE OR REPLACE TEMP TABLE decision_now AS SELECT * REPLACE (master_id::UUID AS master_id) FROM _decision"
     )
     con.unregister("_decision")
+    withdrawn.load(con, master)
     con.register("_awaiting", master.fetch(AWAITING))
     con.execute("CREATE OR REPLACE TEMP TABLE awaiting_now AS SELECT * FROM _awaiting")
     con.unregister("_awaiting")

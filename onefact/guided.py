@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final, Literal
 
 from onefact.acts import Fact, read_from_number
-from onefact.household import Household
+from onefact.household import Card, Household
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
 
@@ -134,6 +134,15 @@ GUIDES: Final[Mapping[str, Guide]] = {
     )
 }  # fmt: skip
 """Kind -> guide."""
+
+
+DEAD: Final = "death_date"
+
+
+def offered(card: Card) -> list[Guide]:
+    """Return what may still happen to a record: nothing more to somebody who is dead, or whose death waits to be confirmed."""
+    gone = any(v.field.name == DEAD and (v.value is not None or v.awaited is not None) for v in card.values)
+    return [] if gone else [g for g in GUIDES.values() if g.on == card.entity_type]
 
 
 def facts(

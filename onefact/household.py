@@ -89,6 +89,7 @@ class Value:
         others: newer values of other systems.
         worker: a grid worker may decide it; else `decides` says who does.
         waiting: an entry of a worker that no run has taken yet, or a ticket that is open.
+        awaited: the worker's value that waits for its authority, canonical.
         stamp: names this state of the field; a save that saw another state is a conflict.
     """
 
@@ -107,6 +108,7 @@ class Value:
     decides: str
     waiting: str
     stamp: str
+    awaited: str | None = None
 
     @property
     def open(self) -> bool:
@@ -261,7 +263,7 @@ class _Beside:
 
     entries: Mapping[tuple[str, str], tuple[str, str | None, bool]]
     candidates: Mapping[tuple[str, str], Sequence[Any]]
-    tickets: frozenset[tuple[str, str]]
+    tickets: Mapping[tuple[str, str], str]
     ranks: Mapping[tuple[str, EntityType, str, str], int]
 
     @classmethod
@@ -269,10 +271,10 @@ class _Beside:
         candidates: dict[tuple[str, str], list[Any]] = {}
         for r in connection.execute(sa.select(CANDIDATE).where(CANDIDATE.c.master_id.in_(ids))):
             candidates.setdefault((str(r.master_id), r.field), []).append(r)
-        open_ = sa.select(TICKET.c.master_id, TICKET.c.field).where(
+        open_ = sa.select(TICKET.c.master_id, TICKET.c.field, TICKET.c.value).where(
             TICKET.c.master_id.in_(ids), TICKET.c.state == "open"
         )
-        tickets = frozenset((str(m), f) for m, f in connection.execute(open_))
+        tickets = {(str(m), f): v for m, f, v in connection.execute(open_)}
         return cls(_entries(connection, ids), candidates, tickets, home.ranks)
 
 
@@ -312,7 +314,7 @@ def _value(home: Home, entity_type: EntityType, row: Mapping[str, Any], field: F
         missing=value is None and (field.mandatory == "M" or field.worker) and field.name in FIRST[entity_type] and field.name != "visited_on",
         stale=value is not None and field.worker and age is not None and age > STALE_DAYS.get(field.name, 10**6),
         disputed=field.worker and bool(others), others=others, worker=field.worker, decides=decides(home, field), waiting=waiting,
-        stamp=stamp(reference, value, entry[0] if entry else None),
+        stamp=stamp(reference, value, entry[0] if entry else None), awaited=beside.tickets.get(key),
     )  # fmt: skip
 
 

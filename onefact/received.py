@@ -27,6 +27,9 @@ WORDS: Final[Mapping[State, str]] = {
 }  # fmt: skip
 """State -> what people call it."""
 
+DELETING: Final[Mapping[State, str]] = {"received": "已注销", "queued": "排队注销", "person": "待人工注销"}
+"""The same of a record that is to be deleted."""
+
 TONES: Final[Mapping[State, str]] = {
     "received": "good", "sent": "wait", "queued": "wait", "refused": "bad", "person": "wait", "ticket": "wait", "needless": "none",
     "stopped": "none",
@@ -62,11 +65,12 @@ class Delivery:
     receipt: str
     why: str
     change_id: int | None
+    deletes: bool = False
 
     @property
     def word(self) -> str:
         """What the state is called."""
-        return WORDS[self.state]
+        return DELETING.get(self.state, WORDS[self.state]) if self.deletes else WORDS[self.state]
 
     @property
     def tone(self) -> str:
@@ -149,15 +153,12 @@ def _delivery(home: Home, row: sa.RowMapping) -> Delivery:
         why = row["message"] or why or "对方没有接受"
     if state == "stopped":
         why = row["message"] or why or "这次更改不再需要"
+    deletes = row["operation"] == "delete"
+    if deletes and state in {"person", "queued"}:
+        why = "登记已撤销，对方系统里已建的记录须注销"
     return Delivery(
-        row["system_id"],
-        name_of(home, row["system_id"]),
-        state,
-        row["settled_at"],
-        row["receipt"] or "",
-        why,
-        row["change_id"],
-    )
+        row["system_id"], name_of(home, row["system_id"]), state, row["settled_at"], row["receipt"] or "", why, row["change_id"], deletes
+    )  # fmt: skip
 
 
 def _ticket(connection: sa.Connection, line: Line) -> list[Delivery]:

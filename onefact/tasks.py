@@ -35,13 +35,15 @@ class NoSuchTask(Exception):
 
 
 class NotSeen(Exception):
-    """The system does not show what was confirmed; the task stays open."""
+    """The system does not show what was confirmed; the task stays open. `what` says in words what it shows instead."""
 
-    def __init__(self, number: int, fields: Sequence[str]) -> None:
+    def __init__(self, number: int, fields: Sequence[str], *, there: bool = False) -> None:
         self.number, self.fields = number, tuple(fields)
-        what = f"这些项与应录入的值不同：{'、'.join(fields)}" if fields else "系统中没有这条记录"
+        self.what = f"这些项与应录入的值不同：{'、'.join(fields)}" if fields else "对方系统里还没有这条记录"
+        if there:
+            self.what = "对方系统里仍有这条记录，尚未注销"
         super().__init__(
-            f"任务 {number} 尚未完成，{what}。请核对后再确认；若页面确已保存、稍后才显示：onefact task done {number} --unread"
+            f"任务 {number} 尚未完成，{self.what}。请核对后再确认；若页面确已保存、稍后才显示：onefact task done {number} --unread"
         )
 
 
@@ -140,6 +142,12 @@ def _read(home: Home, manifest: Manifest, change: Change, connect: Connect) -> O
         rows = connector.read_back(change.dataset, [change.record_key or ""])
     finally:
         connector.close()
+    if change.operation == "delete":
+        if len(rows):
+            raise NotSeen(int(change.change_id), (), there=True)
+        return Outcome(
+            change.change_id, "verified", "typed_and_read", "人工注销，回读已无此记录", record_key=change.record_key
+        )
     equal, differing = compare(manifest, change.dataset, change.role, [change], rows)[change.change_id]
     if not equal:
         raise NotSeen(int(change.change_id), [ENTITIES[change.entity_type].field(f).cn for f in differing])
@@ -157,8 +165,16 @@ def _task(home: Home, row: Row) -> Task:
     manifest = home.manifests.get(row.system_id)
     return Task(
         row.change_id, row.system_id, manifest.name if manifest else row.system_id, row.operation, row.record_key,
-        _link(home, manifest, row.message or "") if manifest else "", row.detail, row.created_at,
+        _link(home, manifest, row.message or "") if manifest else "", row.detail or _to_delete(row), row.created_at,
     )  # fmt: skip
+
+
+def _to_delete(row: Row) -> tuple[tuple[str, str], ...]:
+    """What the record holds that is to be deleted, so that the right one is found."""
+    if row.operation != "delete":
+        return ()
+    entity = ENTITIES[row.entity_type]
+    return tuple((entity.field(c["field"] or "").cn, c["old"] or "") for c in row.changes if c["old"])
 
 
 def _link(home: Home, manifest: Manifest, path: str) -> str:

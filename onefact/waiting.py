@@ -160,9 +160,11 @@ def duplicates(connection: sa.Connection, area: Area) -> list[Found]:
     return list(asked.values())
 
 
-OPEN: Final = """SELECT entity_type, master_id::text, system_id, state, message, created_at, due_at, change_id,
+OPEN: Final = """SELECT entity_type, master_id::text, system_id, state, message, created_at, due_at, change_id, operation,
 (SELECT string_agg(c ->> 'field', ',') FROM jsonb_array_elements(changes) c) AS fields FROM outbox
-WHERE state IN ('planned', 'pending', 'no_answer', 'awaiting_person', 'rejected', 'conflict') AND {area} ORDER BY change_id LIMIT :most"""
+WHERE state IN ('planned', 'pending', 'no_answer', 'awaiting_person', 'rejected', 'conflict') AND ({area} OR (operation = 'delete' AND EXISTS (SELECT 1 FROM entry e WHERE e.entity_type = outbox.entity_type
+  AND e.master_id = outbox.master_id AND e.actor = current_setting('onefact.account', true)))) ORDER BY change_id LIMIT :most"""
+"""Whoever was entered by mistake is in no grid any more: the records to be deleted are the task of who had entered them."""
 
 
 def deliveries(connection: sa.Connection, home: Home, area: Area) -> list[Found]:
@@ -173,12 +175,16 @@ def deliveries(connection: sa.Connection, home: Home, area: Area) -> list[Found]
         kind = "refused" if r["state"] in {"rejected", "conflict"} else "sync"
         by_hand = r["change_id"] if r["state"] == "awaiting_person" else None
         reason = r["message"] if kind == "refused" else None
-        together.setdefault((kind, r["entity_type"], r["master_id"], r["fields"], reason, by_hand), []).append(r)
+        together.setdefault(
+            (kind, r["entity_type"], r["master_id"], r["fields"], reason, by_hand, r["operation"]), []
+        ).append(r)
     told = []
-    for (kind, e, m, fields, reason, by_hand), changes in together.items():
+    for (kind, e, m, fields, reason, by_hand, operation), changes in together.items():
         named = "、".join(cn(e, f) for f in (fields or "").split(",") if f)
         systems = _counted([name_of(home, c["system_id"]) for c in changes])
-        if kind == "refused":
+        if operation == "delete":
+            words = f"{systems}：误登记已撤销，对方的记录须注销"
+        elif kind == "refused":
             words = f"{systems}没有接受{named}：{reason or '原因未说明'}"
         else:
             words = f"{'等待照单录入' if by_hand else '排队送往'}{systems}：{named}"

@@ -96,7 +96,7 @@ def _fill(session: Session, home: Home, people: int) -> None:
 
 def _show_demo_accounts(session: Session, home: Home) -> None:
     """Make one account for each role, or give those that are there new passwords, and print them once."""
-    table = Table("login", "password", "role")
+    table = Table("账号", "口令", "角色")
     with home.engine.begin() as connection:
         most = sa.text(
             "SELECT grid FROM entity_grid WHERE entity_type = 'person' GROUP BY grid ORDER BY count(*) DESC, grid LIMIT 3"

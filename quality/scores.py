@@ -7,6 +7,8 @@ rule could evaluate has no score: 未评价, not 100.
 
 from __future__ import annotations
 
+import math
+
 import duckdb
 
 from quality.dimensions import DIMENSIONS
@@ -29,6 +31,11 @@ def grade(score: float | None) -> str:
     if score is None:
         return NOT_EVALUATED
     return next(name for least, name in GRADES if score >= least)
+
+
+def points(score: float | None) -> str:
+    """Return a score as points of 100, rounded down: 94.97 is not 95.0, which would be another grade, and 99.98 is not all."""
+    return NOT_EVALUATED if score is None else f"{math.floor(score * 1000 + 1e-9) / 10:.1f}"
 
 
 def compute(con: duckdb.DuckDBPyConnection) -> None:

@@ -67,6 +67,11 @@ class Field:
     inventory: str | None = None
 
     @property
+    def confirmed(self) -> bool:
+        """Whether a worker's value counts only when the authority has it: there is one, and the field is not the worker's to say."""
+        return not self.worker and self.authority not in ("external:none", "derived", "system")
+
+    @property
     def sealed(self) -> bool:
         """Whether the master keeps the value encrypted: numbers of persons, sensitive facts, facts of a compartment.
 

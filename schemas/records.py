@@ -123,7 +123,7 @@ class Change:
 
     Attributes:
         change_id: id of the outbox row.
-        operation: `update` an existing record or `create` a new one.
+        operation: `update` an existing record, `create` a new one, or `delete` one that was created by mistake.
         record_key: the record in the system; None for `create`.
         key: the whole idempotency key `target:record:payload hash:base version`.
         base_version: hash of the target's row as last seen (the shadow), None for `create`.
@@ -135,7 +135,7 @@ class Change:
     dataset: str
     entity_type: EntityType
     role: str
-    operation: Literal["update", "create"]
+    operation: Literal["update", "create", "delete"]
     record_key: str | None
     changes: tuple[FieldChange, ...]
     key: str

@@ -149,7 +149,7 @@ def _points(con: duckdb.DuckDBPyConnection) -> None:
     )
     # The text is the copy's own: it tells which pointers to look at when a text changes its place.
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE point_text AS SELECT {_KEY}, n.text FROM tree_point n JOIN tree_old o USING ({_KEY}) "
+        f"CREATE OR REPLACE TEMP TABLE point_text AS SELECT {_KEY}, n.node_id, n.exact, n.text FROM tree_point n JOIN tree_old o USING ({_KEY}) "
         "WHERE o.node_id = n.node_id AND o.exact = n.exact AND o.text IS DISTINCT FROM n.text"
     )
     con.execute(
@@ -217,14 +217,13 @@ def _nodes(con: duckdb.DuckDBPyConnection) -> None:
 def commit(con: duckdb.DuckDBPyConnection) -> None:
     """Make the new tree the working copy's own; within the transaction of `warehouse.working_copy.commit`."""
     con.execute(
-        f"DELETE FROM address_point WHERE ({_KEY}) IN (SELECT {_KEY} FROM point_fresh UNION ALL SELECT {_KEY} FROM point_gone)"
+        f"DELETE FROM address_point WHERE ({_KEY}) IN (SELECT {_KEY} FROM point_fresh UNION ALL SELECT {_KEY} FROM point_gone "
+        f"UNION ALL SELECT {_KEY} FROM point_text)"
     )
-    con.execute(f"INSERT INTO address_point BY NAME SELECT {_KEY}, node_id, exact, text FROM point_fresh")
-    if count(con, "SELECT count(*) FROM point_text"):
-        con.execute(
-            "UPDATE address_point o SET text = n.text FROM point_text n WHERE o.entity_type = n.entity_type "
-            "AND o.master_id = n.master_id AND o.field = n.field"
-        )
+    con.execute(
+        f"INSERT INTO address_point BY NAME SELECT {_KEY}, node_id, exact, text FROM point_fresh "
+        f"UNION ALL SELECT {_KEY}, node_id, exact, text FROM point_text"
+    )
     con.execute(
         "DELETE FROM address_node WHERE node_id IN (SELECT node_id FROM node_gone UNION ALL SELECT node_id FROM node_fresh)"
     )

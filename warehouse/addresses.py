@@ -19,6 +19,10 @@ _USES: Final = "address_use"
 """Mark in `meta` that `address_use` is complete: files from before have none."""
 
 
+_FEW: Final = 50_000
+"""Parsed texts that are copied, to be read at once afterwards; of more the copy would fill the memory."""
+
+
 def parse_new(con: duckdb.DuckDBPyConnection) -> int:
     """Parse every address text that is not in `address_text` yet; return how many were new.
 
@@ -74,9 +78,12 @@ def saying_again(texts: str) -> str:
 
 
 def _said(con: duckdb.DuckDBPyConnection, texts: str) -> None:
-    con.execute(
-        f"CREATE OR REPLACE TEMP VIEW address_said AS SELECT * FROM address_text WHERE text IN (SELECT text FROM {texts})"
-    )
+    said = f"SELECT * FROM address_text WHERE text IN (SELECT text FROM {texts})"
+    if count(con, f"SELECT count(*) FROM {texts}") < _FEW:
+        # Of all texts the few are read once, and not by each who asks.
+        con.execute(f"CREATE OR REPLACE TEMP TABLE address_few AS {said}")
+        said = "SELECT * FROM address_few"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW address_said AS {said}")
 
 
 def _begin_uses(con: duckdb.DuckDBPyConnection) -> None:

@@ -48,9 +48,12 @@ def work_new(
     # What is not touched was worked when it was.
     touched = "sid IN (SELECT sid FROM touched_record)"
     # What came last lies at the end of a table: rows that are chosen by their place let it skip the rest.
+    columns_in: dict[str, list[str]] = {}
+    for source, column in sources:
+        columns_in.setdefault(source, []).append(f'"{column}"')
     texts = " UNION ".join(
-        f'SELECT "{column}" AS text FROM {source} WHERE rowid IN (SELECT rowid FROM {source} WHERE {touched})'
-        for source, column in sources
+        f"SELECT unnest([{', '.join(names)}]) AS text FROM {source} WHERE rowid IN (SELECT rowid FROM {source} WHERE {touched})"
+        for source, names in columns_in.items()
     )
     return work_texts(con, texts, table, columns, work)
 

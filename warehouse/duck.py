@@ -46,9 +46,22 @@ def standardised_table(entity_type: EntityType) -> str:
     return f"std_{entity_type}"
 
 
+PLAIN_TEXT = "VARCHAR USING COMPRESSION uncompressed"
+"""Type of a column of texts that are nearly all different.
+
+DuckDB's compression unpacks the texts of a hundred thousand rows to read one of them, and a run reads a few rows of all
+parts of a table; of such texts it saves little room.
+"""
+
+_PLAIN_KINDS = frozenset({"name", "id_number", "phone", "address"})
+
+
 def _columns(entity_type: EntityType) -> str:
     kinds = {"string": "VARCHAR", "bool": "BOOLEAN"}
-    return ", ".join(f'"{f.name}" {kinds[str(f.type)]}' for f in standardised_schema(entity_type))
+    plain = {f.name for f in ENTITIES[entity_type].fields if f.kind in _PLAIN_KINDS}
+    return ", ".join(
+        f'"{f.name}" {PLAIN_TEXT if f.name in plain else kinds[str(f.type)]}' for f in standardised_schema(entity_type)
+    )
 
 
 _OWN_COLUMNS = "batch_id VARCHAR, content_hash UBIGINT, rid UBIGINT, sid UBIGINT"
@@ -56,7 +69,7 @@ _OWN_COLUMNS = "batch_id VARCHAR, content_hash UBIGINT, rid UBIGINT, sid UBIGINT
 
 
 PLACE_TABLES = (
-    "CREATE TABLE IF NOT EXISTS place_said (text VARCHAR, saying UBIGINT)",
+    f"CREATE TABLE IF NOT EXISTS place_said (text {PLAIN_TEXT}, saying UBIGINT)",
     (
         "CREATE TABLE IF NOT EXISTS place_key (saying UBIGINT, province VARCHAR, city VARCHAR, district VARCHAR, street VARCHAR, "
         "community VARCHAR, road VARCHAR, plate VARCHAR, name VARCHAR, building VARCHAR, unit VARCHAR, floor VARCHAR, "
@@ -115,9 +128,9 @@ def _schema() -> list[str]:
         "CREATE TABLE IF NOT EXISTS touched_record (system_id VARCHAR, record_key VARCHAR, sid UBIGINT)",
         f"CREATE TABLE IF NOT EXISTS judgement_applied ({JUDGEMENT})",
         (
-            "CREATE TABLE IF NOT EXISTS address_text (text VARCHAR, province VARCHAR, city VARCHAR, district VARCHAR, "
+            f"CREATE TABLE IF NOT EXISTS address_text (text {PLAIN_TEXT}, province VARCHAR, city VARCHAR, district VARCHAR, "
             "street VARCHAR, community VARCHAR, road VARCHAR, road_no VARCHAR, compound VARCHAR, building VARCHAR, "
-            "unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key VARCHAR)"
+            f"unit VARCHAR, floor VARCHAR, room VARCHAR, note VARCHAR, normal_key {PLAIN_TEXT})"
         ),
         "CREATE TABLE IF NOT EXISTS address_use (sid UBIGINT, code UBIGINT)",
         *PLACE_TABLES,
@@ -127,11 +140,14 @@ def _schema() -> list[str]:
         ),
         (
             "CREATE TABLE IF NOT EXISTS address_point (entity_type VARCHAR, master_id UUID, field VARCHAR, node_id UUID, "
-            "exact BOOLEAN, text VARCHAR)"
+            f"exact BOOLEAN, text {PLAIN_TEXT})"
         ),
-        "CREATE TABLE IF NOT EXISTS name_form (text VARCHAR, folded VARCHAR, surname VARCHAR, pinyin VARCHAR, pinyin_fuzzy VARCHAR)",
         (
-            "CREATE TABLE IF NOT EXISTS org_form (text VARCHAR, name VARCHAR, plain VARCHAR, folded VARCHAR, place VARCHAR, "
+            f"CREATE TABLE IF NOT EXISTS name_form (text {PLAIN_TEXT}, folded {PLAIN_TEXT}, surname VARCHAR, pinyin {PLAIN_TEXT}, "
+            f"pinyin_fuzzy {PLAIN_TEXT})"
+        ),
+        (
+            f"CREATE TABLE IF NOT EXISTS org_form (text {PLAIN_TEXT}, name VARCHAR, plain VARCHAR, folded VARCHAR, place VARCHAR, "
             "family VARCHAR, branch VARCHAR, pinyin VARCHAR)"
         ),
         "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR)",

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from schemas.entities import ENTITIES
 from schemas.model import Entity, EntityType
 from warehouse.duck import count, first, standardised_table
+from warehouse.entries import SYSTEM as ENTERED
 from warehouse.standardised import ADDRESS_PARTS
 
 ORDINAL_BITS = 44
@@ -144,11 +145,14 @@ def claims_sql(entity: Entity, filled: list[str], foreign: str) -> str:
     """Return the SQL of the claims: each record with its ordinal, its reference, and each field's authority rank.
 
     A field whose rank is negative (the system may not speak for it), or that speaks of somebody else, is nulled: it is
-    no claim at all.
+    no claim at all. So is a worker's value that its authority has to confirm (a ticket): it would count as true at once where
+    nobody else says anything. What a new entity was founded with counts: nobody else knows it.
     """
+    waits = f" AND NOT (s.system_id = '{ENTERED}' AND contains(s.record_key, '/'))"
     pivot = "".join(f", max(rank) FILTER (WHERE field = '{f}') AS rank_{f}" for f in filled)
     values = "".join(
-        f", CASE WHEN coalesce(a.rank_{f}, 20) >= 0 AND NOT coalesce(list_contains(o.fields, '{f}'), false) "
+        f", CASE WHEN coalesce(a.rank_{f}, 20) >= 0 AND NOT coalesce(list_contains(o.fields, '{f}'), false)"
+        f"{waits if entity.field(f).confirmed else ''} "
         f'THEN s."{f}" END AS "{f}", '
         f"CASE WHEN list_contains(e.fields, '{f}') THEN {ECHO_RANK} ELSE coalesce(a.rank_{f}, 20) + 1 END AS rank_{f}"
         for f in filled

@@ -25,7 +25,7 @@ __all__ = ["Published", "Publisher", "as_text"]
 
 REPLACED = (
     "(state IN ('planned', 'awaiting_person', 'conflict') OR (state = 'no_answer' AND operation = 'create')) "
-    "AND leased_by IS NULL AND NOT (state = 'planned' AND operation = 'update' "
+    "AND leased_by IS NULL AND operation <> 'delete' AND NOT (state = 'planned' AND operation = 'update' "
     "AND coalesce(code, '') IN ('not_there', 'sent_again'))"
 )
 """Changes that a newer plan replaces. One under way is settled first, and an update of which nobody knows whether it was

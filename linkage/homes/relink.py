@@ -44,7 +44,7 @@ class Changes:
 def relink(
     con: duckdb.DuckDBPyConnection, rules: Rules, *, records: str, changes: Changes, places: str = "place"
 ) -> bool:
-    """Bring the state up to date; make `affected` (rid) and `grouped_<entity>` of the affected records.
+    """Bring the state up to date; make `affected` (rid) and, if there are any, `grouped_<entity>` of the affected records.
 
     `grouped_<entity>` (rid, system_id, record_key, role, label, rule) says which records are one: those of a label. Returns
     True when everything was linked anew (no state, or that of other rules).
@@ -61,14 +61,23 @@ def relink(
     if everything:
         _link_all(con, rules, records, places)
     else:
+        _table(con, "moved", _moved_sql(con, rules, records, changes))
+        if not _count(con, "moved") and not _count(con, changes.together):
+            _table(con, "affected", "SELECT rid FROM moved")
+            _drop(con, "home_settled", "moved")
+            return False
         _link_changed(con, rules, records, places, changes)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE grouped_{rules.entity_type} AS SELECT rid, s.system_id, s.record_key, s.role, "
         f"m.group_id AS label, m.rule FROM member m JOIN {records} s USING (rid)"
     )
-    for table in _TEMPORARY:
-        con.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    _drop(con, *_TEMPORARY)
     return everything
+
+
+def _drop(con: duckdb.DuckDBPyConnection, *tables: str) -> None:
+    for table in tables:
+        con.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
 _TEMPORARY: Final = (
@@ -136,7 +145,6 @@ def _bearing(rules: Rules) -> str:
 
 def _link_changed(con: duckdb.DuckDBPyConnection, rules: Rules, records: str, places: str, changes: Changes) -> None:
     own = state(rules)
-    _table(con, "moved", _moved_sql(con, rules, records, changes))
     _table(con, "was", f"SELECT rid, place, group_id, {_keys(rules)} FROM {own} WHERE rid IN (SELECT rid FROM moved)")
     if _count(con, "moved"):
         _read_moved(con, rules, records, places)

@@ -19,6 +19,7 @@ def report(
     """Write the report of a period."""
     from onefact.report.period import write as verb
     from onefact.report.period.span import asked
+    from quality.scores import points
 
     span = asked(session.home.now().date(), *period)
     wanted = [cast("verb.Form", f) for f in forms] or verb.FORMS
@@ -29,8 +30,9 @@ def report(
             "did_not_run": done.did_not_run,
         })  # fmt: skip
         return
-    total = "未评价" if done.total is None else f"{done.total * 100:.1f}"
-    session.console.print(f"{span.title}：总分 {total}，不合格 {done.failing} 行次，未运行规则 {done.did_not_run} 条。")
+    session.console.print(
+        f"{span.title}：总分 {points(done.total)}，不合格 {done.failing} 行次，未运行规则 {done.did_not_run} 条。"
+    )
     for path in done.files:
         session.console.print(str(path), highlight=False, soft_wrap=True)
 

@@ -12,7 +12,7 @@ from onefact.cli.session import Session
 from onefact.masking import mask_key, mask_keys
 from quality.dimensions import DIMENSIONS, dimension_name, indicators
 from quality.rule import Rule
-from quality.scores import NOT_EVALUATED, TOTAL, grade
+from quality.scores import NOT_EVALUATED, TOTAL, grade, points
 from schemas.entities import ENTITIES
 
 STATES = {"passed": "合格", "failed": "不合格", "not_evaluated": NOT_EVALUATED, "did_not_run": "未运行"}
@@ -60,7 +60,7 @@ def run(session: Session) -> None:
             session.console.print(show.table("未运行的规则 (did not run)", ["规则", "名称", "原因"], skipped))
         counts = {s: sum(r.state == s for r in checked.results) for s in STATES}
         session.console.print(
-            f"总分 {_points(checked.total)}（{grade(checked.total)}），规则目录 {checked.catalogue}："
+            f"总分 {points(checked.total)}（{grade(checked.total)}），规则目录 {checked.catalogue}："
             + "，".join(f"{STATES[s]} {n}" for s, n in counts.items())
             + f"。不合格记录 {checked.failing} 行，工单新开 {checked.opened}、关闭 {checked.closed}"
             + (f"，另有 {checked.held} 件超出每次上限未开" if checked.held else "")
@@ -85,8 +85,8 @@ def scores(session: Session, by: str, unit: str | None, limit: int) -> None:
     ranked = sorted(units.items(), key=lambda item: (item[1][TOTAL].score is None, item[1][TOTAL].score or 0, item[0]))
     rows = [
         [
-            name or "全部", _points(of[TOTAL].score), grade(of[TOTAL].score), _trend(of[TOTAL].past),
-            *(_points(of[d].score) for d in DIMENSIONS), of[TOTAL].failed,
+            name or "全部", points(of[TOTAL].score), grade(of[TOTAL].score), _trend(of[TOTAL].past),
+            *(points(of[d].score) for d in DIMENSIONS), of[TOTAL].failed,
         ]
         for name, of in ranked[:limit]
     ]  # fmt: skip
@@ -281,10 +281,6 @@ def _state(result: dict[str, Any] | None) -> str:
 def _percent(share: float | None) -> str:
     # Cut, not rounded: 99.96 % right is not all right.
     return NOT_EVALUATED if share is None else "100%" if share == 1 else f"{int(share * 1000) / 10:.1f}%"
-
-
-def _points(score: float | None) -> str:
-    return NOT_EVALUATED if score is None else f"{int(score * 1000) / 10:.1f}"
 
 
 def _trend(past: Sequence[float | None]) -> str:

@@ -24,7 +24,7 @@ def pull(session: Session, systems: Sequence[str] | None, *, dry_run: bool = Fal
 
     with show.progress(len(session.home.chosen(systems)), session.as_json) as (bar, task):
         results = verb.pull(
-            session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} records"), dry_run=dry_run
+            session.home, systems, lambda s, n: bar.update(task, description=s, what=f"{n} 条"), dry_run=dry_run
         )
     if session.as_json:
         session.emit(
@@ -45,16 +45,18 @@ def consolidate(session: Session, *, dry_run: bool = False) -> None:
         session.emit(asdict(done))
         return
     session.console.print(
-        f"Golden records written: {sum(done.golden.values())}, ended: {done.ended}. "
-        f"Changes planned for systems: {done.planned}, replaced by newer plans: {done.superseded}."
+        f"主记录写入 {sum(done.golden.values())} 条，终止 {done.ended} 条。"
+        f"待发改动新增 {done.planned} 条，被新计划替换 {done.superseded} 条。",
+        highlight=False,
     )
-    session.console.print("Master: " + ", ".join(f"{n} {e}" for e, n in done.entities.items()))
+    totals = "、".join(f"{ENTITIES[e].cn} {n}" for e, n in done.entities.items())
+    session.console.print(f"主数据：{totals}。", highlight=False)
     _rehearsed(session, dry_run)
 
 
 def _rehearsed(session: Session, dry_run: bool) -> None:
     if dry_run:
-        session.console.print("A rehearsal: nothing was kept and nothing was sent.")
+        session.console.print("（试运行：什么也没有保存，什么也没有发出）")
 
 
 def push(session: Session, systems: Sequence[str] | None, dry_run: bool, full: bool, follow: bool = False) -> None:
@@ -87,7 +89,7 @@ def _follow(session: Session, systems: Sequence[str] | None) -> None:
     from onefact.delivery import follow
 
     if not session.as_json:
-        session.console.print("Waiting for changes; interrupt with Ctrl-C (持续回写).")
+        session.console.print("持续回写：有新的录入或改动即发出，按 Ctrl-C 结束。")
     for results in follow.follow(session.home, systems):
         if session.as_json:
             session.line([{"system": r.system_id, "states": dict(r.states), "error": r.error} for r in results])
@@ -139,7 +141,8 @@ def run(session: Session, systems: Sequence[str] | None, *, dry_run: bool = Fals
     else:
         show.pulled(session.console, done.pulled)
         session.console.print(
-            f"Consolidated: {done.consolidated.changed} golden records changed, {done.consolidated.planned} changes planned."
+            f"归集：主记录改动 {done.consolidated.changed} 条，待发改动新增 {done.consolidated.planned} 条。",
+            highlight=False,
         )
         show.pushed(session.console, done.pushed)
         session.console.print("  ".join(f"{step} {seconds:.1f} s" for step, seconds in done.seconds.items()))
@@ -159,11 +162,11 @@ def replay(session: Session, since: str, until: str, systems: Sequence[str] | No
         session.emit({"systems": [asdict(r) for r in done], "golden_changed": changed, "dry_run": dry_run})
         return
     rows = [[r.system_id, r.batches, r.records, r.changed] for r in done]
-    names = ["system", "batches", "records", "changed"]
-    session.console.print(show.table("Replay (重放)", names, rows, numeric=names[1:]))
-    session.console.print(
-        "Dry run: nothing was changed." if dry_run else f"Consolidated: {changed} golden records changed."
-    )
+    names = ["系统", "批次", "记录", "有变化"]
+    session.console.print(show.table("重放", names, rows, numeric=names[1:]))
+    if not dry_run:
+        session.console.print(f"归集：主记录改动 {changed} 条。", highlight=False)
+    _rehearsed(session, dry_run)
 
 
 def status(session: Session) -> None:
@@ -320,17 +323,16 @@ def rebuild(session: Session, *, dry_run: bool = False) -> None:
     from onefact import rebuild as verb
 
     with show.progress(0, session.as_json) as (bar, task):
-        done = verb.rebuild(
-            session.home, lambda s, n: bar.update(task, description=s, what=f"{n} records"), dry_run=dry_run
-        )
+        done = verb.rebuild(session.home, lambda s, n: bar.update(task, description=s, what=f"{n} 条"), dry_run=dry_run)
     if session.as_json:
         session.emit(asdict(done))
     elif done.consolidated is None:
-        session.console.print(f"{done.batches} batches with {done.records} records are there and can be read again.")
+        session.console.print(f"{done.batches} 个批次、{done.records} 条记录都在，可以重读。", highlight=False)
         _rehearsed(session, dry_run)
     else:
         session.console.print(
-            f"Rebuilt from {done.batches} batches, {done.records} records; golden records changed: {done.consolidated.changed}."
+            f"已由 {done.batches} 个批次、{done.records} 条记录重建；主记录改动 {done.consolidated.changed} 条。",
+            highlight=False,
         )
 
 
@@ -347,7 +349,7 @@ def export(session: Session, what: str, out: Path) -> None:
         session.emit([{"file": str(path), "rows": rows} for path, rows in written])
         return
     for path, rows in written:
-        session.console.print(f"{path}: {rows} rows", highlight=False)
+        session.console.print(f"{path}：{rows} 行", highlight=False)
 
 
 def demo(session: Session, people: int, seed: int) -> None:
@@ -371,7 +373,7 @@ def stop(session: Session) -> None:
     supervisor.stop(session.home.path)
     session.home.close()
     stopped = postgres.stop(session.home.path)
-    session.console.print("Stopped: sandbox" + (" and PostgreSQL." if stopped else "."))
+    session.console.print("已停止：仿真系统" + ("和 PostgreSQL。" if stopped else "。"))
 
 
 def _ask_if(results: Sequence[Pushed]) -> None:

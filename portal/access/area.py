@@ -13,10 +13,11 @@ from typing import get_args
 
 import sqlalchemy as sa
 
+from onefact.acts import Fact
 from onefact.enter import is_uuid
 from portal.security.accounts import Account
 from schemas.entities import ENTITIES
-from schemas.model import Compartment, EntityType, Field
+from schemas.model import Compartment, Field
 from warehouse.tables import ENTITY_GRID
 
 EVERYWHERE = frozenset({"steward", "auditor"})
@@ -39,10 +40,9 @@ def may_see_field(account: Account, entity_type: str, name: str) -> bool:
     return entity is None or name not in entity.names or cleared(account, entity.field(name))
 
 
-def closed(account: Account, entity_type: EntityType, names: Iterable[str]) -> list[Field]:
-    """Return the fields among these whose compartment an account may not see."""
-    fields = (ENTITIES[entity_type].field(n) for n in names)
-    return [f for f in fields if not cleared(account, f)]
+def may_enter(account: Account, facts: Iterable[Fact]) -> bool:
+    """Return whether an account may enter facts of these fields: what it may not see it does not change either."""
+    return all(may_see_field(account, f.entity_type, f.field) for f in facts)
 
 
 def may_see(connection: sa.Connection, account: Account, entity_type: str, master_id: str) -> bool:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from onefact.home import Home
 from portal.access import area, rows
+from portal.access.acts import gathered
 from portal.access.rules import Rule, Rules
 from portal.security import sessions, tokens
 from portal.security.accounts import Account
@@ -189,7 +190,8 @@ def database(request: Request, account: Annotated[Account, Depends(current)]) ->
     """
     with home_of(request).engine.begin() as connection:
         rows.enter(connection, account)
-        yield connection
+        with gathered(connection):
+            yield connection
 
 
 Database = Annotated[sa.Connection, Depends(database, scope="function")]

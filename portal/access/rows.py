@@ -57,8 +57,13 @@ BY_OTHERS: Final = {
 }
 """Tables that speak of entities through another table: visible with its rows, which are under their own policy."""
 
-OWN: Final = {"entry": " OR entry.actor = current_setting('onefact.account', true)"}
-"""What an account wrote itself it may read: somebody who is newly entered is in no grid before the next run."""
+OWN: Final = {
+    "entry": " OR entry.actor = current_setting('onefact.account', true)",
+    "outbox": " OR (outbox.operation = 'delete' AND EXISTS (SELECT 1 FROM entry e WHERE e.entity_type = outbox.entity_type "
+    "AND e.master_id = outbox.master_id AND e.actor = current_setting('onefact.account', true)))",
+}
+"""What an account wrote itself it may read: somebody who is newly entered is in no grid before the next run, and who was
+entered by mistake is in none after it was undone."""
 
 PROTECTING: Final = 420198
 """Number of the advisory lock under which policies are made."""

@@ -21,8 +21,8 @@ from onefact.home import Home
 from onefact.household import Card, Value, card
 from onefact.received import received
 from onefact.search import search
-from portal.access import Account, Current, Database, OfHome, Unknown, devices, logged
-from portal.access.area import EVERYWHERE, may_see, seen_by
+from portal.access import Account, Current, Database, OfHome, Refused, Unknown, devices, logged
+from portal.access.area import EVERYWHERE, may_enter, may_see, seen_by
 from portal.api import changes as feed
 from portal.api.models import (
     ActIn,
@@ -155,6 +155,8 @@ def enter(request: Request, account: Current, home: OfHome, act: ActIn) -> Respo
             return may_see(connection, account, entity_type, master_id)
 
     facts = tuple(Fact(f.entity_type, f.entity, f.field, f.value, f.seen) for f in act.facts)
+    if not may_enter(account, facts):
+        raise Refused("您的账号没有录入这一分区事项的权限。")
     origin = devices.origin(request, "接口录入")
     return _taking(home, lambda: acts.take(home, Act(str(act.act_id), act.kind, facts), account.login, may, origin))
 

@@ -133,6 +133,8 @@ def filled(
     form: Read = taken(request, account, ticket, Read)
     if account.role not in EVERYWHERE and grid not in account.grids:
         raise Refused("只能为自己负责的网格填表。")
+    if system in home.manifests and home.manifests[system].compartment not in account.compartments:
+        raise Refused("您的账号没有接收单位所属分区的权限，请由有该分区权限的人员填表。")
     if form.data is None or (system and system not in home.manifests) or who not in {"", *_selections(form, home)}:
         return _matched(request, account, home, ticket, form, problem="请上传表格文件，并从列表中选择范围和接收单位。")
     done = fill(home, form.data, [grid], account.login, system=system or None, who=who or None, context=form.context)

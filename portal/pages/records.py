@@ -13,10 +13,9 @@ from onefact.acts import Act
 from onefact.enter import is_uuid
 from onefact.household import Household, card, household, node_of
 from portal.access import Account, Current, Database, OfHome, Refused, Unknown, devices, logged
-from portal.access.area import closed, may_see, seen_by
+from portal.access.area import may_enter, may_see, seen_by
 from portal.view import page
 from portal.view.cards import PATHS, rows
-from schemas.entities import ENTITIES
 from schemas.model import EntityType
 
 router = APIRouter(include_in_schema=False)
@@ -40,7 +39,7 @@ def place(request: Request, account: Current, connection: Database, home: OfHome
     told = [(c, rows(account, c)) for c in door.cards]
     return page(
         request, "record/place.html", door=door, told=told, guides=guides, paths=PATHS, act_id=str(uuid.uuid4()),
-        by_record=[g for g in guided.GUIDES.values() if g.on != "place"],
+        by_record={c.master_id: guided.offered(c) for c in door.cards},
     )  # fmt: skip
 
 
@@ -58,7 +57,7 @@ def same(
 
 def save(request: Request, account: Account, home: OfHome, act: Act) -> acts.Taken:
     """Take an act of an account within its grids; it is in the sealed log with the device it was typed on."""
-    if any(closed(account, f.entity_type, [f.field]) for f in act.facts if f.field in ENTITIES[f.entity_type].names):
+    if not may_enter(account, act.facts):
         raise Refused("您的账号没有录入这一分区事项的权限。")
     with home.engine.begin() as connection:
         return acts.take_in(
@@ -93,7 +92,7 @@ def _record(
         raise Unknown
     node = node_of(connection, entity_type, found.master_id)
     logged(connection, account, "read", entity_type, [found.master_id], purpose="入户核查")
-    guides = [g for g in guided.GUIDES.values() if g.on == entity_type]
+    guides = guided.offered(found)
     return page(
         request,
         "record/show.html",

@@ -58,7 +58,7 @@ def show(
         raise Unknown
     connection.execute(sa.text("RESET ROLE"))  # the counter is in the log, which pages cannot read
     told = {"field": field, WHOLE: True}
-    logged(connection, account, "read", entity_type, [master_id], purpose=reason, detail=told)
+    logged(connection, account, "read", entity_type, [master_id], purpose=reason, detail=told, at_once=True)
     if _within_an_hour(request, connection, account) > settings.reveals_per_hour:
         raise Refused("一小时内查看原文的次数已达上限。")  # the transaction is undone, and nothing is shown
     return page(request, "reveal/value.html", value=worded(declared, str(value)), field=declared, seconds=SECONDS)

@@ -104,7 +104,7 @@ def _shown(
     return page(
         request, "settle/show.html", 409 if problem else 200, asked=asked, left=left, right=right, why=WHY[asked.reason],
         sides=_sides(account, left, right), edges=edges, answers=ANSWERS, states=STATES, cn=ENTITIES[asked.entity_type].cn, problem=problem,
-        proposal=_proposal(asked), proposed=_proposed(asked), unseen=UNSEEN, waterfall=explain.waterfall(home, connection, number),
+        proposal=_proposal(asked, left, right), proposed=_proposed(asked, left, right), unseen=UNSEEN, waterfall=explain.waterfall(home, connection, number),
     )  # fmt: skip
 
 
@@ -120,18 +120,30 @@ def _unseen(connection: Database, home: OfHome, asked: Question) -> str | None:
     return UNSEEN if None in _both(connection, home, asked) else None
 
 
-def _proposal(asked: Question) -> str:
+def _two_numbers(asked: Question, left: Card | None, right: Card | None) -> bool:
+    """Whether each side has a number of its own: two different valid ones are two, whatever else is alike."""
+    if asked.reason == "two_numbers" or left is None or right is None:
+        return asked.reason == "two_numbers"
+    others = {v.field.name: v.value for v in right.values}
+    return any(
+        v.value and others.get(v.field.name) and v.value != others[v.field.name]
+        for v in left.values
+        if v.field.kind in {"id_number", "uscc"}
+    )
+
+
+def _proposal(asked: Question, left: Card | None, right: Card | None) -> str:
     """What the rule would say if it had to."""
-    if asked.reason == "two_numbers":
+    if _two_numbers(asked, left, right):
         return "不是同一个：有效号码不同。除非确认其中一个号码登记有误。"
     if asked.weight is not None and asked.weight > 0:
-        return f"倾向同一个：匹配权重 {asked.weight:.1f}（越大越像）。"
+        return f"倾向同一个：像的程度 {asked.weight:.1f}（越大越像，0 为说不准）。"
     return "倾向不同：证据不足。"
 
 
-def _proposed(asked: Question) -> str:
+def _proposed(asked: Question, left: Card | None, right: Card | None) -> str:
     """The answer that the rule proposes: its button is the first and the coloured one."""
-    return "accept" if asked.reason != "two_numbers" and (asked.weight or 0) > 0 else "reject"
+    return "accept" if not _two_numbers(asked, left, right) and (asked.weight or 0) > 0 else "reject"
 
 
 def _sides(account: Account, left: Card | None, right: Card | None) -> list[Side]:

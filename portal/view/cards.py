@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -37,6 +38,8 @@ class Row:
     text: Shown
     others: tuple[tuple[str, str, str, str], ...]
     """(canonical value, as it may be seen, system, date) of newer values of other systems."""
+    awaited: str = ""
+    """What a worker has entered and the authority has not confirmed, as it may be seen."""
 
     @property
     def field(self) -> Field:
@@ -68,7 +71,8 @@ def rows(account: Account, card: Card) -> list[Row]:
 
 def _row(account: Account, card: Card, v: Value) -> Row:
     others = tuple((o.value, shown(account, v.field, o.value).text, o.system, o.observed_at[:10]) for o in v.others)
-    return Row(card.entity_type, card.master_id, v, shown(account, v.field, v.value), others)
+    awaited = shown(account, v.field, v.awaited).text
+    return Row(card.entity_type, card.master_id, v, shown(account, v.field, v.value), others, awaited)
 
 
 def options(field: Field) -> list[tuple[str, str]]:
@@ -93,7 +97,7 @@ def details(account: Account, entity_type: EntityType, values: Mapping[str, str]
     """Return (Chinese name, masked value) of what tells hits apart."""
     entity = ENTITIES[entity_type]
     return [
-        (entity.field(n).cn.split("/")[0], shown(account, entity.field(n), v, in_list=True).text)
+        (re.split("[(（/]", entity.field(n).cn)[0], shown(account, entity.field(n), v, in_list=True).text)
         for n, v in values.items()
     ]
 

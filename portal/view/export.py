@@ -118,7 +118,7 @@ def braked(
         if yes is None:
             raise ApprovalNeeded(what, title, rows, purpose)
     told = {"file": title} | ({"mark": mark} if mark else {}) | ({"approval": yes} if yes else {})
-    logged(connection, account, "export", subject_type, purpose=purpose, count=rows, detail=told)
+    logged(connection, account, "export", subject_type, purpose=purpose, count=rows, detail=told, at_once=True)
     # The log lets one write at a time: of two exports at once the second counts the first.
     if yes is None and _within_a_day(connection, account, now) > settings.exported_rows_per_day:
         raise ApprovalNeeded(what, title, rows, purpose)

@@ -8,6 +8,7 @@ from typing import Final
 
 from onefact.report.view import KINDS
 from portal.view.render import templates
+from quality.scores import points
 
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "planned": ("待发", "wait"),
@@ -57,11 +58,6 @@ def number(value: float) -> str:
     return f"{value:,}"
 
 
-def percent(value: float | None) -> str:
-    """Return a share with one decimal; 未评价 where there is none."""
-    return "未评价" if value is None else f"{100 * value:.1f}"
-
-
 DEVICES: Final[Mapping[str, str]] = {
     "wxwork": "企业微信", "phone": "手机", "tablet": "平板", "desktop": "电脑", "browser": "浏览器", "program": "接口程序",
     "terminal": "命令行，主机",
@@ -79,5 +75,5 @@ def kind(name: str) -> str:
     return KINDS.get(name, name)
 
 
-templates().filters.update(moment=moment, number=number, percent=percent, kind=kind, device=device)
+templates().filters.update(moment=moment, number=number, points=points, kind=kind, device=device)
 templates().globals.update(STATES=STATES, TICKETS=TICKETS, RULES=RULES, OPERATIONS=OPERATIONS, STANDINGS=STANDINGS)

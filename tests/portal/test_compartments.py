@@ -95,6 +95,17 @@ def test_the_gate_refuses_the_field_and_the_database_its_rows(portal: Portal, kn
         assert connection.execute(sa.text(golden), {"m": known}).one()[0] == DISABILITY
 
 
+def test_what_an_account_may_not_see_it_does_not_enter(portal: Portal, known: str) -> None:
+    before = {"act_id": "0198a000-0000-7000-8000-0000000000aa", f"v|person|{known}|party_branch": "别的支部"}
+    assert portal.signed_in("worker").post("/entry/save", data=before).status_code == 403
+    assert (
+        portal.signed_in("worker")
+        .post("/entry/save", data={**before, f"v|person|{known}|phone": "13900000012"})
+        .status_code
+        == 403
+    )
+
+
 def test_the_security_administrator_gives_a_compartment_and_no_more_than_the_role_may_have(
     portal: Portal, known: str
 ) -> None:

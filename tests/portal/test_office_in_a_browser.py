@@ -36,6 +36,18 @@ def numbers(portal: Portal) -> list[tuple[str, str]]:
         return [(str(n), str(name)) for n, name in connection.execute(query, {"g": OWN})]
 
 
+def newcomers(count: int) -> list[dict[str, str]]:
+    """People nobody knows yet, with numbers whose check digit is right."""
+    weights, digits = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2), "10X98765432"
+    found = []
+    for i in range(count):
+        body = f"4201991988070{i + 1}31{i}"
+        check = digits[sum(int(c) * w for c, w in zip(body, weights, strict=True)) % 11]
+        home = "武昌区中南路街道武珞路628号3栋2单元502室"
+        found.append({"id_number": body + check, "name": f"新来{'甲乙丙丁戊己庚辛'[i]}", "residence_address": home})
+    return found
+
+
 def filled(page: Page, address: str, portal: Portal, folder: Path) -> Path:
     """Download the template and type ten rows, one of them wrong."""
     page.goto(address + "/bulk")
@@ -47,9 +59,11 @@ def filled(page: Page, address: str, portal: Portal, folder: Path) -> Path:
     sheet = book["填报"]
     at = {c.field.name: i for i, c in enumerate(layout("person").columns, start=2)}
     number, name = numbers(portal)[0]
-    rows = [{"id_number": number, "name": name, "phone": "13955550000"}]
-    rows += [
-        {"id_number": number[:-1] + wrong, "name": name} for wrong in [c for c in "0123456789" if c != number[-1]][:1]
+    wrong = number[:-1] + ("1" if number[-1] == "0" else "0")
+    rows = [
+        {"id_number": number, "name": name, "phone": "13955550000"},
+        *newcomers(8),
+        {"id_number": wrong, "name": name},
     ]
     for row, values in enumerate(rows, start=3):
         for field, value in values.items():
@@ -78,7 +92,9 @@ def test_a_file_is_tried_taken_in_and_its_bad_row_comes_back(
     assert [bool(r[0]) for r in bad.iter_rows(min_row=2, values_only=True)] == [True]
     with portal.home.engine.connect() as connection:
         kept = connection.execute(sa.select(ENTRY.c.actor).where(ENTRY.c.value == "13955550000")).scalars().all()
+        came = connection.execute(sa.select(ENTRY.c.value).where(ENTRY.c.value.like("新来%"))).scalars().all()
     assert kept == ["worker"], "once, however often the file is uploaded"
+    assert sorted(came) == sorted(p["name"] for p in newcomers(8)), "nine of ten rows went in, each once"
 
 
 def form(folder: Path, unknown: str) -> Path:

@@ -157,6 +157,22 @@ def test_a_field_of_an_authority_opens_a_ticket(portal: Portal) -> None:
     assert (shown.title, shown["name"].waiting) == ("赵敏", "ticket")
 
 
+def test_a_death_waits_for_its_authority_and_is_shown_as_waiting(portal: Portal) -> None:
+    home, who = portal.home, an("person", "赵敏", portal)
+    one = act(Fact("person", who, "death_date", "2026-11-20"), kind="death")
+    acts.take(home, one, "neighbour")
+    consolidate(home)
+    with home.engine.connect() as connection:
+        person = household.card(connection, home, "person", who)
+    assert person
+    assert (person["death_date"].value, person["death_date"].awaited) == (None, "2026-11-20")
+    page = portal.signed_in("neighbour").get(f"/persons/{who}").text
+    assert "待确认" in page
+    assert "guides/marriage" not in page
+    acts.undo(home, one.act_id, str(uuid.uuid4()), "neighbour")
+    assert "guides/marriage" in portal.signed_in("neighbour").get(f"/persons/{who}").text
+
+
 def test_what_does_not_stand_is_refused_as_a_whole(portal: Portal) -> None:
     who = an("person", "陈建国", portal)
     with pytest.raises(ActRefused) as refused:

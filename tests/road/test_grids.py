@@ -14,7 +14,7 @@ from onefact.consolidate import consolidate
 from onefact.enter import enter
 from onefact.home import Home
 from onefact.pull import pull
-from warehouse import grids
+from warehouse import grids, tables
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "portal"
 ONE, TWO = "420106001001001", "420106001001002"
@@ -138,3 +138,23 @@ def test_a_building_shared_by_two_grids_is_told_apart_door_by_door(home: Home) -
     assert now["person", "李秀英", "residence_address"] == TWO
     assert agrees(home)
     assert anew(home) == now
+
+
+OLDER = b"""
+CREATE TABLE older AS SELECT DISTINCT entity_type, master_id, kind, key FROM search_key; DROP TABLE search_key;
+ALTER TABLE older RENAME TO search_key; CREATE INDEX search_key_key ON search_key (key, entity_type);
+"""
+
+
+def test_search_keys_of_an_older_onefact_get_their_grids(home: Home) -> None:
+    with psycopg.connect(home.database.dsn()) as connection:
+        connection.execute(OLDER)
+    tables.create_all(home.engine)
+    assert agrees(home)
+    with psycopg.connect(home.database.dsn()) as connection:
+        query = b"SELECT indexname FROM pg_indexes WHERE tablename = 'search_key'"
+        assert {row[0] for row in connection.execute(query)} == {
+            "search_key_begin",
+            "search_key_grid",
+            "search_key_master",
+        }

@@ -64,7 +64,7 @@ def everything(town: Town) -> list[object]:
         "candidate": "master_id, field, ref",
     }
     rows = [town.query(f"SELECT * FROM {table} ORDER BY {order}") for table, order in tables.items()]
-    return [town.golden(), town.outbox(), *rows]
+    return [town.golden(), town.outbox("system_id, record_key, operation, state, changes, detail"), *rows]
 
 
 def test_numbers_lie_sealed_wherever_they_go_and_are_found(town: Town) -> None:
@@ -79,9 +79,11 @@ def test_numbers_lie_sealed_wherever_they_go_and_are_found(town: Town) -> None:
 
 def test_new_keys_change_nothing_but_the_keys(town: Town) -> None:
     filled(town)
+    typed = 'UPDATE outbox SET detail = \'[["电话", "13900000033"], ["备注", null]]\' RETURNING change_id'
+    assert town.query(typed), "as an older onefact has kept what a person had to type"
     before = everything(town)
     lying = keys.rotate(town.home, dry_run=True).values
-    assert lying == {}, "everything is sealed by the active keys"
+    assert lying.keys() == {"outbox"}, "everything else is sealed by the active keys"
     done = keys.rotate(town.home)
     assert {"person", "entry", "outbox", "pushed", "ticket"} <= done.values.keys()
     assert everything(town) == before

@@ -3,9 +3,9 @@ FROM authority
 WHERE entity_type = 'person'
 GROUP BY system_id, role)
 SELECT s.master_id, row_number() OVER (ORDER BY s.observed_at, s.system_id, s.record_key, s.role) AS ordinal, concat_ws('|', s.system_id, s.record_key, s.role, s.observed_at) AS ref,
-CASE WHEN coalesce(a.rank_id_type, 20) >= 0 AND NOT coalesce(list_contains(o.fields, 'id_type'), false) THEN s."id_type" END AS "id_type",
+CASE WHEN coalesce(a.rank_id_type, 20) >= 0 AND NOT coalesce(list_contains(o.fields, 'id_type'), false) AND NOT (s.system_id = 'entry' AND contains(s.record_key, '/')) THEN s."id_type" END AS "id_type",
 CASE WHEN list_contains(e.fields, 'id_type') THEN 0 ELSE coalesce(a.rank_id_type, 20) + 1 END AS rank_id_type,
-CASE WHEN coalesce(a.rank_id_number, 20) >= 0 AND NOT coalesce(list_contains(o.fields, 'id_number'), false) THEN s."id_number" END AS "id_number",
+CASE WHEN coalesce(a.rank_id_number, 20) >= 0 AND NOT coalesce(list_contains(o.fields, 'id_number'), false) AND NOT (s.system_id = 'entry' AND contains(s.record_key, '/')) THEN s."id_number" END AS "id_number",
 CASE WHEN list_contains(e.fields, 'id_number') THEN 0 ELSE coalesce(a.rank_id_number, 20) + 1 END AS rank_id_number,
 CASE WHEN coalesce(a.rank_phone, 20) >= 0 AND NOT coalesce(list_contains(o.fields, 'phone'), false) THEN s."phone" END AS "phone",
 CASE WHEN list_contains(e.fields, 'phone') THEN 0 ELSE coalesce(a.rank_phone, 20) + 1 END AS rank_phone,

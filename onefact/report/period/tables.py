@@ -11,7 +11,7 @@ from onefact.report.period.flow import KINDS
 from onefact.report.period.scores import OWNERS, SEVERITIES, Mark
 from onefact.report.period.view import STATES
 from quality.rule import Rule
-from quality.scores import NOT_EVALUATED
+from quality.scores import NOT_EVALUATED, points
 
 Row = Sequence[Any]
 
@@ -140,7 +140,7 @@ def _cover(report: Report) -> Iterator[Row]:
     yield "报告", f"数据质量与共享审计报告 · {report.period.title}"
     yield "报告期间", f"{report.period.first} 至 {report.period.last}" + ("（期间未结束）" if report.unfinished else "")
     yield "生成时间", f"{report.made_at:%Y-%m-%d %H:%M:%S}"
-    yield "总分", f"未评价：{q.total.why}" if q.total.score is None else f"{q.total.score * 100:.1f}（{q.total.grade}）"
+    yield "总分", f"未评价：{q.total.why}" if q.total.score is None else f"{points(q.total.score)}（{q.total.grade}）"
     yield "规则目录版本", q.run.catalogue if q.run else f"{report.version}（现行）"
     yield "质量检查", q.run.run_id if q.run else f"{NOT_EVALUATED}：{q.why}"
     yield "所查归集", (q.run.consolidated if q.run else None) or "—"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from onefact.report.page import environment, style_source
 from onefact.report.period.collect import Report
 from onefact.report.period.flow import SystemFlow
 from onefact.report.period.scores import OWNERS, SEVERITIES
-from quality.scores import GRADES, NOT_EVALUATED
+from quality.scores import GRADES, NOT_EVALUATED, points
 
 HERE = Path(__file__).parent
 
@@ -57,11 +56,6 @@ class Line:
     points: str
     x: str
     y: str
-
-
-def points(score: float) -> str:
-    """A score as points of 100, rounded down: 94.97 is not 95.0, which would be another grade."""
-    return "100" if score == 1 else f"{math.floor(score * 1000 + 1e-9) / 10:.1f}"
 
 
 def line(past: Sequence[float | None]) -> Line | None:
