@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from typing import Final
 
@@ -175,7 +175,7 @@ def take_in(
         if known["actor"] != actor or known["body_sha256"] not in {digest, act.digest()}:
             raise ActRefused([Problem("", "", "这个录入编号已用于另一次录入，请刷新页面后重新保存。")])
         return find(connection, act.act_id, repeated=True)
-    facts, canonical = _checked(connection, act, may)
+    facts, canonical = _checked(connection, act, may, home.now().date())
     for master_id in sorted({f.entity for f in facts if not f.entity.startswith(NEW)}):
         _alone(connection, master_id, 1)
     _hold_against(connection, facts)
@@ -238,7 +238,7 @@ def _note(
     )  # fmt: skip
 
 
-def _checked(connection: sa.Connection, act: Act, may: May) -> tuple[list[Fact], dict[int, str | None]]:
+def _checked(connection: sa.Connection, act: Act, may: May, today: date) -> tuple[list[Fact], dict[int, str | None]]:
     """Return the facts under the ids that stand, and their canonical values; raises `ActRefused` naming every problem."""
     problems: list[Problem] = []
     if not act.facts:
@@ -261,6 +261,7 @@ def _checked(connection: sa.Connection, act: Act, may: May) -> tuple[list[Fact],
                 continue
             fact = Fact(given.entity_type, master_id, given.field, given.value, given.seen)
         value, sentence = _canonical(entity_field, given.value)
+        sentence = sentence or _too_late(entity_field, value, today)
         if sentence:
             problems.append(Problem(given.entity, given.field, sentence))
         canonical[len(facts)] = value
@@ -272,6 +273,37 @@ def _checked(connection: sa.Connection, act: Act, may: May) -> tuple[list[Fact],
     if problems:
         raise ActRefused(problems)
     return facts, canonical
+
+
+def look(act: Act, today: date) -> dict[tuple[str, str], str]:
+    """Return (entity, field) -> canonical value; say before anything is saved what could not be.
+
+    Raises:
+        ActRefused: naming every problem.
+    """
+    problems, values = [], {}
+    for f in act.facts:
+        if f.entity_type in ENTITIES and f.field in ENTITIES[f.entity_type].names:
+            declared = ENTITIES[f.entity_type].field(f.field)
+            value, sentence = _canonical(declared, f.value)
+            sentence = sentence or _too_late(declared, value, today)
+            if sentence:
+                problems.append(Problem(f.entity, f.field, sentence))
+            elif value is not None:
+                values[f.entity, f.field] = value
+    problems += _unfounded(act.facts)
+    if problems:
+        raise ActRefused(problems)
+    return values
+
+
+HAPPENED: Final = frozenset({"birth_date", "death_date", "visited_on"})
+"""Days of what has happened: none of them lies ahead."""
+
+
+def _too_late(declared: Field, value: str | None, today: date) -> str:
+    late = declared.name in HAPPENED and value is not None and value[:10] > today.isoformat()
+    return f"{declared.cn}：不能晚于今天" if late else ""
 
 
 def _unfounded(facts: Sequence[Fact]) -> list[Problem]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final, Literal
 
 import sqlalchemy as sa
 
 from connectors.manifest import Manifest
-from connectors.manifest.model import EntityMap, FieldMap
+from connectors.manifest.model import Condition, EntityMap, FieldMap
 from onefact.acts import NEW
 from onefact.home import Home
 from onefact.household import decides
@@ -73,6 +74,7 @@ def reach(
     home: Home,
     facts: Sequence[tuple[EntityType, str, str]],
     authorised: register.Authorised | None = None,
+    values: Mapping[tuple[str, str], str] | None = None,
 ) -> list[Reach]:
     """Tell for each fact (entity, master id or `new…`, field) where it goes.
 
@@ -81,6 +83,7 @@ def reach(
         home: manifests and register.
         facts: what is about to be saved.
         authorised: (system, entity, field) -> whether it may be written today; read from the register when not given.
+        values: (`new…`, field) -> canonical value of what comes into being: it decides whether a system takes somebody in.
     """
     authorised = authorised or register.read_in(connection, {f for _, _, f in facts}).may("out", home.now().date())
     ids = {entity for _, entity, _ in facts if not entity.startswith(NEW)}
@@ -91,7 +94,48 @@ def reach(
         )
     )
     held = {(str(m), s, r): int(n) for m, s, r, n in rows}
-    return [_reach(home, held, fact, authorised) for fact in facts]
+    told = [_reach(home, held, fact, authorised) for fact in facts]
+    return [_taken_in(home, r, values) if r.entity.startswith(NEW) and values else r for r in told]
+
+
+def _taken_in(home: Home, reach: Reach, values: Mapping[tuple[str, str], str]) -> Reach:
+    """Say of systems whose conditions somebody new does not meet that they do not receive it, as far as that is known."""
+    known = {f: v for (entity, f), v in values.items() if entity == reach.entity}
+    ways = []
+    for w in reach.ways:
+        manifest = home.manifests.get(w.system_id)
+        scopes = [
+            e.scope.where
+            for d in (manifest.datasets if manifest else ())
+            for e in d.entities
+            if e.type == reach.entity_type and reach.field.name in e.fields
+        ]
+        out = bool(scopes) and all(any(_fails(c, known, home.now().date()) for c in where) for where in scopes)
+        ways.append(
+            Way(w.system_id, w.system, "none", "不符合该系统的纳管条件", w.held) if out and w.how != "none" else w
+        )
+    return replace(reach, ways=tuple(sorted(ways, key=lambda w: (ORDER.index(w.how), w.system_id))))
+
+
+def _fails(condition: Condition, known: Mapping[str, str], today: date) -> bool:
+    """Whether a known value does not meet a condition; of what is not known nothing is said."""
+    value = known.get(condition.field)
+    if value is None:
+        return False
+    if condition.equals is not None and value != condition.equals:
+        return True
+    if condition.one_of is not None and value not in condition.one_of:
+        return True
+    if condition.present is False or (
+        condition.starts_with is not None and not value.startswith(condition.starts_with)
+    ):
+        return True
+    if condition.age is None:
+        return False
+    born = date.fromisoformat(value)
+    age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+    least, most = condition.age.at_least, condition.age.at_most
+    return (least is not None and age < least) or (most is not None and age > most)
 
 
 def _reach(

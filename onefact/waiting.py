@@ -51,9 +51,13 @@ class Area:
     """The grids whose tasks are wanted; None = all."""
 
     grids: tuple[str, ...] | None
+    ids: tuple[str, ...] | None = None
+    """Only of these entities."""
 
     def of(self, column: str) -> str:
         """Return the SQL condition that an entity is there."""
+        if self.ids is not None:
+            return f"{column} = ANY(CAST(:ids AS uuid[]))"
         if self.grids is None:
             return "true"
         return f"{column} IN (SELECT g.master_id FROM entity_grid g WHERE g.grid = ANY(:grids))"
@@ -61,11 +65,12 @@ class Area:
     @property
     def values(self) -> dict[str, object]:
         """Parameters of the conditions."""
-        return {"grids": list(self.grids or ()), "most": MOST}
+        return {"grids": list(self.grids or ()), "most": MOST} | ({} if self.ids is None else {"ids": list(self.ids)})
 
 
 @cache
-def _rules() -> Mapping[str, Rule]:
+def rules_by_id() -> Mapping[str, Rule]:
+    """Return the rules of the catalogue by their ids, read once."""
     return {r.id: r for r in load().rules}
 
 
@@ -81,7 +86,15 @@ GROUP BY 1, 2, 3 ORDER BY 6, 7 LIMIT :most"""
 
 def checks(connection: sa.Connection, home: Home, area: Area) -> list[Found]:
     """Return what a quality rule wants looked at and a worker can put right at the door."""
-    rules = _rules()
+    return [
+        Found("check", e, m, words + (f"（{systems} 个系统）" if systems > 1 else ""), since, due, number)
+        for (e, m, _, _, since, due, number, _, systems), words in checked(connection, home, area)
+    ]
+
+
+def checked(connection: sa.Connection, home: Home, area: Area) -> list[tuple[sa.Row[Any], str]]:
+    """Return the rows of `CHECKS` that are asked, each with its rule in words."""
+    rules = rules_by_id()
     zone = f"{home.now().astimezone():%z}"  # entries carry the site's local time
     values = {**area.values, "others": [r.id for r in rules.values() if r.order != "grid"], "zone": zone}
     rows = connection.execute(sa.text(CHECKS.format(area=area.of("o.master_id"))), values).all()
@@ -89,12 +102,12 @@ def checks(connection: sa.Connection, home: Home, area: Area) -> list[Found]:
     golden = _provenance(connection, [(r[0], r[1]) for r in single])
     told = []
     for row in rows:
-        e, m, rule, field, since, due, number, records, systems = row
+        e, m, rule, field, records = row[0], row[1], row[2], row[3], row[7]
         reference = golden.get(m, {}).get(field)
         if row in single and reference and "|".join(split(reference)[:2]) not in records:
             continue
         words = rules[rule].name if rule in rules else f"{cn(e, field)}需要核查"
-        told.append(Found("check", e, m, words + (f"（{systems} 个系统）" if systems > 1 else ""), since, due, number))
+        told.append((row, words))
     return told
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from schemas.entities import ENTITIES
 from schemas.model import EntityType
-from warehouse.duck import standardised_table
+from warehouse.duck import count, standardised_table
 from warehouse.entries import SYSTEM
 from warehouse.reading import MasterReader
 from warehouse.tables import WAKE
@@ -40,12 +40,24 @@ _PUSHED: Final = (
     "AND f.master_id = d.master_id WHERE d.reason = 'created'"
 )
 
+_CREATED: Final = (
+    f"WITH founded AS ({FOUNDED}) SELECT o.change_id::text AS change_id, o.system_id, o.entity_type, o.role, c ->> 'field' AS field, "
+    "c ->> 'new' AS value FROM outbox o JOIN founded f ON f.entity_type = o.entity_type AND f.master_id = o.master_id, "
+    "jsonb_array_elements(o.changes) c WHERE o.operation = 'create' AND o.state IN ('sent', 'verified') AND o.record_key IS NULL "
+    "AND c ->> 'new' IS NOT NULL"
+)
+"""What was created where no answer named the record (files without receipts): it is known by what it holds."""
+
 COLUMNS: Final = "system_id VARCHAR, record_key VARCHAR, entity_type VARCHAR, role VARCHAR"
 
 
 def load(con: duckdb.DuckDBPyConnection, master: MasterReader) -> None:
-    """Create `withdrawn_now` (system_id, record_key, entity_type, role) and `withdrawn_pushed` (with field, value)."""
-    for table, query in (("withdrawn_now", _RECORDS), ("withdrawn_pushed", _PUSHED)):
+    """Create `withdrawn_now` (system_id, record_key, entity_type, role), `withdrawn_pushed` (with field, value), `withdrawn_created`."""
+    for table, query in (
+        ("withdrawn_now", _RECORDS),
+        ("withdrawn_pushed", _PUSHED),
+        ("withdrawn_created", _CREATED),
+    ):
         con.register("_withdrawn", master.fetch(query))
         con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM _withdrawn")
         con.unregister("_withdrawn")
@@ -55,7 +67,12 @@ def drop(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
     """Take entities that only withdrawn records speak for out of `linked_<entity>`; their ids are in `ended_<entity>`."""
     con.execute(f"CREATE TEMP TABLE IF NOT EXISTS withdrawn_now ({COLUMNS})")
     con.execute(f"CREATE TEMP TABLE IF NOT EXISTS withdrawn_pushed ({COLUMNS}, field VARCHAR, value VARCHAR)")
+    con.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS withdrawn_created "
+        "(change_id VARCHAR, system_id VARCHAR, entity_type VARCHAR, role VARCHAR, field VARCHAR, value VARCHAR)"
+    )
     _keep_changed(con, entity_type)
+    _find_unnamed(con, entity_type)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE withdrawn_master AS SELECT l.master_id "
         f"FROM linked_{entity_type} l LEFT JOIN withdrawn_now w ON w.entity_type = '{entity_type}' AND w.system_id = l.system_id "
@@ -69,6 +86,22 @@ def drop(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
     con.execute(f"DELETE FROM linked_{entity_type} WHERE master_id IN ({gone})")
     con.execute(f"DELETE FROM restored_{entity_type} WHERE old_id IN ({gone})")
     con.execute(f"DELETE FROM review_now WHERE left_master IN ({gone}) OR right_master IN ({gone})")
+
+
+def _find_unnamed(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:
+    """A record that holds all of what was created, and nothing else of it, is ours though no answer named it."""
+    if not count(con, f"SELECT count(*) FROM withdrawn_created WHERE entity_type = '{entity_type}'"):
+        return
+    cases = " ".join(f"WHEN '{f.name}' THEN s.\"{f.name}\"" for f in ENTITIES[entity_type].fields)
+    con.execute(
+        "INSERT INTO withdrawn_now SELECT DISTINCT system_id, record_key, entity_type, role FROM ("
+        f"SELECT c.change_id, s.system_id, s.record_key, c.entity_type, s.role, c.value, CASE c.field {cases} END AS held "
+        f"FROM withdrawn_created c JOIN {standardised_table(entity_type)} s USING (system_id, role) "
+        f"WHERE c.entity_type = '{entity_type}' AND s.rid IN (SELECT rid FROM linked_{entity_type})) x "
+        "LEFT JOIN address_text l ON l.text = x.value LEFT JOIN address_text r ON r.text = x.held "
+        "GROUP BY change_id, system_id, record_key, entity_type, role "
+        "HAVING count(held) >= 2 AND coalesce(bool_and(value = held OR l.normal_key = r.normal_key) FILTER (WHERE held IS NOT NULL), false)"
+    )
 
 
 def _keep_changed(con: duckdb.DuckDBPyConnection, entity_type: EntityType) -> None:

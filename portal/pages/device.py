@@ -83,6 +83,7 @@ def pack(account: Current, connection: Database, home: OfHome) -> Response:
     grids = grids_of(account) or ()
     query = sa.text(
         "SELECT DISTINCT p.node_id::text FROM address_point p JOIN entity_grid g ON g.entity_type = p.entity_type AND g.master_id = p.master_id "
+        "AND g.field = p.field "  # whoever is only registered in the grid lives behind another's door
         "WHERE g.grid = ANY(:grids) AND (p.entity_type, p.field) IN (('house', 'address'), ('person', 'residence_address'), "
         "('organisation', 'address')) LIMIT :most"
     )

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from onefact.acts import Act, ActConflict, ActRefused
 from onefact.alike import alike
 from portal.access import Current, Database, OfHome, logged
-from portal.pages.entering import KINDS, Given, again, answers_of, known_as, previewed, same_as, unanswered
+from portal.pages.entering import KINDS, Given, again, answers_of, known_as, previewed, resolved, same_as, unanswered
 from portal.pages.records import save
 from portal.pages.work import grids_of
 from portal.view import page
@@ -48,7 +48,7 @@ def keep(request: Request, account: Current, connection: Database, home: OfHome,
     if open_:
         return previewed(request, account, connection, home, act, answers)
     try:
-        taken = save(request, account, home, same_as(act, answers))
+        taken = save(request, account, home, same_as(resolved(connection, home, act), answers))
     except (ActRefused, ActConflict) as problem:
         return again(request, account, act, problem)
     return RedirectResponse(request.app.url_path_for("outbox.own.act", act_id=taken.act_id), status_code=303)

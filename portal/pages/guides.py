@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import cast
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -16,6 +17,7 @@ from portal.pages.entering import Given, answers_of, previewed
 from portal.pages.records import door_of
 from portal.view import page
 from portal.view.guides import spec
+from schemas.model import EntityType
 
 router = APIRouter(include_in_schema=False)
 
@@ -60,6 +62,7 @@ def guide_record(
         action,
         _address(connection, home, guide, master_id),
         mates=_mates(connection, home, guide, master_id),
+        who=_who(connection, home, entity_type, master_id),
     )
 
 
@@ -107,12 +110,17 @@ def _mates(connection: Database, home: OfHome, guide: guided.Guide, master_id: s
     return [(c.master_id, c.title) for c in door.persons if c.master_id != master_id] if door else []
 
 
+def _who(connection: Database, home: OfHome, entity_type: str, master_id: str) -> str:
+    found = card(connection, home, cast("EntityType", entity_type), master_id)
+    return found.title if found else ""
+
+
 def _asking(
     request: Request, guide: guided.Guide, action: str, address: str, answers: dict[str, str] | None = None,
-    gaps: Sequence[guided.Ask] = (), mates: Sequence[tuple[str, str]] = (),
+    gaps: Sequence[guided.Ask] = (), mates: Sequence[tuple[str, str]] = (), who: str = "",
 ) -> Response:  # fmt: skip
     return page(
         request, "entry/guide.html", 422 if answers is not None else 200, guide=guide, spec=spec(guide), action=action, address=address,
-        answers=answers or {}, gaps={a.name for a in gaps}, mates=mates, act_id=(answers or {}).get("act_id", str(uuid.uuid4())),
+        answers=answers or {}, gaps={a.name for a in gaps}, mates=mates, who=who, act_id=(answers or {}).get("act_id", str(uuid.uuid4())),
         problem="请补全标出的项。" if answers is not None else None,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from onefact import acts
 from onefact.acts import ActRefused
+from onefact.household import cards
 from onefact.received import WORDS as RECEIVED
 from onefact.received import received, summary
 from portal.access import Current, Database, OfHome, Unknown, devices
@@ -39,11 +40,16 @@ def one(request: Request, account: Current, connection: Database, home: OfHome, 
         raise Unknown
     told = received(connection, home, done)
     lines = [(r, as_seen(account, r.field, r.line.value).text) for r in told]
+    titles = {
+        c.master_id: c.title
+        for e in dict.fromkeys(r.line.entity_type for r in told)
+        for c in cards(connection, home, e, {r.master_id for r in told if r.line.entity_type == e})
+    }
     waiting = any(r.working or r.count("queued", "sent") for r in told)
     template = "entry/received.html" if request.headers.get("HX-Request") else "entry/act.html"
     return page(
         request, template, done=done, lines=lines, kinds=KINDS, summary=summary(told), words=RECEIVED, waiting=waiting, new_id=str(uuid.uuid4()),
-        own=done.actor == account.login,
+        own=done.actor == account.login, titles=titles,
     )  # fmt: skip
 
 

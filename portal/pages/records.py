@@ -12,6 +12,7 @@ from onefact import acts, guided
 from onefact.acts import Act
 from onefact.enter import is_uuid
 from onefact.household import Household, card, household, node_of
+from onefact.quality import looks
 from portal.access import Account, Current, Database, OfHome, Refused, Unknown, devices, logged
 from portal.access.area import may_enter, may_see, seen_by
 from portal.view import page
@@ -39,7 +40,7 @@ def place(request: Request, account: Current, connection: Database, home: OfHome
     told = [(c, rows(account, c)) for c in door.cards]
     return page(
         request, "record/place.html", door=door, told=told, guides=guides, paths=PATHS, act_id=str(uuid.uuid4()),
-        by_record={c.master_id: guided.offered(c) for c in door.cards},
+        looks=looks.looks(connection, home, ids), look_id=str(uuid.uuid4()), by_record={c.master_id: guided.offered(c) for c in door.cards},
     )  # fmt: skip
 
 
@@ -100,5 +101,7 @@ def _record(
         rows=rows(account, found),
         node=node,
         guides=guides,
+        looks=looks.looks(connection, home, [found.master_id]).get(found.master_id, []),
+        look_id=str(uuid.uuid4()),
         act_id=str(uuid.uuid4()),
     )

@@ -63,8 +63,10 @@ let held = null;
 
 function showDoors() {
   const wanted = $("find").value.trim();
-  const fits = held.doors.filter((d) => !wanted || d.address.includes(wanted) || d.cards.some((c) => c.title.includes(wanted))).slice(0, 30);
-  $("doors").replaceChildren(...fits.map((d) => make("li", { className: "line" }, make("button", { type: "button", className: "wide", textContent: d.address, onclick: () => showDoor(d) }))));
+  const fits = held.doors.filter((d) => !wanted || d.address.includes(wanted) || d.cards.some((c) => c.title.includes(wanted)));
+  const told = fits.slice(0, 30);
+  $("doors").replaceChildren(...told.map((d) => make("li", { className: "line" }, make("button", { type: "button", className: "wide", textContent: d.address, onclick: () => showDoor(d) }))));
+  if (fits.length > told.length) $("doors").append(make("li", { className: "empty", textContent: `还有 ${fits.length - told.length} 户，输入门牌或姓名再找。` }));
 }
 
 function input(card, field) {

@@ -8,6 +8,7 @@ import { tell } from "./portal.js";
 const each = (selector, work, root = document) => root.querySelectorAll(selector).forEach(work);
 
 each("[data-id-number]", watch);
+each("form[data-confirm]", (form) => form.addEventListener("submit", (event) => { if (!confirm(form.dataset.confirm)) event.preventDefault(); }));
 each("[data-back]", (button) => button.addEventListener("click", () => history.back()));
 each("select[data-submit]", (select) => select.addEventListener("change", () => select.form.submit()));
 each("[data-copy]", (button) => button.addEventListener("click", async () => {
@@ -30,7 +31,7 @@ function weigh() {
 each("form.guide", (form) => {
   form.addEventListener("change", weigh);
   form.addEventListener("submit", (event) => {
-    if (!form.querySelector("[data-save][data-held]")) return;
+    if (event.submitter?.name === "edit" || !form.querySelector("[data-save][data-held]")) return;
     event.preventDefault();
     form.querySelector(".alike input").focus();
     tell("请先确认是不是已经登记过。");
@@ -173,7 +174,7 @@ leaving?.addEventListener("submit", async (event) => {
 });
 
 if ("serviceWorker" in navigator) {
-  navigator.serviceWorker.register("/sw.js", { scope: "/" });
+  navigator.serviceWorker.register("/sw.js", { scope: "/" }).catch(() => tell("这台设备还没有信任本站的证书，断网时不能办理。请管理员安装本站的根证书。"));
   navigator.serviceWorker.ready.then(async () => {
     if (!navigator.serviceWorker.controller) await new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done, { once: true }));
     if (!await unlocked(true)) return;

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from typing import Final
 
 from markupsafe import Markup
@@ -28,6 +29,19 @@ SEPARATOR: Final = "|"
 BOOLEAN: Final = (("1", "是"), ("0", "否"))
 
 
+CHOSEN: Final = "choice:"
+"""Begins what a page sends for a value that was chosen from a list and not typed: the value itself is not in the page."""
+
+
+def offered(known: Value) -> dict[str, str]:
+    """Return what a page sends for each value that is offered -> the canonical value: the present one, then the others."""
+    told = {f"{CHOSEN}now": known.value or ""}
+    for number, other in enumerate(known.others):
+        mark = sha256(f"{number}|{other.system}|{other.observed_at}".encode()).hexdigest()[:12]
+        told[f"{CHOSEN}{mark}"] = other.value
+    return told
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One field on a page: what is known, as it may be seen, and the names of its inputs."""
@@ -37,7 +51,7 @@ class Row:
     known: Value
     text: Shown
     others: tuple[tuple[str, str, str, str], ...]
-    """(canonical value, as it may be seen, system, date) of newer values of other systems."""
+    """(what the page sends for it, as it may be seen, system, date) of newer values of other systems."""
     awaited: str = ""
     """What a worker has entered and the authority has not confirmed, as it may be seen."""
 
@@ -70,7 +84,11 @@ def rows(account: Account, card: Card) -> list[Row]:
 
 
 def _row(account: Account, card: Card, v: Value) -> Row:
-    others = tuple((o.value, shown(account, v.field, o.value).text, o.system, o.observed_at[:10]) for o in v.others)
+    marks = list(offered(v))[1:]
+    others = tuple(
+        (mark, shown(account, v.field, o.value).text, o.system, o.observed_at[:10])
+        for mark, o in zip(marks, v.others, strict=True)
+    )
     awaited = shown(account, v.field, v.awaited).text
     return Row(card.entity_type, card.master_id, v, shown(account, v.field, v.value), others, awaited)
 

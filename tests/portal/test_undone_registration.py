@@ -78,6 +78,30 @@ def test_what_was_created_elsewhere_is_deleted_and_does_not_come_back(portal: Po
     assert found(portal, "李小满") == 0
 
 
+def test_a_record_that_no_answer_named_is_known_by_what_it_holds(portal: Portal) -> None:
+    home, address = portal.home, "武昌区中南路街道武珞路628号3栋2单元502室"
+    facts = (
+        Fact("person", "new", "name", "李小雪"), Fact("person", "new", "birth_date", "2018-01-20"), Fact("person", "new", "phone", "13900000055"),
+        Fact("person", "new", "residence_address", address),
+    )  # fmt: skip
+    made = acts.take(home, Act(str(uuid.uuid4()), "move_in", facts), "worker")
+    consolidate(home)
+    [claimed] = [c for c in outbox.claim(home.engine, "doors", 10, "test", 60) if c.change.operation == "create"]
+    outbox.settle(home.engine, [claimed.change], [Outcome(claimed.change.change_id, "sent", "no_receipt")], "test")
+    people = home.systems / "doors" / "people.csv"
+    people.write_text(
+        f"{people.read_text(encoding='utf-8').strip()}\nP8,李小雪,,13900000055,{address}\n", encoding="utf-8"
+    )
+    acts.undo(home, made.act_id, str(uuid.uuid4()), "worker")
+    consolidate(home)
+    pull(home)
+    consolidate(home)
+    assert found(portal, "李小雪") == 0
+    with home.engine.connect() as connection:
+        query = sa.text("SELECT count(*) FROM outbox WHERE operation = 'delete' AND state = 'awaiting_person'")
+        assert connection.execute(query).scalar_one() == 1
+
+
 def found(portal: Portal, text: str) -> int:
     with portal.home.engine.connect() as connection:
         return len([h for h in search.search(connection, text, None) if h.title == text])

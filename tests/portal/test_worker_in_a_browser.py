@@ -203,6 +203,7 @@ def test_a_parallel_edit_is_a_conflict_that_a_person_settles(portal: Portal, see
         picture(page, "conflict")
         page.get_by_role("button", name="以我填的为准").click()
         expect(page.locator("h1")).to_have_text("谁已收到")
+        page.on("dialog", lambda dialog: dialog.accept())
         page.get_by_role("button", name="撤销这次录入").click()
         expect(page.locator("main")).to_contain_text("撤销了")
     assert node

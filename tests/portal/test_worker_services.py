@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from onefact.acts import Act, ActConflict, ActRefused, Fact
 from onefact.consolidate import consolidate
 from onefact.pull import pull
 from onefact.push import push
-from warehouse.tables import SEARCH_KEY
+from warehouse.tables import ENTRY, SEARCH_KEY
 
 
 @pytest.fixture(scope="module")
@@ -160,13 +161,13 @@ def test_a_field_of_an_authority_opens_a_ticket(portal: Portal) -> None:
 
 def test_a_death_waits_for_its_authority_and_is_shown_as_waiting(portal: Portal) -> None:
     home, who = portal.home, an("person", "赵敏", portal)
-    one = act(Fact("person", who, "death_date", "2026-11-20"), kind="death")
+    one = act(Fact("person", who, "death_date", "2026-10-20"), kind="death")
     acts.take(home, one, "neighbour")
     consolidate(home)
     with home.engine.connect() as connection:
         person = household.card(connection, home, "person", who)
     assert person
-    assert (person["death_date"].value, person["death_date"].awaited) == (None, "2026-11-20")
+    assert (person["death_date"].value, person["death_date"].awaited) == (None, "2026-10-20")
     page = portal.signed_in("neighbour").get(f"/persons/{who}").text
     assert "待确认" in page
     assert "guides/marriage" not in page
@@ -303,6 +304,71 @@ def test_only_touched_records_get_new_keys(portal: Portal) -> None:
     acts.take(portal.home, act(Fact("person", who, "phone", "13900003333")), "worker")
     consolidate(portal.home)
     assert {m for m, _ in keys() - before} == {who}
+
+
+def test_an_order_is_shown_with_what_each_system_says_and_answered(portal: Portal) -> None:
+    home, who, client = portal.home, an("person", "王海涛", portal), portal.signed_in("neighbour")
+    rules = ("person.room.few_residents", "person.residence.one_now")
+    with home.engine.begin() as connection:
+        key = connection.execute(
+            sa.text("SELECT record_key FROM crosswalk WHERE system_id = 'doors' AND master_id = :m"), {"m": who}
+        ).scalar_one()
+        for rule, field in zip(rules, ["residence_address"] * 2, strict=True):
+            order = {"rule": rule, "field": field, "systems": ["doors"], "keys": [key], "master": who}
+            connection.execute(sa.text(ORDERS), order | {"now": home.now().astimezone()})
+    page = client.get(f"/persons/{who}").text
+    assert "同一户室居住人数不应超过十人" in page
+    assert "没有要补的" not in page
+    said = client.get(f"/looks/person/{who}/{rules[0]}").text
+    assert "门口采集" in said
+    assert "民主路" in said
+    for rule, what in zip(rules, ("true", "department"), strict=True):
+        assert client.post(f"/looks/person/{who}/{rule}", data={"what": what, "words": "问过本人"}).status_code == 303
+    assert "不应超过十人" not in client.get(f"/persons/{who}").text
+    with home.engine.connect() as connection:
+        query = sa.text(
+            "SELECT rule_id, kind, closed_by, words, department FROM work_order WHERE master_id = :m ORDER BY order_id"
+        )
+        rows = [tuple(r) for r in connection.execute(query, {"m": who})]
+    assert rows == [
+        (rules[0], "grid", "neighbour", "情况属实：问过本人", "中南路街道"),
+        (rules[1], "grid", "neighbour", "转部门：问过本人", "中南路街道"),
+        (rules[1], "authority", None, None, "网格中心"),
+    ]
+
+
+def test_what_cannot_be_is_said_before_saving_and_nothing_typed_is_lost(portal: Portal) -> None:
+    who, client = an("person", "王海涛", portal), portal.signed_in("neighbour")
+    form = {"act_id": str(uuid.uuid4()), f"v|person|{who}|phone": "12345", f"v|person|{who}|death_date": "2026-12-01"}
+    answer = client.post("/entry/preview", data=form)
+    assert answer.status_code == 422
+    assert "不能晚于今天" in answer.text
+    assert 'value="12345"' in answer.text
+    good = {"act_id": str(uuid.uuid4()), f"v|person|{who}|phone": "13900000123"}
+    assert client.post("/entry/preview", data=good).status_code == 200
+    assert 'value="13900000123"' in client.post("/entry/preview", data={**good, "edit": "1"}).text
+
+
+def test_a_value_to_choose_is_named_in_the_page_and_not_held(portal: Portal) -> None:
+    home, who, client = portal.home, an("person", "王海涛", portal), portal.signed_in("neighbour")
+    with home.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO candidate (entity_type, master_id, field, value, ref, systems) "
+                "VALUES ('person', CAST(:m AS uuid), 'phone', '13812340987', 'doors|x|person|2999-01-01', 1)"
+            ),
+            {"m": who},
+        )
+    page = client.get(f"/persons/{who}").text
+    assert "13812340987" not in page
+    [chosen] = set(re.findall(r'value="(choice:[0-9a-f]{12})"', page))
+    form = {"act_id": str(uuid.uuid4()), f"v|person|{who}|phone": chosen}
+    preview = client.post("/entry/preview", data=form)
+    assert (preview.status_code, "13812340987" in preview.text) == (200, False)
+    assert client.post("/entry/save", data={**form, "kind": "correct"}).status_code == 303
+    with home.engine.connect() as connection:
+        query = sa.select(ENTRY.c.value).where(ENTRY.c.master_id == who, ENTRY.c.field == "phone")
+        assert "13812340987" in connection.execute(query).scalars().all()
 
 
 def test_a_merge_is_listed_with_who_and_why_and_taken_back_on_its_page(portal: Portal) -> None:
