@@ -89,10 +89,13 @@ def pack(account: Current, connection: Database, home: OfHome) -> Response:
     )
     nodes = connection.execute(query, {"grids": list(grids), "most": DOORS}).scalars().all()
     doors = []
+    carried: dict[str, list[str]] = {}
     for node in nodes:
         found = household(connection, home, node)
         if found is None:
             continue
+        for c in found.cards:
+            carried.setdefault(c.entity_type, []).append(c.master_id)
         doors.append(
             {
                 "node": node, "address": found.full_text,
@@ -109,15 +112,9 @@ def pack(account: Current, connection: Database, home: OfHome) -> Response:
                 ],
             }
         )  # fmt: skip
-    logged(
-        connection,
-        account,
-        "read",
-        "household",
-        purpose="离线携带本网格户表",
-        count=len(doors),
-        detail={"grids": list(grids)},
-    )
+    for entity_type, ids in carried.items():  # by name, so that it is known who has seen somebody
+        told = {"grids": list(grids), "doors": len(doors)}
+        logged(connection, account, "read", entity_type, ids, purpose="离线携带本网格户表", detail=told)
     names = {e: {f.name: f.cn for f in entity.fields if f.worker} for e, entity in ENTITIES.items()}
     return JSONResponse(
         {

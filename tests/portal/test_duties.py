@@ -182,6 +182,12 @@ def test_the_page_looks_at_the_same_as_the_command(
             connection.execute(sa.text("ALTER TABLE ticket_event ENABLE TRIGGER USER"))
 
 
+def test_who_carries_somebody_on_a_device_has_seen_them(portal: Portal) -> None:
+    person = portal.ids("person")[OWN]
+    assert portal.signed_in("worker").get("/device/pack").status_code == 200
+    assert log.seen(portal.home, "person", person)[0].purpose == "离线携带本网格户表"
+
+
 def test_a_page_is_one_reading(portal: Portal) -> None:
     before = acts(portal, "auditor", 1)
     portal.signed_in("auditor").get("/outbox/1")

@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 from fastapi.routing import APIRoute
 from portal_support import OWN, Portal, sample_path
-from test_office import TITLES, people, row, sheet, ticket, upload
+from test_office import TITLES, row, sheet, ticket, upload
 from test_worker_in_a_browser import QUESTION
 
 from onefact import acts, log
 from onefact.acts import Act, Fact
 from onefact.consolidate import consolidate
+from onefact.enter import enter
 from portal.access.devices import COOKIE, kind_of
 from portal.access.rules import load
 from portal.view.cards import SEPARATOR
@@ -76,7 +77,9 @@ def test_what_is_typed_and_taken_back(portal: Portal) -> None:
 
 
 def test_a_file_of_many_rows(portal: Portal) -> None:
-    number, name = people(portal)[OWN]
+    with portal.home.engine.connect() as connection:
+        known = sa.text("SELECT id_number, name FROM person WHERE master_id = :m")
+        number, name = connection.execute(known, {"m": portal.ids("person")[OWN]}).one()
     tried = upload(
         portal, "worker", "/bulk/check", sheet(TITLES, row(id_number=number, name=name, phone="13912340002"))
     )
@@ -89,10 +92,13 @@ def test_a_file_of_many_rows(portal: Portal) -> None:
 
 def test_what_a_steward_decides(portal: Portal) -> None:
     client, admin = portal.signed_in("steward"), portal.signed_in("sysadmin")
+    enter(portal.home, portal.ids("person")[OWN], "name", "陈建果", actor="worker")
+    with portal.home.engine.connect() as connection:
+        asked = connection.execute(sa.text("SELECT max(ticket_id) FROM ticket WHERE state = 'open'")).scalar_one()
     with noted(portal) as found:
         client.post("/outbox/1", data={"what": "cancel", "why": "对方要求"})
         client.post("/outbox/1", data={"what": "retry"})
-        client.post("/tickets/1", data={"what": "reminded", "words": "已催办"})
+        client.post(f"/tickets/{asked}", data={"what": "reminded", "words": "已催办"})
         admin.post("/systems/doors/hold", data={"why": "对方割接"})
         admin.post("/systems/doors/release")
     assert [(r.act, r.actor) for r in found] == [

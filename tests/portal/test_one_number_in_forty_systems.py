@@ -112,6 +112,8 @@ def test_a_phone_number_typed_once_is_seen_in_every_system_that_holds_it(portal:
         with seen.page("worker", 360, 740) as page:
             page.goto(seen.address + "/entries")
             page.locator("main a[href*='/entries/']").first.click()
+            page.wait_for_url(re.compile("/entries/.+"))
+            expect(page.locator("#received .ways li").first).to_be_visible(timeout=60_000)
             # The page asks again by itself until nothing is under way; what only a person can type stays.
             expect(page.locator("#received[hx-get]")).to_have_count(0, timeout=60_000)
             told = page.locator("#received").inner_text()

@@ -39,7 +39,7 @@ def test_who_has_no_grid_sees_no_row_of_any_table_about_entities(portal: Portal,
 def test_every_table_is_decided_on(portal: Portal) -> None:
     about_nobody = {
         "act", "authorisation", "batch", "bulk_upload", "form_filled", "form_heading", "quality_agreement", "quality_rule", "quality_run", "quality_score", "redirect", "run",
-        "source_cursor", "target",
+        "source_cursor", "target", "entry_expired", "policy", "policy_part",
     }  # fmt: skip
     decided = {name for name, _ in rows.conditions()} | rows.CLOSED | rows.OPEN | about_nobody
     assert set(METADATA.tables) <= decided
