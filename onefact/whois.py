@@ -6,7 +6,7 @@ append-only, so the answer for a day in the past stays the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -18,6 +18,11 @@ from onefact.sides import titles
 from schemas.model import EntityType
 from warehouse.judgements import Pair, Record
 from warehouse.tables import CROSSWALK, CROSSWALK_HISTORY, EDGE
+
+RULES: Mapping[str, str] = {
+    "anchor": "有效号码相同", "match": "综合比对", "single": "无其他记录", "decided": "指定归属", "judged": "人工判定",
+}  # fmt: skip
+"""Rules of the crosswalk in words; others are shown as they are named."""
 
 
 class NobodyThen(Exception):

@@ -30,10 +30,6 @@ JUDGEMENTS: Mapping[str, str] = {
 STATES: Mapping[str, str] = {
     "open": "待复核", "accepted": "已判同一", "rejected": "已判不是同一", "undecided": "无法判断", "closed": "已关闭",
 }  # fmt: skip
-RULES: Mapping[str, str] = {
-    "anchor": "有效号码相同", "match": "综合比对", "single": "无其他记录", "decided": "指定归属", "judged": "人工判定",
-}  # fmt: skip
-"""Rules of the crosswalk in words; others are shown as they are named."""
 
 
 def _title(entity_type: EntityType, title: str, full: bool) -> str:
@@ -282,6 +278,8 @@ def whois(session: Session, system: str, record: str, on: str | None, full: bool
 
 
 def _identity(session: Session, at: datetime, found: Identity, full: bool) -> None:
+    from onefact.whois import RULES
+
     console, held = session.console, found.held
     console.print(
         f"{_time(at, '')}，{_record(held.record, full)}（{ENTITIES[held.entity_type].cn}，{held.record.role}）被认定为主数据 {held.master_id}：\n"

@@ -103,7 +103,7 @@ def _shown(
     logged(connection, account, "read", asked.entity_type, ids, purpose=PURPOSE)
     return page(
         request, "settle/show.html", 409 if problem else 200, asked=asked, left=left, right=right, why=WHY[asked.reason],
-        sides=_sides(account, left, right), edges=edges, answers=ANSWERS, states=STATES, cn=ENTITIES[asked.entity_type].cn, problem=problem,
+        sides=_sides(account, left, right), edges=edges, answers=ANSWERS, states=STATES, problem=problem,
         proposal=_proposal(asked, left, right), proposed=_proposed(asked, left, right), unseen=UNSEEN, waterfall=explain.waterfall(home, connection, number),
     )  # fmt: skip
 

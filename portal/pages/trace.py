@@ -13,6 +13,7 @@ from starlette.responses import Response
 from onefact.enter import TITLES, find
 from onefact.household import split
 from onefact.masking import mask_key
+from onefact.whois import RULES
 from portal.access import Current, Database, OfHome, Unknown, area, logged
 from portal.view import page
 from portal.view.values import shown
@@ -95,7 +96,7 @@ def show(
         readers = sealed.seen_by(owner, entity_type, [master_id], 20) if account.role == "auditor" else []
     answer = page(
         request, "trace/show.html", entity=entity, golden=golden, fields=fields, mask_key=mask_key, manifests=home.manifests,
-        readers=readers, acts=sealed.ACTS, **context,
+        readers=readers, acts=sealed.ACTS, rules=RULES, **context,
     )  # fmt: skip
     logged(connection, account, "read", entity_type, [master_id], purpose="溯源")
     return answer
