@@ -137,7 +137,7 @@ def test_what_was_typed_by_hand_elsewhere(portal: Portal) -> None:
 
 
 def test_a_page_is_read_once(portal: Portal) -> None:
-    """Whoever may open a page: one row at most, and none that says he did anything but read, export or look at the log."""
+    """Whoever may open a page: one row at most for each kind of record that it shows."""
     rules, doubled = load(), []
     for route in portal.app.routes:
         if not isinstance(route, APIRoute) or "GET" not in route.methods:
@@ -148,7 +148,7 @@ def test_a_page_is_read_once(portal: Portal) -> None:
                 continue
             with noted(portal) as found:
                 portal.signed_in(who).get(sample_path(portal, route.path, rule, OWN))
-            if len(found) > 1:
+            if len(set(told(found))) < len(found):  # a page of several kinds of records has a row for each kind
                 doubled.append((route.name, who, told(found)))
     assert doubled == []
 
