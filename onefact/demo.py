@@ -161,9 +161,10 @@ def _enter_once(home: Home, seed: int) -> tuple[Arrival, ...]:
     entry.enter(home, person, FIELD, number, actor="demo")
     consolidate(home)
     push(home)
+    told = {"field": FIELD, "new": home.seals.value("person", FIELD, person, number)}
     query = (
         sa.select(OUTBOX.c.system_id, OUTBOX.c.state, OUTBOX.c.receipt)
-        .where(OUTBOX.c.master_id == person, OUTBOX.c.changes.contains([{"field": FIELD, "new": number}]))
+        .where(OUTBOX.c.master_id == person, OUTBOX.c.changes.contains([told]))
         .order_by(OUTBOX.c.system_id)
     )
     with home.engine.connect() as connection:

@@ -40,14 +40,19 @@ def values(
     try:
         fields, said = looks.said(home, entity, master_id, rule_id)
     except WarehouseBusy:
-        return page(request, "record/said.html", fields=(), rows=(), busy=True)
+        return page(request, _whole(request), fields=(), rows=(), busy=True)
     rows = [
         (s.system, mask_key(s.record_key), s.observed_at[:10],
          [shown(account, f, v) for f, v in zip(fields, s.values, strict=True)])
         for s in said
     ]  # fmt: skip
     differs = [len({s.values[i] for s in said if s.values[i]}) > 1 for i in range(len(fields))]
-    return page(request, "record/said.html", fields=fields, rows=rows, differs=differs, busy=False)
+    return page(request, _whole(request), fields=fields, rows=rows, differs=differs, busy=False)
+
+
+def _whole(request: Request) -> str:
+    """Return the template: a part where a page asks for it, else a page of its own."""
+    return "record/said.html" if request.headers.get("HX-Request") else "record/said_page.html"
 
 
 @router.post("/looks/{entity_type}/{master_id}/{rule_id}", name="look.answer")

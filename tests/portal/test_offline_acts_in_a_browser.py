@@ -65,6 +65,7 @@ def test_the_device_makes_the_same_facts_as_the_server(seen: Browsing) -> None:
 
 
 def offline(page: Page, address: str) -> None:
+    page.clock.set_fixed_time("2026-11-01T09:00:00")  # the day of the portal's clock: a visit of tomorrow is refused
     page.goto(address + "/tasks")
     expect(page.locator("html[data-device=ready]")).to_have_count(1, timeout=READY)
     page.context.set_offline(True)

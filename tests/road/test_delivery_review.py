@@ -15,6 +15,7 @@ from target_model import ModelConnector, PowerCut
 from onefact import outbox as decisions
 from onefact.delivery import answers
 from onefact.law import records, register
+from schemas.entities import ENTITIES
 from schemas.records import Change, FieldChange, Outcome
 from warehouse import outbox
 
@@ -30,7 +31,7 @@ def went(yard: Yard, change: int, *states: str, code: str | None = None) -> None
 
 
 def test_a_batch_of_wide_records_is_settled(yard: Yard) -> None:
-    fields = tuple(FieldChange(f"f{i}", None, "x") for i in range(24))
+    fields = tuple(FieldChange(f.name, None, "x") for f in ENTITIES["person"].fields[:24])
     yard.sql(
         "INSERT INTO outbox (run_id, system_id, dataset, entity_type, role, master_id, record_key, operation, changes, "
         "idempotency_key, state, leased_by) SELECT 't', %s, 'd', 'person', 'person', gen_random_uuid(), 'K' || i, 'update', "
