@@ -155,7 +155,9 @@ def test_three_households_reach_the_master_once_though_an_answer_is_lost(
         expect(page.locator("#items li[data-state=taken]")).to_have_count(3, timeout=ready)
     assert len(sent) >= 4
     with portal.home.engine.connect() as connection:
-        values = connection.execute(sa.select(ENTRY.c.value)).scalars().all()  # numbers lie sealed and are opened when read
+        values = (
+            connection.execute(sa.select(ENTRY.c.value)).scalars().all()
+        )  # numbers lie sealed and are opened when read
     kept = [v for v in values if v in numbers.values()]
     assert sorted(kept) == sorted(numbers.values())
     assert entries(portal) == before + 3
