@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from onefact import acts
+from onefact import acts, undoing
 from onefact.acts import Act, ActConflict, ActRefused, Fact, Taken
 from onefact.enter import TITLES
 from onefact.home import Home
@@ -168,7 +168,7 @@ def enter(request: Request, account: Current, home: OfHome, act: ActIn) -> Respo
 def undo(request: Request, account: Current, home: OfHome, act_id: str, again: UndoIn) -> Response:
     """Take an act of the account back by a new one."""
     origin = devices.origin(request, "接口撤销录入")
-    return _taking(home, lambda: acts.undo(home, act_id, str(again.act_id), account.login, origin))
+    return _taking(home, lambda: undoing.undo(home, act_id, str(again.act_id), account.login, origin))
 
 
 def _taking(home: Home, take: Callable[[], Taken]) -> Response:

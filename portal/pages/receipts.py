@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from onefact import acts
+from onefact import acts, undoing
 from onefact.acts import ActRefused
 from onefact.household import cards
 from onefact.received import WORDS as RECEIVED
@@ -59,7 +59,7 @@ def undo(
 ) -> Response:
     """Take an own act back by a new one."""
     try:
-        taken = acts.undo(home, act_id, str(uuid.UUID(new_id)), account.login, devices.origin(request, "撤销录入"))
+        taken = undoing.undo(home, act_id, str(uuid.UUID(new_id)), account.login, devices.origin(request, "撤销录入"))
     except ValueError:
         raise Unknown from None
     except ActRefused as problem:

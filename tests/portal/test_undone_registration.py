@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from portal_support import FIXTURES, MakeHome, Portal, opened
 
-from onefact import acts, search
+from onefact import acts, search, undoing
 from onefact.acts import Act, Fact
 from onefact.consolidate import consolidate
 from onefact.pull import pull
@@ -48,7 +48,7 @@ def test_what_was_created_elsewhere_is_deleted_and_does_not_come_back(portal: Po
     consolidate(home)
     assert found(portal, "李小满") == 1
 
-    undone = acts.undo(home, made.act_id, str(uuid.uuid4()), "worker")
+    undone = undoing.undo(home, made.act_id, str(uuid.uuid4()), "worker")
     consolidate(home)
     assert found(portal, "李小满") == 0
     page = portal.signed_in("worker").get(f"/entries/{undone.act_id}").text
@@ -92,7 +92,7 @@ def test_a_record_that_no_answer_named_is_known_by_what_it_holds(portal: Portal)
     people.write_text(
         f"{people.read_text(encoding='utf-8').strip()}\nP8,李小雪,,13900000055,{address}\n", encoding="utf-8"
     )
-    acts.undo(home, made.act_id, str(uuid.uuid4()), "worker")
+    undoing.undo(home, made.act_id, str(uuid.uuid4()), "worker")
     consolidate(home)
     pull(home)
     consolidate(home)

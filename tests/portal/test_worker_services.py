@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from portal_support import FIXTURES, FOREIGN, OWN, MakeHome, Portal, opened
 
-from onefact import acts, alike, household, merges, reach, received, search, worklist
+from onefact import acts, alike, household, merges, reach, received, search, undoing, worklist
 from onefact.acts import Act, ActConflict, ActRefused, Fact
 from onefact.consolidate import consolidate
 from onefact.pull import pull
@@ -135,7 +135,7 @@ def test_an_act_is_taken_once_reaches_the_systems_and_is_undone(portal: Portal) 
     assert deliveries() == [("doors", "queued")]
     push(home)
     assert deliveries()[0][1] in {"sent", "received"}
-    undone = acts.undo(home, one.act_id, str(uuid.uuid4()), "worker")
+    undone = undoing.undo(home, one.act_id, str(uuid.uuid4()), "worker")
     assert undone.undoes == one.act_id
     consolidate(home)
     with home.engine.connect() as connection:
@@ -143,7 +143,7 @@ def test_an_act_is_taken_once_reaches_the_systems_and_is_undone(portal: Portal) 
     assert now
     assert now["phone"].value == "13900000002"
     with pytest.raises(ActRefused, match="已经撤销"):
-        acts.undo(home, one.act_id, str(uuid.uuid4()), "worker")
+        undoing.undo(home, one.act_id, str(uuid.uuid4()), "worker")
 
 
 def test_a_field_of_an_authority_opens_a_ticket(portal: Portal) -> None:
@@ -171,7 +171,7 @@ def test_a_death_waits_for_its_authority_and_is_shown_as_waiting(portal: Portal)
     page = portal.signed_in("neighbour").get(f"/persons/{who}").text
     assert "待确认" in page
     assert "guides/marriage" not in page
-    acts.undo(home, one.act_id, str(uuid.uuid4()), "neighbour")
+    undoing.undo(home, one.act_id, str(uuid.uuid4()), "neighbour")
     assert "guides/marriage" in portal.signed_in("neighbour").get(f"/persons/{who}").text
 
 
@@ -206,7 +206,7 @@ def test_a_new_person_is_one_record_and_who_is_known_stays_one(portal: Portal) -
         assert heir
         assert heir.master_id == an("person", "王海涛", portal) != other
     assert "李小满" in found(portal, "lxm", [OWN])
-    acts.undo(home, baby.act_id, str(uuid.uuid4()), "worker")
+    undoing.undo(home, baby.act_id, str(uuid.uuid4()), "worker")
     consolidate(home)
     assert "李小满" not in found(portal, "lxm")
 
@@ -403,7 +403,7 @@ def test_an_undo_names_nobody_elses_act_and_is_done_once(portal: Portal) -> None
         for day, actor in (("2026-10-01", "steward"), ("2026-10-02", "neighbour"))
     )
     with pytest.raises(ActRefused, match="另一次录入"):
-        acts.undo(home, mine.act_id, other.act_id, "steward")
+        undoing.undo(home, mine.act_id, other.act_id, "steward")
     newest = acts.take(
         home, Act(str(uuid.uuid4()), "check", (Fact("person", person, "visited_on", "2026-10-03"),)), "steward"
     )
@@ -411,7 +411,7 @@ def test_an_undo_names_nobody_elses_act_and_is_done_once(portal: Portal) -> None
 
     def undo(new_id: str) -> bool:
         try:
-            return acts.undo(home, newest.act_id, new_id, "steward").undoes == newest.act_id
+            return undoing.undo(home, newest.act_id, new_id, "steward").undoes == newest.act_id
         except ActRefused:
             return False
 
@@ -419,4 +419,4 @@ def test_an_undo_names_nobody_elses_act_and_is_done_once(portal: Portal) -> None
         assert sum(devices.map(undo, ids)) == 1
     with home.engine.connect() as connection:
         done = acts.find(connection, newest.act_id).undone_by
-    assert acts.undo(home, newest.act_id, str(done), "steward").repeated
+    assert undoing.undo(home, newest.act_id, str(done), "steward").repeated
