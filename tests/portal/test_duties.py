@@ -24,7 +24,7 @@ from warehouse import sealed
 from warehouse.tables import EXPORT_REQUEST
 
 REVEAL = "/reveal/person/{}/{}"
-FULL_NUMBER = re.compile(r"\d{17}[\dX]")
+FULL_NUMBER = re.compile(r"(?<![0-9a-f])\d{17}[\dX](?![0-9a-f])")  # a hash may hold eighteen digits in a row
 
 
 def acts(portal: Portal, actor: str, limit: int = 3) -> list[sealed.Sealed]:
