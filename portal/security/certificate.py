@@ -7,7 +7,6 @@ installation that others use gets its certificate from the network's own authori
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from warehouse.key_files import replaced
 
 DAYS = 397
 """The longest that browsers accept."""
@@ -50,11 +51,11 @@ def local(folder: Path, names: Sequence[str], now: datetime) -> Certificate:
     server = server.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     leaf = server.add_extension(_usage(signs=False), critical=True).sign(authority_key, hashes.SHA256())
     # The authority's key is not kept: it signs this one certificate, and nobody can make another with it.
-    _write(made.key, key.private_bytes(
+    replaced(made.key, key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ))  # fmt: skip
-    _write(made.authority, root.public_bytes(serialization.Encoding.PEM))
-    _write(made.certificate, leaf.public_bytes(serialization.Encoding.PEM))
+    replaced(made.authority, root.public_bytes(serialization.Encoding.PEM))
+    replaced(made.certificate, leaf.public_bytes(serialization.Encoding.PEM))
     return made
 
 
@@ -91,11 +92,3 @@ def _serves(file: Path, names: Sequence[str], now: datetime) -> bool:
     return all(_name(n) in alternative for n in names) and held.not_valid_after_utc > now.astimezone(UTC) + timedelta(
         days=7
     )
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, complete or not at all."""
-    fresh = file.with_suffix(file.suffix + ".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(content)
-    fresh.replace(file)

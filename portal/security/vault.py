@@ -15,6 +15,8 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from warehouse.key_files import kept
+
 VARIABLE: Final = "ONEFACT_PORTAL_KEY"
 FILE: Final = Path("portal") / "accounts.key"
 NONCE: Final = 12
@@ -32,19 +34,7 @@ def key(home: Path, environment: Mapping[str, str] | None = None) -> bytes:
     given = (os.environ if environment is None else environment).get(VARIABLE)
     if given:
         return bytes.fromhex(given)
-    path = home / FILE
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(AESGCM.generate_key(256))
-        try:
-            os.link(beside, path)  # of two that begin at once, one wins for both
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
-    return path.read_bytes()
+    return kept(home / FILE, lambda: AESGCM.generate_key(256))
 
 
 def seal(key: bytes, content: bytes, owner: str) -> bytes:

@@ -115,7 +115,7 @@ def towns(draw: st.DrawFn) -> list[str]:
     return sorted(texts - {""})
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(towns(), st.randoms(use_true_random=False))
 def test_batches_in_any_order_give_what_all_at_once_gives(texts: list[str], dice: random.Random) -> None:
     with empty() as con:

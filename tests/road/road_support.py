@@ -113,3 +113,21 @@ class Town:
 
 def records(rows: Sequence[tuple[str, str]]) -> Group:
     return frozenset(rows)
+
+
+WANG, LI = citizen(11), citizen(24, "20180601")
+"""The persons of `with_files`."""
+
+
+def with_files(town: Town) -> Town:
+    """Two persons in three systems, who are spelled in several ways and live at two doors."""
+    town.write("ybss", [
+        row("Y1", "王伟", id_number=WANG, phone="13900000001", home=flat(1), religion="10"),
+        row("Y2", "李小红", id_number=LI, phone="13900000002", home=flat(2)),
+    ])  # fmt: skip
+    town.write("sg_etong", [
+        row("G1", "王玮", id_number=WANG, phone="13900000009", home="武汉市" + flat(1)),
+        row("G2", "李小红", phone="13900000002", home=flat(2)),
+    ])  # fmt: skip
+    town.write("volunteer", [row("V1", "王伟", id_number=WANG, phone="13900000001", ethnicity="汉")])
+    return town

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from road_support import Town, citizen, flat, row
+from road_support import LI, WANG, Town, citizen, with_files
 
 from onefact import acts, enter, keys, pull, push
 from onefact.acts import Act, Fact
@@ -14,7 +14,6 @@ from onefact.search import search
 from warehouse.tables import METADATA
 from warehouse.tables.create import create_all
 
-WANG, LI = citizen(11), citizen(24, "20180601")
 NUMBERS = {WANG, LI, "13900000001", "13900000002", "13900000009", "13900000033"}
 TAILS = {n[-6:] for n in (WANG, LI)} | {"0009", "0033"}
 
@@ -29,15 +28,7 @@ def told(town: Town) -> set[str]:
 
 
 def filled(town: Town) -> None:
-    town.write("ybss", [
-        row("Y1", "王伟", id_number=WANG, phone="13900000001", home=flat(1), religion="10"),
-        row("Y2", "李小红", id_number=LI, phone="13900000002", home=flat(2)),
-    ])  # fmt: skip
-    town.write("sg_etong", [
-        row("G1", "王玮", id_number=WANG, phone="13900000009", home="武汉市" + flat(1)),
-        row("G2", "李小红", phone="13900000002", home=flat(2)),
-    ])  # fmt: skip
-    town.write("volunteer", [row("V1", "王伟", id_number=WANG, phone="13900000001", ethnicity="汉")])
+    with_files(town)
     onward(town)
     enter.enter(town.home, WANG, "phone", "13900000033")
     enter.enter(town.home, "王伟", "id_number", LI)  # not the worker's to decide: it becomes a ticket

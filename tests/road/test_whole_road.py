@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from road_support import MakeHome, Town, citizen, flat, manifests, row
+from road_support import LI, WANG, MakeHome, Town, citizen, flat, manifests, row, with_files
 
 from onefact import enter, export, pull, push, rebuild, status
 from onefact.consolidate import consolidate
 from onefact.trace import trace
 from schemas.entities import ENTITIES
-
-WANG, LI = citizen(11), citizen(24, "20180601")
 
 
 @pytest.fixture
@@ -29,19 +27,6 @@ def decided(make_home: MakeHome, tmp_path_factory: pytest.TempPathFactory) -> To
     town = with_files(Town(make_home(tmp_path_factory.mktemp("decided"), manifests("ybss", "sg_etong", "volunteer"))))
     assert [p.error for p in pull.pull(town.home)] == [None, None, None]
     consolidate(town.home)
-    return town
-
-
-def with_files(town: Town) -> Town:
-    town.write("ybss", [
-        row("Y1", "王伟", id_number=WANG, phone="13900000001", home=flat(1), religion="10"),
-        row("Y2", "李小红", id_number=LI, phone="13900000002", home=flat(2)),
-    ])  # fmt: skip
-    town.write("sg_etong", [
-        row("G1", "王玮", id_number=WANG, phone="13900000009", home="武汉市" + flat(1)),
-        row("G2", "李小红", phone="13900000002", home=flat(2)),
-    ])  # fmt: skip
-    town.write("volunteer", [row("V1", "王伟", id_number=WANG, phone="13900000001", ethnicity="汉")])
     return town
 
 

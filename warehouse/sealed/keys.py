@@ -10,10 +10,11 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from warehouse.key_files import FOLDER, kept
 from warehouse.sealed.signing import (
     FIRST,
     SCHEMES,
@@ -28,9 +29,6 @@ from warehouse.sealed.signing import (
 )
 
 __all__ = ["KeyUnreadable", "Keys", "NoSuchScheme", "PublicKey", "SigningKey", "load", "public_of"]
-
-FOLDER = "keys"
-"""In the home; the folder is closed to others."""
 
 SIGNING, PUBLIC, NAMING = "log-{}.pem", "log-{}.pub", "log-hmac.key"
 """Names of the files; the first two with the scheme."""
@@ -77,8 +75,8 @@ def load(home: Path, environment: Mapping[str, str] | None = None) -> Keys:
     scheme = given.get(SCHEME_VARIABLE) or FIRST
     needs(scheme)
     folder = home / FOLDER
-    pem = given.get(SIGNING_VARIABLE, "").encode() or _kept(folder / SIGNING.format(scheme), lambda: fresh(scheme))
-    named = given.get(NAMING_VARIABLE) or _kept(folder / NAMING, lambda: secrets.token_hex(32).encode()).decode()
+    pem = given.get(SIGNING_VARIABLE, "").encode() or kept(folder / SIGNING.format(scheme), lambda: fresh(scheme))
+    named = given.get(NAMING_VARIABLE) or kept(folder / NAMING, lambda: secrets.token_hex(32).encode()).decode()
     try:
         naming = bytes.fromhex(named.strip())
     except ValueError as problem:
@@ -99,22 +97,3 @@ def _former(folder: Path, scheme: str) -> tuple[PublicKey, ...]:
             except NoSuchScheme:
                 continue
     return tuple(found)
-
-
-def _kept(path: Path, fresh: Callable[[], bytes]) -> bytes:
-    """Return a key file's content, written now when it is missing; of two that write at once one wins for both."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(fresh())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
-    return path.read_bytes()

@@ -19,8 +19,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from schemas.model import Compartment
+from warehouse.key_files import FOLDER, kept, replaced
 from warehouse.seals.ciphers import SECRET, CipherName, Key, available
-from warehouse.seals.files import FOLDER, kept, replaced
 
 FILE: Final = "data-keys.json"
 MASTER: Final = "master.key"

@@ -24,9 +24,9 @@ import sqlalchemy as sa
 
 from schemas.entities import ENTITIES
 from schemas.model import EntityType, Field
+from warehouse.key_files import FOLDER
 from warehouse.seals import ring as rings
 from warehouse.seals.ciphers import NotOurs
-from warehouse.seals.files import FOLDER
 from warehouse.seals.ring import INDEX, KeysLost, Ring
 from warehouse.tables.keys import DATA_KEY
 
