@@ -57,7 +57,7 @@ each("[data-asks]", (place) => {
 });
 
 // 地址逐级选择 from our own tree; what is chosen is written into the input, which stays free to be typed in.
-each("[data-address]", (input) => {
+each("input[data-address]", (input) => {
   const open = Object.assign(document.createElement("button"), { type: "button", className: "pick", textContent: "从地址树选" });
   const place = Object.assign(document.createElement("div"), { className: "cascades" });
   input.after(open, place);

@@ -216,6 +216,8 @@ def test_a_birth_by_keyboard_alone_with_the_number_read_in_the_page(portal: Port
     node, _ = place(portal, "李秀英")
     with seen.page("worker") as page:
         page.goto(f"{seen.address}/places/{node}/guides/move_in")
+        addresses = page.locator("input[data-address]").count()
+        expect(page.get_by_role("button", name="从地址树选")).to_have_count(addresses)  # one at each, none elsewhere
         page.focus("#g-new-id_number")
         page.keyboard.type("420199198001010018")
         expect(page.locator(".said")).to_have_text("最后一位校验码不对，请核对")
